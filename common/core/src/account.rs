@@ -1,0 +1,160 @@
+//! Accounts at vendors, as configured and as known.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::deletion::DeletionPolicy;
+use crate::schedule::SchedulePolicy;
+use crate::scope::{Kind, is_key_word};
+
+/// Where an account's credentials are. Never the credentials themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum CredentialsRef {
+    /// In the environment: `PREFIX_ACCESS_KEY_ID`, `PREFIX_ACCESS_KEY_SECRET`
+    /// and, for temporary ones, `PREFIX_SECURITY_TOKEN`.
+    Env(String),
+    /// In AWS Secrets Manager, as a JSON object with `access_key_id`,
+    /// `access_key_secret` and, optionally, `security_token`.
+    SecretArn(String),
+}
+
+/// A vendor account, as configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The id in this service: letters, digits, `-`, `_` and `.`.
+    pub id: String,
+    /// For people; the id where empty.
+    #[serde(default)]
+    pub name: String,
+    /// The vendor: `aliyun`.
+    pub provider: String,
+    /// The region whose endpoint answers account-wide questions.
+    pub default_region: String,
+    /// The regions to sync; empty means all that the vendor offers.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// The kinds to sync; empty means all that are known of the vendor.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
+    /// Whether scheduled runs include it.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Replaces the vendor's hosts: a proxy, a private gateway, a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Where the credentials are.
+    pub credentials: CredentialsRef,
+    /// When a missing resource is a deleted one.
+    #[serde(default)]
+    pub deletion: DeletionPolicy,
+    /// How often to sync.
+    #[serde(default)]
+    pub schedule: SchedulePolicy,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A field of an account's configuration is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("account '{account}': {field}: {reason}")]
+pub struct InvalidAccount {
+    /// The account's id, as given.
+    pub account: String,
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong and what to do.
+    pub reason: String,
+}
+
+impl Account {
+    /// Checks what can be checked without knowing the vendors.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that is wrong.
+    pub fn validate(&self) -> Result<(), InvalidAccount> {
+        let check = |holds: bool, field: &'static str, reason: String| {
+            if holds {
+                return Ok(());
+            }
+            let account = self.id.chars().take(80).collect();
+            Err(InvalidAccount { account, field, reason })
+        };
+        let word = "1 to 64 letters, digits, '-', '_' or '.'";
+        check(is_key_word(&self.id), "id", format!("expected {word}"))?;
+        check(is_key_word(&self.default_region), "default_region", format!("expected {word}"))?;
+        for region in &self.regions {
+            check(is_key_word(region), "regions", format!("'{region}' is not {word}"))?;
+        }
+        for kind in &self.kinds {
+            check(
+                kind.provider() == self.provider,
+                "kinds",
+                format!("{kind} is not a kind of provider '{}'", self.provider),
+            )?;
+        }
+        if let Some(endpoint) = &self.endpoint {
+            check(
+                endpoint.starts_with("https://") || endpoint.starts_with("http://"),
+                "endpoint",
+                format!("'{endpoint}' is not a URL: expected https://host[:port]"),
+            )?;
+        }
+        let (CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference)) =
+            &self.credentials;
+        check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
+    }
+}
+
+/// A region that a vendor offers to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region {
+    /// The vendor's region id.
+    pub id: String,
+    /// The host that serves it, where the vendor says so.
+    #[serde(default)]
+    pub endpoint: String,
+}
+
+/// The regions an account has, as last asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionCache {
+    /// When they were asked for.
+    pub fetched_at: Timestamp,
+    /// The regions.
+    pub regions: Vec<Region>,
+}
+
+/// Why an account is not synced on schedule for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// Since when.
+    pub at: Timestamp,
+    /// The vendor's error code.
+    pub code: String,
+    /// The vendor's message.
+    pub reason: String,
+    /// The task that met it.
+    pub task_id: String,
+    /// A digest of the credentials that were refused: other ones end the
+    /// suspension.
+    pub credentials_digest: String,
+}
+
+/// An account as stored: its configuration and what was learnt of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// As configured.
+    pub account: Account,
+    /// Set after the vendor refused its credentials.
+    #[serde(default)]
+    pub suspended: Option<Suspension>,
+    /// The regions it has.
+    #[serde(default)]
+    pub regions: Option<RegionCache>,
+}

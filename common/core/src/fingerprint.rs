@@ -1,0 +1,246 @@
+//! A canonical hash over the tracked fields of a resource.
+//!
+//! Two parts: `main` over what the primary list call tells, `detail` over what
+//! secondary calls tell (data disks). So a sync that made no secondary call,
+//! or whose secondary call failed, still compares all that it does know.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::diff::Field;
+use crate::resource::Resource;
+
+/// The set of fields that new fingerprints cover. A stored fingerprint says
+/// which set it was made over; see [`Fingerprint::compare`].
+const CURRENT_PROJECTION: u8 = 1;
+
+/// A hash over the tracked fields of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint {
+    projection: u8,
+    main: [u8; 16],
+    detail: Option<[u8; 8]>,
+}
+
+/// What comparing a resource with a stored fingerprint can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Everything known about the resource is as it was stored.
+    Same,
+    /// Only what secondary calls tell differs.
+    DetailDiffers,
+    /// Something the primary list call tells differs.
+    Differs,
+    /// The stored fingerprint is over a set of fields unknown to this
+    /// version: the row itself has to be compared.
+    Unreadable,
+}
+
+/// A text is not a fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not a fingerprint: '{0}'")]
+pub struct InvalidFingerprint(String);
+
+impl Fingerprint {
+    /// Returns the fingerprint of a resource over the current set of fields.
+    #[must_use]
+    pub fn of(resource: &Resource) -> Self {
+        Self::over(resource, CURRENT_PROJECTION).unwrap_or(Self {
+            projection: 0,
+            main: [0; 16],
+            detail: None,
+        })
+    }
+
+    /// Returns the fingerprint over the set of fields of `projection`, or
+    /// `None` where this version does not know it.
+    fn over(resource: &Resource, projection: u8) -> Option<Self> {
+        let (main, detail) = fields(projection)?;
+        let mut bytes = Vec::with_capacity(512);
+        for field in main {
+            field.write_canonical(resource, &mut bytes);
+        }
+        let main = truncated::<16>(&bytes);
+        let detail = resource.data_disks.is_some().then(|| {
+            bytes.clear();
+            for field in detail {
+                field.write_canonical(resource, &mut bytes);
+            }
+            truncated::<8>(&bytes)
+        });
+        Some(Self { projection, main, detail })
+    }
+
+    /// Compares a resource with this, a stored fingerprint.
+    ///
+    /// The resource is hashed over the stored fingerprint's own set of fields,
+    /// so that tracking one more field does not make every row an update: a
+    /// row gets the new set when it next changes.
+    #[must_use]
+    pub fn compare(&self, resource: &Resource) -> Comparison {
+        let Some(seen) = Self::over(resource, self.projection) else {
+            return Comparison::Unreadable;
+        };
+        if seen.main != self.main {
+            Comparison::Differs
+        } else if seen.detail.is_some() && seen.detail != self.detail {
+            Comparison::DetailDiffers
+        } else {
+            Comparison::Same
+        }
+    }
+}
+
+/// Returns the fields of a projection: those of the primary list call and
+/// those of secondary calls.
+const fn fields(projection: u8) -> Option<(&'static [Field], &'static [Field])> {
+    match projection {
+        1 => Some((
+            &[
+                Field::Name,
+                Field::Status,
+                Field::VendorStatus,
+                Field::Spec,
+                Field::Zone,
+                Field::PublicIps,
+                Field::PrivateIps,
+                Field::SecurityGroups,
+                Field::Tags,
+                Field::CreatedAt,
+                Field::ExpiresAt,
+            ],
+            &[Field::DataDisks],
+        )),
+        _ => None,
+    }
+}
+
+fn truncated<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let digest = Sha256::digest(bytes);
+    let mut out = [0; N];
+    out.copy_from_slice(&digest[..N]);
+    out
+}
+
+impl fmt::Display for Fingerprint {
+    /// Writes `projection.main[.detail]` with the hashes in hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.", self.projection)?;
+        self.main.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        if let Some(detail) = self.detail {
+            f.write_str(".")?;
+            detail.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let parse = || {
+            let mut parts = text.split('.');
+            let projection = parts.next()?.parse().ok()?;
+            let main = unhex(parts.next()?)?;
+            let detail = match parts.next() {
+                Some(part) => Some(unhex(part)?),
+                None => None,
+            };
+            parts.next().is_none().then_some(Self { projection, main, detail })
+        };
+        parse().ok_or_else(|| InvalidFingerprint(text.chars().take(80).collect()))
+    }
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 2 * N {
+        return None;
+    }
+    let mut out = [0; N];
+    for (slot, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+        *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = InvalidFingerprint;
+
+    fn try_from(text: String) -> Result<Self, InvalidFingerprint> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Disk;
+
+    fn machine() -> Resource {
+        Resource {
+            id: "i-1".into(),
+            name: "web".into(),
+            data_disks: Some([Disk { id: "d-1".into(), ..Disk::default() }].into()),
+            tags: [("env".to_owned(), String::new())].into(),
+            ..Resource::default()
+        }
+    }
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        let whole = Fingerprint::of(&machine());
+        let without = Fingerprint::of(&Resource { data_disks: None, ..machine() });
+        assert_eq!(whole.to_string().parse(), Ok(whole));
+        assert_eq!(without.to_string().parse(), Ok(without));
+        for bad in ["", "1", "1.zz", "1.00", "x.00", "1.é0000000000000000000000000000000"] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn unknown_disks_compare_all_the_rest() {
+        let stored = Fingerprint::of(&machine());
+        let unknown = Resource { data_disks: None, ..machine() };
+        assert_eq!(stored.compare(&unknown), Comparison::Same);
+        assert_eq!(
+            stored.compare(&Resource { name: "db".into(), ..unknown }),
+            Comparison::Differs
+        );
+        assert_eq!(
+            stored.compare(&Resource { data_disks: Some([].into()), ..machine() }),
+            Comparison::DetailDiffers
+        );
+    }
+
+    #[test]
+    fn a_projection_of_another_version_is_not_a_difference() {
+        let newer: Fingerprint = format!("9.{}", "00".repeat(16)).parse().unwrap();
+        assert_eq!(newer.compare(&machine()), Comparison::Unreadable);
+    }
+
+    #[test]
+    fn an_empty_tag_is_not_an_absent_tag() {
+        let untagged = Resource { tags: [].into(), ..machine() };
+        assert_eq!(Fingerprint::of(&machine()).compare(&untagged), Comparison::Differs);
+    }
+
+    #[test]
+    fn attributes_stay_out() {
+        let mut noisy = machine();
+        noisy.attributes.insert("RequestId".into(), "1".into());
+        assert_eq!(Fingerprint::of(&machine()), Fingerprint::of(&noisy));
+    }
+}

@@ -1,0 +1,173 @@
+//! What is kept of a scope between its syncs: who works on it, how far the
+//! work got, and what the last ones found.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::listing::WalkState;
+use crate::message::Mode;
+use crate::scope::Scope;
+
+/// The right to write a scope.
+///
+/// It outlives the time its holder may run. `tasks` are those whose writes may
+/// be unfinished: a change was written, and the crash came before its row. The
+/// next holder takes the list over and finishes them; only a clean release
+/// ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The scope.
+    pub scope: Scope,
+    /// The holder, unique a message handled.
+    pub owner: String,
+    /// Counts the leases of the scope.
+    pub epoch: u64,
+    /// When it may be taken from its holder.
+    pub expires_at: Timestamp,
+    /// The tasks whose writes may be unfinished, the holder's own included.
+    pub tasks: Vec<String>,
+}
+
+/// A wish for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// The holder to be, unique a message handled.
+    pub owner: String,
+    /// The task it works for.
+    pub task_id: String,
+    /// The present time.
+    pub now: Timestamp,
+    /// When the lease may be taken from it.
+    pub expires_at: Timestamp,
+}
+
+/// How far the walk of a task got when its worker's time ran out.
+///
+/// The hashes of the ids seen are stored beside it, in `chunks` parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The task.
+    pub task_id: String,
+    /// The continuation that goes on from here.
+    pub turn: u32,
+    /// Where the walk stands.
+    pub walk: WalkState,
+    /// In how many parts the hashes of seen ids are stored.
+    pub chunks: u32,
+}
+
+/// That a scope was given to a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatched {
+    /// The task.
+    pub task_id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the sync of a scope found, once it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// When the last complete full sync began.
+    #[serde(default)]
+    pub last_full_at: Option<Timestamp>,
+    /// When the last complete sync of any mode began.
+    #[serde(default)]
+    pub last_complete_at: Option<Timestamp>,
+    /// When a change was last recorded.
+    #[serde(default)]
+    pub last_changed_at: Option<Timestamp>,
+    /// The number of live rows after it.
+    #[serde(default)]
+    pub live_count: u64,
+    /// The number of complete listings so far.
+    #[serde(default)]
+    pub complete_listings: u64,
+    /// The number of rows held back from deletion.
+    #[serde(default)]
+    pub held_count: u64,
+}
+
+/// Everything kept of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeState {
+    /// The scope.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Counts the leases so far.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The present lease; one past its expiry was not released cleanly.
+    #[serde(default)]
+    pub lease: Option<Lease>,
+    /// Where the walk in progress stands.
+    #[serde(default)]
+    pub checkpoint: Option<Checkpoint>,
+    /// The last task it was given to.
+    #[serde(default)]
+    pub dispatched: Option<Dispatched>,
+    /// The last task that ended with it, however it ended.
+    #[serde(default)]
+    pub ended_task: Option<String>,
+    /// What the last complete sync found.
+    #[serde(flatten)]
+    pub findings: Findings,
+}
+
+impl ScopeState {
+    /// Returns the state of a scope that was never touched.
+    #[must_use]
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            epoch: 0,
+            lease: None,
+            checkpoint: None,
+            dispatched: None,
+            ended_task: None,
+            findings: Findings::default(),
+        }
+    }
+}
+
+/// How a lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The task is done with the scope, all writes are whole. The checkpoint
+    /// goes; `findings` replaces what was kept, where the listing was
+    /// complete.
+    Ended {
+        /// The task.
+        task_id: String,
+        /// What it found, if it got that far.
+        findings: Option<Findings>,
+    },
+    /// A checkpoint was saved, all writes are whole; a continuation follows.
+    Continued,
+    /// The attempt broke off: writes may be unfinished, so the list of tasks
+    /// stays for the next holder, who need not wait.
+    Abandoned,
+}
+
+impl Findings {
+    /// Returns the findings after a complete listing in `mode` that began at
+    /// `began`.
+    #[must_use]
+    pub fn after_complete(
+        &self,
+        mode: Mode,
+        began: Timestamp,
+        changed_at: Option<Timestamp>,
+        live_count: u64,
+        held_count: u64,
+    ) -> Self {
+        Self {
+            last_full_at: if mode == Mode::Full { Some(began) } else { self.last_full_at },
+            last_complete_at: Some(began),
+            last_changed_at: changed_at.or(self.last_changed_at),
+            live_count,
+            complete_listings: self.complete_listings + 1,
+            held_count,
+        }
+    }
+}

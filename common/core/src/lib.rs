@@ -1,0 +1,22 @@
+//! The domain of the cloud resource sync service.
+//!
+//! Everything here is pure: no I/O, no clock, no randomness, no environment.
+//! Time and identifiers come in as arguments, so that a decision can be
+//! tested, simulated and replayed. The crate knows nothing of any vendor, of
+//! `DynamoDB`, of SQS or of Lambda.
+
+pub mod account;
+pub mod change;
+pub mod credentials;
+pub mod deletion;
+pub mod diff;
+pub mod error;
+pub mod fingerprint;
+pub mod lease;
+pub mod listing;
+pub mod message;
+pub mod meter;
+pub mod resource;
+pub mod schedule;
+pub mod scope;
+pub mod task;

@@ -1,0 +1,422 @@
+//! Walking a scope's pages, and what a complete listing proves.
+//!
+//! **Invariant**: a [`CompleteListing`] can only be had from a [`Walk`] that
+//! took every page from the first to the one without a next token. There is
+//! no other way to learn what is missing.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::fingerprint::Fingerprint;
+use crate::resource::{Missing, Resource};
+
+/// So many empty pages in a row, each with a token for a next one, are a
+/// vendor that will never end.
+const MOST_EMPTY_PAGES: u32 = 100;
+
+/// An item of a reply that could not be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Its id, where that much could be read.
+    pub id: Option<String>,
+    /// What is wrong with it, for a person.
+    pub message: String,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// What was decoded.
+    pub resources: Vec<Resource>,
+    /// What was not.
+    pub undecodable: Vec<Undecodable>,
+    /// The token of the next page; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// What the index holds of one live row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The row's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The row's mark, where it has one.
+    pub missing: Option<Missing>,
+}
+
+/// The fingerprints of the live rows of a scope.
+#[derive(Clone, Debug, Default)]
+pub struct LiveIndex {
+    entries: HashMap<Box<str>, IndexEntry>,
+}
+
+impl LiveIndex {
+    /// Adds or replaces one entry.
+    pub fn insert(&mut self, id: &str, entry: IndexEntry) {
+        self.entries.insert(id.into(), entry);
+    }
+
+    /// Returns what is stored of a resource.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&IndexEntry> {
+        self.entries.get(id)
+    }
+
+    /// Returns the number of live rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there is no live row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns every id with its entry, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &IndexEntry)> {
+        self.entries.iter().map(|(id, entry)| (&**id, entry))
+    }
+}
+
+/// Where a walk stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Position {
+    /// Before the first page.
+    Start,
+    /// Before the page with this token.
+    At(String),
+    /// After the last page.
+    End,
+}
+
+/// What a checkpoint keeps of a walk, besides the hashes of the ids seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkState {
+    position: Position,
+    listed: u64,
+    undecodable: u64,
+    unidentified: u64,
+    pages: u64,
+    empty_pages: u32,
+}
+
+/// A walk over the pages of a scope, in progress.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    salt: String,
+    state: WalkState,
+    seen: HashSet<u64>,
+    unsaved: Vec<u64>,
+}
+
+/// A walk will never reach an end.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Stalled {
+    /// The next token is the one that was just used.
+    #[error("the vendor answered with the page token it was given; the listing would never end")]
+    TokenRepeated,
+    /// Only empty pages, each with a next token.
+    #[error("the vendor sent {MOST_EMPTY_PAGES} empty pages in a row, each announcing another")]
+    EmptyPages,
+}
+
+/// What a page brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fresh {
+    /// Resources not seen before in this walk.
+    pub resources: Vec<Resource>,
+    /// Items that could not be decoded, not seen before in this walk.
+    pub undecodable: Vec<Undecodable>,
+}
+
+impl Walk {
+    /// Returns a walk that stands before the first page.
+    ///
+    /// `salt` goes into the hashes that remember ids; a task's id will do, so
+    /// that two ids that collide in one task do not in the next.
+    #[must_use]
+    pub fn new(salt: &str) -> Self {
+        Self { salt: salt.to_owned(), state: start(), seen: HashSet::new(), unsaved: Vec::new() }
+    }
+
+    /// Returns a walk that goes on where a checkpoint stood.
+    #[must_use]
+    pub fn resume(salt: &str, state: WalkState, seen: impl IntoIterator<Item = u64>) -> Self {
+        let seen = seen.into_iter().collect();
+        Self { salt: salt.to_owned(), state, seen, unsaved: Vec::new() }
+    }
+
+    /// Goes back to before the first page, forgetting what was seen: what an
+    /// earlier page showed may be gone by the time of the new first page.
+    pub fn restart(&mut self) {
+        self.state = start();
+        self.seen.clear();
+        self.unsaved.clear();
+    }
+
+    /// Tells whether there is another page to fetch.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.state.position == Position::End
+    }
+
+    /// Returns the token of the page to fetch; `None` for the first.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match &self.state.position {
+            Position::At(token) => Some(token),
+            Position::Start | Position::End => None,
+        }
+    }
+
+    /// Returns how many pages were taken.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.state.pages
+    }
+
+    /// Returns how many different resources were seen, decodable or not.
+    #[must_use]
+    pub const fn listed(&self) -> u64 {
+        self.state.listed
+    }
+
+    /// Takes one page and returns what is new in it. Vendors repeat items when
+    /// the list moves under the walk; only the first sight counts.
+    ///
+    /// # Errors
+    ///
+    /// The page shows that the walk will never end.
+    pub fn take(&mut self, page: Page) -> Result<Fresh, Stalled> {
+        if page.next.is_some() && page.next.as_deref() == self.token() {
+            return Err(Stalled::TokenRepeated);
+        }
+        let is_empty = page.resources.is_empty() && page.undecodable.is_empty();
+        self.state.empty_pages = if is_empty { self.state.empty_pages + 1 } else { 0 };
+        if page.next.is_some() && self.state.empty_pages >= MOST_EMPTY_PAGES {
+            return Err(Stalled::EmptyPages);
+        }
+        let mut fresh = Fresh::default();
+        for resource in page.resources {
+            if self.see(&resource.id) {
+                fresh.resources.push(resource);
+            }
+        }
+        for item in page.undecodable {
+            let is_new = item.id.as_deref().is_none_or(|id| self.see(id));
+            if item.id.is_none() {
+                self.state.listed += 1;
+                self.state.unidentified += 1;
+            }
+            if is_new {
+                self.state.undecodable += 1;
+                fresh.undecodable.push(item);
+            }
+        }
+        self.state.pages += 1;
+        self.state.position = page.next.map_or(Position::End, Position::At);
+        Ok(fresh)
+    }
+
+    fn see(&mut self, id: &str) -> bool {
+        let hash = hash(&self.salt, id);
+        let is_new = self.seen.insert(hash);
+        if is_new {
+            self.unsaved.push(hash);
+            self.state.listed += 1;
+        }
+        is_new
+    }
+
+    /// Returns what a checkpoint has to keep, and the hashes seen since the
+    /// last checkpoint.
+    pub fn checkpoint(&mut self) -> (WalkState, Vec<u64>) {
+        (self.state.clone(), std::mem::take(&mut self.unsaved))
+    }
+
+    /// Returns the complete listing, if the last page was taken.
+    ///
+    /// # Errors
+    ///
+    /// Gives the walk back where pages are left.
+    pub fn complete(self) -> Result<CompleteListing, Box<Self>> {
+        if self.is_at_end() { Ok(CompleteListing { walk: self }) } else { Err(Box::new(self)) }
+    }
+}
+
+const fn start() -> WalkState {
+    WalkState {
+        position: Position::Start,
+        listed: 0,
+        undecodable: 0,
+        unidentified: 0,
+        pages: 0,
+        empty_pages: 0,
+    }
+}
+
+/// Returns 64 bits of a hash: enough that among a million ids a deletion is
+/// overlooked (for one run) with a probability below one in ten million.
+fn hash(salt: &str, id: &str) -> u64 {
+    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(id).finalize();
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// Proof that every page of a scope was walked.
+#[derive(Clone, Debug)]
+pub struct CompleteListing {
+    walk: Walk,
+}
+
+impl CompleteListing {
+    /// Returns how many different resources were listed, decodable or not.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.walk.state.listed
+    }
+
+    /// Returns how many of them could not be decoded.
+    #[must_use]
+    pub const fn undecodable(&self) -> u64 {
+        self.walk.state.undecodable
+    }
+
+    /// Returns how many of those did not even show an id. Each may be any of
+    /// the resources that seem to be missing.
+    #[must_use]
+    pub const fn unidentified(&self) -> u64 {
+        self.walk.state.unidentified
+    }
+
+    /// Tells whether a resource was listed.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.walk.seen.contains(&hash(&self.walk.salt, id))
+    }
+
+    /// Returns the live rows that were not listed, sorted by id: candidates
+    /// for deletion, nothing more.
+    #[must_use]
+    pub fn missing(&self, index: &LiveIndex) -> Vec<(String, IndexEntry)> {
+        let mut missing: Vec<_> = index
+            .iter()
+            .filter(|(id, _)| !self.contains(id))
+            .map(|(id, entry)| (id.to_owned(), *entry))
+            .collect();
+        missing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(ids: &[&str], next: Option<&str>) -> Page {
+        Page {
+            resources: ids
+                .iter()
+                .map(|id| Resource { id: (*id).into(), ..Resource::default() })
+                .collect(),
+            undecodable: Vec::new(),
+            next: next.map(Into::into),
+        }
+    }
+
+    fn index(ids: &[&str]) -> LiveIndex {
+        let mut index = LiveIndex::default();
+        for id in ids {
+            let fingerprint = Fingerprint::of(&Resource::default());
+            index.insert(id, IndexEntry { fingerprint, missing: None });
+        }
+        index
+    }
+
+    fn ids(missing: &[(String, IndexEntry)]) -> Vec<&str> {
+        missing.iter().map(|(id, _)| id.as_str()).collect()
+    }
+
+    #[test]
+    fn only_the_last_page_completes_a_listing() {
+        let mut walk = Walk::new("t");
+        assert!(walk.clone().complete().is_err(), "nothing was walked");
+        walk.take(page(&["a"], Some("2"))).unwrap();
+        assert!(walk.clone().complete().is_err(), "a page is left");
+        walk.take(page(&["b"], None)).unwrap();
+        let listing = walk.complete().unwrap();
+        assert_eq!(ids(&listing.missing(&index(&["a", "b", "c"]))), ["c"]);
+    }
+
+    #[test]
+    fn an_empty_page_in_the_middle_is_not_the_end() {
+        let mut walk = Walk::new("t");
+        walk.take(page(&[], Some("2"))).unwrap();
+        assert!(!walk.is_at_end());
+        assert_eq!(walk.token(), Some("2"));
+    }
+
+    #[test]
+    fn repeated_items_count_once() {
+        let mut walk = Walk::new("t");
+        walk.take(page(&["a", "b"], Some("2"))).unwrap();
+        let fresh = walk.take(page(&["b", "c", "c"], None)).unwrap();
+        assert_eq!(fresh.resources.len(), 1);
+        assert_eq!(walk.complete().unwrap().total(), 3);
+    }
+
+    #[test]
+    fn an_undecodable_resource_counts_as_seen() {
+        let mut walk = Walk::new("t");
+        let undecodable = |id: Option<&str>| Undecodable {
+            id: id.map(Into::into),
+            message: "no status".into(),
+        };
+        let page = Page {
+            undecodable: vec![undecodable(Some("a")), undecodable(None), undecodable(None)],
+            ..Page::default()
+        };
+        walk.take(page).unwrap();
+        let listing = walk.complete().unwrap();
+        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), ["b"]);
+        assert_eq!((listing.total(), listing.undecodable(), listing.unidentified()), (3, 3, 2));
+    }
+
+    #[test]
+    fn a_resumed_walk_remembers_and_a_restarted_one_forgets() {
+        let mut first = Walk::new("t");
+        first.take(page(&["a"], Some("2"))).unwrap();
+        let (state, seen) = first.checkpoint();
+        assert!(first.checkpoint().1.is_empty(), "hashes are handed over once");
+
+        let mut resumed = Walk::resume("t", state.clone(), seen.clone());
+        assert_eq!(resumed.token(), Some("2"));
+        resumed.take(page(&["b"], None)).unwrap();
+        let listing = resumed.complete().unwrap();
+        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), Vec::<&str>::new());
+
+        let mut restarted = Walk::resume("t", state, seen);
+        restarted.restart();
+        assert_eq!(restarted.token(), None);
+        restarted.take(page(&["b"], None)).unwrap();
+        let listing = restarted.complete().unwrap();
+        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), ["a"]);
+    }
+
+    #[test]
+    fn a_walk_that_will_never_end_is_an_error() {
+        let mut walk = Walk::new("t");
+        walk.take(page(&["a"], Some("2"))).unwrap();
+        assert_eq!(walk.take(page(&["b"], Some("2"))), Err(Stalled::TokenRepeated));
+
+        let mut walk = Walk::new("t");
+        let stalled = (0..).find_map(|n| walk.take(page(&[], Some(&n.to_string()))).err());
+        assert_eq!(stalled, Some(Stalled::EmptyPages));
+    }
+}

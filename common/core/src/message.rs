@@ -1,0 +1,116 @@
+//! What travels on the queues.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::{Kind, Scope};
+
+/// How much a sync asks the vendor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Walks everything, secondary calls (data disks) too.
+    #[default]
+    Full,
+    /// Walks the primary list, and makes secondary calls only for what
+    /// changed.
+    Incremental,
+}
+
+impl Mode {
+    /// Returns the name used in tables, messages and options.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Incremental => "incremental",
+        }
+    }
+}
+
+/// What started a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The schedule's tick.
+    Scheduled,
+    /// A person or a program asked for it.
+    OnDemand,
+}
+
+impl Trigger {
+    /// Returns the name used in tables and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::OnDemand => "on_demand",
+        }
+    }
+}
+
+/// A message on the work queue: sync one scope for one task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkMessage {
+    /// The task it is part of.
+    pub task_id: String,
+    /// The account's id.
+    pub account_id: String,
+    /// The kind of resource.
+    pub kind: Kind,
+    /// The region.
+    pub region: String,
+    /// How much to ask the vendor.
+    pub mode: Mode,
+    /// For incremental: secondary calls also for what was created since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How many continuations came before this message.
+    #[serde(default)]
+    pub turn: u32,
+}
+
+impl WorkMessage {
+    /// Returns the scope to sync; also the message's queue group.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope {
+            account_id: self.account_id.clone(),
+            kind: self.kind.clone(),
+            region: self.region.clone(),
+        }
+    }
+
+    /// Returns the text that makes two sendings of this message one.
+    #[must_use]
+    pub fn dedup_text(&self) -> String {
+        format!("{}#{}#{}", self.task_id, self.region, self.turn)
+    }
+}
+
+/// A message on the results queue: a region of a task has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultMessage {
+    /// The task.
+    pub task_id: String,
+    /// The region.
+    pub region: String,
+}
+
+/// A wish for syncs: by a person, a program or the schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncRequest {
+    /// The accounts; empty means all that are enabled.
+    pub account_ids: Vec<String>,
+    /// The kinds; empty means all that each account is configured for.
+    pub kinds: Vec<Kind>,
+    /// The regions; empty means all that each account is configured for.
+    pub regions: Vec<String>,
+    /// How much to ask the vendor.
+    pub mode: Mode,
+    /// For incremental: secondary calls also for what was created since.
+    pub since: Option<Timestamp>,
+}

@@ -1,0 +1,85 @@
+//! Vendors: what each kind of resource is asked for, and the engine that asks.
+//!
+//! A kind is declared as data; paging, retries, rate limits and error classes
+//! are the engine's. The crate never names tables, queues or Lambda.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::error::VendorError;
+use cloud_sync_core::listing::Page;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::{Disk, Status};
+use cloud_sync_core::scope::Kind;
+
+/// What a vendor answers.
+pub type Result<T> = std::result::Result<T, VendorError>;
+
+/// What secondary calls told: the data disks of resources, by resource id.
+/// After a complete answer, a resource that is not in it has none.
+pub type Details = HashMap<String, BTreeSet<Disk>>;
+
+/// Whether an account may see resources of a kind in a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// The vendor says it may.
+    Granted,
+    /// The vendor has no way to ask.
+    NoProbe,
+}
+
+/// An account at a vendor, ready to be asked. Every method is one or more
+/// requests, each retried in place as its error's class says.
+#[async_trait]
+pub trait Vendor: Send + Sync {
+    /// Returns the regions that the account has.
+    async fn regions(&self) -> Result<Vec<Region>>;
+    /// Returns one page of the primary list; `token` is `None` for the first.
+    async fn page(&self, kind: &Kind, region: &Region, token: Option<&str>) -> Result<Page>;
+    /// Returns those of the given resources that exist, however many are asked
+    /// for, as one page without a next token.
+    async fn reread(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Page>;
+    /// Tells whether the kind has secondary calls. The primary list of one
+    /// that has them leaves data disks unknown.
+    fn has_details(&self, kind: &Kind) -> bool;
+    /// Makes the secondary calls: for all resources of a region, or for the
+    /// given ones.
+    async fn details(&self, kind: &Kind, region: &Region, ids: Option<&[String]>)
+    -> Result<Details>;
+    /// Returns common status and vendor's word of those that exist, by the
+    /// cheapest call there is.
+    async fn statuses(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, (Status, String)>>;
+    /// Asks the vendor whether the account may see resources of the kind.
+    /// A refusal is an error of class auth.
+    async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;
+}
+
+/// Opens accounts at their vendors.
+pub trait Vendors: Send + Sync {
+    /// Returns a client for an account, which counts its requests on `meter`.
+    ///
+    /// # Errors
+    ///
+    /// The account's provider or endpoint is unknown or malformed.
+    fn open(
+        &self,
+        account: &Account,
+        credentials: Credentials,
+        meter: Arc<Meter>,
+    ) -> std::result::Result<Arc<dyn Vendor>, InvalidAccount>;
+    /// Returns the kinds of an account: those configured, or all of its
+    /// vendor where none are.
+    ///
+    /// # Errors
+    ///
+    /// The account's provider or one of its kinds is unknown.
+    fn kinds(&self, account: &Account) -> std::result::Result<Vec<Kind>, InvalidAccount>;
+}

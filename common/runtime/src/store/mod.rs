@@ -1,0 +1,227 @@
+//! The tables, as ports of few methods each: one trait a table.
+//!
+//! Two implementations: [`dynamo`] over the AWS SDK and [`memory`], its twin.
+//! One suite of tests holds both to the same contract.
+
+pub mod dynamo;
+pub mod keys;
+pub mod memory;
+pub mod tables;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::change::Change;
+use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Row;
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::task::{RegionResult, SyncTask};
+use jiff::Timestamp;
+use thiserror::Error;
+
+/// A request to the tables did not succeed, after the retries in place.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The tables are busy or out of reach: the same request may succeed later.
+    #[error("{operation}: the store is not available: {reason}")]
+    Unavailable {
+        /// What was asked.
+        operation: &'static str,
+        /// What it answered, for a person.
+        reason: String,
+    },
+    /// The caller no longer holds the lease it writes under.
+    #[error("the lease on {0} is no longer held by this worker")]
+    LeaseLost(Scope),
+    /// A stored item cannot be read.
+    #[error("{operation}: an item cannot be read: {reason}")]
+    Corrupt {
+        /// What was asked.
+        operation: &'static str,
+        /// Which item, and what is wrong with it.
+        reason: String,
+    },
+    /// The request is refused, now and later: a missing table, a missing
+    /// permission, an item that is too large.
+    #[error("{operation}: the store refused: {reason}")]
+    Refused {
+        /// What was asked.
+        operation: &'static str,
+        /// What it answered, for a person.
+        reason: String,
+    },
+}
+
+/// What a store answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// One page of a longer answer.
+#[derive(Clone, Debug)]
+pub struct Slice<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` after the last.
+    pub cursor: Option<String>,
+}
+
+/// Accounts: their configuration and what was learnt of them.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Returns one account.
+    async fn account(&self, id: &str) -> Result<Option<AccountRecord>>;
+    /// Returns every account, sorted by id.
+    async fn accounts(&self) -> Result<Vec<AccountRecord>>;
+    /// Writes an account's configuration; leaves what was learnt of it.
+    async fn put_account(&self, account: &Account) -> Result<()>;
+    /// Remembers the regions an account has.
+    async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()>;
+    /// Suspends an account. Returns whether it was not suspended before, so
+    /// that one caller of many notifies. An unknown account is left unknown.
+    async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool>;
+    /// Ends an account's suspension.
+    async fn resume(&self, id: &str) -> Result<()>;
+}
+
+/// What a wish for a lease is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquisition {
+    /// The lease, and the scope as it was just before.
+    Acquired {
+        /// The lease, with the tasks of an unclean predecessor in it.
+        lease: Lease,
+        /// The scope as it was.
+        before: Box<ScopeState>,
+    },
+    /// Another worker holds it.
+    Held {
+        /// Until then, if it does not release it.
+        until: Timestamp,
+    },
+}
+
+/// Scopes: lease, checkpoint, schedule and findings.
+#[async_trait]
+pub trait ScopeStore: Send + Sync {
+    /// Returns a scope's state; that of a new one where it was never touched.
+    async fn scope(&self, scope: &Scope) -> Result<ScopeState>;
+    /// Returns the states of an account's scopes, sorted by kind and region.
+    async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>>;
+    /// Remembers that a scope was given to a task.
+    async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()>;
+    /// Takes the lease, if nobody holds it at `request.now`: absent, expired
+    /// or the same owner's. One conditional write.
+    async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition>;
+    /// Saves a checkpoint and, as part `checkpoint.chunks - 1`, the hashes
+    /// seen since the one before; none are written where there are none.
+    ///
+    /// A checkpoint with `chunks == 0` begins anew: older parts are forgotten.
+    /// Fails with [`StoreError::LeaseLost`] where the lease is not held.
+    async fn save_checkpoint(
+        &self,
+        lease: &Lease,
+        checkpoint: &Checkpoint,
+        seen: &[u64],
+    ) -> Result<()>;
+    /// Returns the hashes of all parts of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] where a part is missing: the walk must restart.
+    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>>;
+    /// Ends a lease. Fails with [`StoreError::LeaseLost`] where it is not held.
+    async fn release(&self, lease: &Lease, release: &Release) -> Result<()>;
+    /// Lets every lease of an account's scopes expire, their tasks kept. Only
+    /// for a caller who knows that no worker lives.
+    async fn expire_leases(&self, account_id: &str) -> Result<()>;
+}
+
+/// Which tasks to return, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct TaskQuery {
+    /// Only this account's; `None` for all accounts' (one query each).
+    pub account_id: Option<String>,
+    /// Only those started at or after.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Tasks and their results by region.
+#[async_trait]
+pub trait TaskStore: Send + Sync {
+    /// Creates a task, unless one of its id exists. Returns whether it did.
+    async fn create_task(&self, task: &SyncTask) -> Result<bool>;
+    /// Returns a task, read consistently.
+    async fn task(&self, task_id: &str) -> Result<Option<SyncTask>>;
+    /// Moves a task from pending to running and its deadline out to at least
+    /// `deadline`. Returns the task as it is then; one that has ended is
+    /// returned as it is.
+    async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>>;
+    /// Asks a task to stop. Returns whether it had not ended.
+    async fn request_cancel(&self, task_id: &str) -> Result<bool>;
+    /// Writes the sums, status and end of a task, unless the stored one has
+    /// ended. Leaves deadline and wish to cancel. Returns whether it did.
+    async fn update_task(&self, task: &SyncTask) -> Result<bool>;
+    /// Writes a region's result, unless the stored one has ended. Returns
+    /// whether it did.
+    async fn put_region_result(&self, result: &RegionResult) -> Result<bool>;
+    /// Returns a region's result, read consistently.
+    async fn region_result(&self, task_id: &str, region: &str) -> Result<Option<RegionResult>>;
+    /// Returns the results of a task's regions, read consistently.
+    async fn region_results(&self, task_id: &str) -> Result<Vec<RegionResult>>;
+    /// Returns the tasks that have not ended, oldest deadline first.
+    async fn open_tasks(&self) -> Result<Vec<SyncTask>>;
+    /// Returns tasks, newest first.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Vec<SyncTask>>;
+}
+
+/// Resources: live rows and tombstones.
+#[async_trait]
+pub trait ResourceStore: Send + Sync {
+    /// Returns the fingerprints of a scope's live rows. May lag behind writes.
+    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex>;
+    /// Returns the rows of the given ids that exist, tombstones included, in
+    /// no particular order. Read consistently.
+    async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>>;
+    /// Writes rows. A tombstone is kept for `tombstone_days` from its
+    /// deletion. On an error some may be written.
+    async fn put_rows(&self, rows: &[Row], tombstone_days: u32) -> Result<()>;
+    /// Removes rows. On an error some may be removed.
+    async fn remove_rows(&self, scope: &Scope, ids: &[String]) -> Result<()>;
+    /// Returns a page of a scope's rows, sorted by id.
+    async fn scope_rows(
+        &self,
+        scope: &Scope,
+        tombstones: bool,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Row>>;
+}
+
+/// Changes: history and outbox.
+#[async_trait]
+pub trait ChangeStore: Send + Sync {
+    /// Writes changes; one of the same resource and version is replaced. On
+    /// an error some may be written.
+    async fn put_changes(&self, changes: &[Change]) -> Result<()>;
+    /// Returns the changes that a task recorded in a scope, by id and version.
+    /// May lag behind writes.
+    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>>;
+    /// Returns a resource's changes, by version.
+    async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>>;
+    /// Returns a page of an account's changes from `since` on, oldest first.
+    async fn account_changes(
+        &self,
+        account_id: &str,
+        since: Option<Timestamp>,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>>;
+}
+
+/// All tables together.
+pub trait Store: AccountStore + ScopeStore + TaskStore + ResourceStore + ChangeStore {
+    /// Returns the same tables, counting what they cost on `meter`.
+    fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store>;
+}
