@@ -1,1 +1,1 @@
-//! The tests are in `tests/`; see there.
+//! What the suite's modules share: servers to test against, and sample data.

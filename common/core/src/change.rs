@@ -118,6 +118,13 @@ impl Observer<'_> {
         (change, tombstone)
     }
 
+    /// Returns the row without its mark, or `None` where it has none: the
+    /// resource was listed, though nothing of it could be decoded.
+    #[must_use]
+    pub fn sighted(&self, row: &Row) -> Option<Row> {
+        row.missing.is_some().then(|| Row { missing: None, ..row.clone() })
+    }
+
     /// Returns the row marked as not listed, or `None` where it is already.
     #[must_use]
     pub fn missed(&self, row: &Row, listing: u64) -> Option<Row> {

@@ -50,11 +50,14 @@ impl Fingerprint {
     /// Returns the fingerprint of a resource over the current set of fields.
     #[must_use]
     pub fn of(resource: &Resource) -> Self {
-        Self::over(resource, CURRENT_PROJECTION).unwrap_or(Self {
-            projection: 0,
-            main: [0; 16],
-            detail: None,
-        })
+        Self::over(resource, CURRENT_PROJECTION).unwrap_or(Self::unreadable())
+    }
+
+    /// Returns a fingerprint that tells nothing: the row that has it is read
+    /// and compared itself, and gets a real one.
+    #[must_use]
+    pub const fn unreadable() -> Self {
+        Self { projection: 0, main: [0; 16], detail: None }
     }
 
     /// Returns the fingerprint over the set of fields of `projection`, or
@@ -160,7 +163,8 @@ impl FromStr for Fingerprint {
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes = text.as_bytes();
-    if bytes.len() != 2 * N {
+    // `from_str_radix` would take a sign for a digit.
+    if bytes.len() != 2 * N || !bytes.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let mut out = [0; N];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::listing::WalkState;
 use crate::message::Mode;
 use crate::scope::Scope;
+use crate::task::RegionError;
 
 /// The right to write a scope.
 ///
@@ -54,6 +55,12 @@ pub struct Checkpoint {
     pub walk: WalkState,
     /// In how many parts the hashes of seen ids are stored.
     pub chunks: u32,
+    /// How many errors the walk met so far.
+    #[serde(default)]
+    pub error_count: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub errors: Vec<RegionError>,
 }
 
 /// That a scope was given to a task.
@@ -86,6 +93,10 @@ pub struct Findings {
     /// The number of rows held back from deletion.
     #[serde(default)]
     pub held_count: u64,
+    /// Whether a resource of the scope was ever deleted: only then can a new
+    /// one have a history.
+    #[serde(default)]
+    pub ever_deleted: bool,
 }
 
 /// Everything kept of a scope.
@@ -147,27 +158,4 @@ pub enum Release {
     /// The attempt broke off: writes may be unfinished, so the list of tasks
     /// stays for the next holder, who need not wait.
     Abandoned,
-}
-
-impl Findings {
-    /// Returns the findings after a complete listing in `mode` that began at
-    /// `began`.
-    #[must_use]
-    pub fn after_complete(
-        &self,
-        mode: Mode,
-        began: Timestamp,
-        changed_at: Option<Timestamp>,
-        live_count: u64,
-        held_count: u64,
-    ) -> Self {
-        Self {
-            last_full_at: if mode == Mode::Full { Some(began) } else { self.last_full_at },
-            last_complete_at: Some(began),
-            last_changed_at: changed_at.or(self.last_changed_at),
-            live_count,
-            complete_listings: self.complete_listings + 1,
-            held_count,
-        }
-    }
 }

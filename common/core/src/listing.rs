@@ -13,9 +13,9 @@ use thiserror::Error;
 use crate::fingerprint::Fingerprint;
 use crate::resource::{Missing, Resource};
 
-/// So many empty pages in a row, each with a token for a next one, are a
-/// vendor that will never end.
-const MOST_EMPTY_PAGES: u32 = 100;
+/// So many pages in a row without anything new, each with a token for a next
+/// one, are a vendor that will never end: empty ones, or tokens in a circle.
+const MOST_IDLE_PAGES: u32 = 100;
 
 /// An item of a reply that could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct WalkState {
     undecodable: u64,
     unidentified: u64,
     pages: u64,
-    empty_pages: u32,
+    idle_pages: u32,
 }
 
 /// A walk over the pages of a scope, in progress.
@@ -120,9 +120,12 @@ pub enum Stalled {
     /// The next token is the one that was just used.
     #[error("the vendor answered with the page token it was given; the listing would never end")]
     TokenRepeated,
-    /// Only empty pages, each with a next token.
-    #[error("the vendor sent {MOST_EMPTY_PAGES} empty pages in a row, each announcing another")]
-    EmptyPages,
+    /// Nothing new on page after page, each with a next token.
+    #[error(
+        "the vendor sent {MOST_IDLE_PAGES} pages in a row that brought nothing new, \
+         each announcing another"
+    )]
+    NothingNew,
 }
 
 /// What a page brought.
@@ -186,6 +189,18 @@ impl Walk {
         self.state.listed
     }
 
+    /// Returns how many of them could not be decoded.
+    #[must_use]
+    pub const fn undecodable(&self) -> u64 {
+        self.state.undecodable
+    }
+
+    /// Tells whether a resource was seen in this walk.
+    #[must_use]
+    pub fn has_seen(&self, id: &str) -> bool {
+        self.seen.contains(&hash(&self.salt, id))
+    }
+
     /// Takes one page and returns what is new in it. Vendors repeat items when
     /// the list moves under the walk; only the first sight counts.
     ///
@@ -195,11 +210,6 @@ impl Walk {
     pub fn take(&mut self, page: Page) -> Result<Fresh, Stalled> {
         if page.next.is_some() && page.next.as_deref() == self.token() {
             return Err(Stalled::TokenRepeated);
-        }
-        let is_empty = page.resources.is_empty() && page.undecodable.is_empty();
-        self.state.empty_pages = if is_empty { self.state.empty_pages + 1 } else { 0 };
-        if page.next.is_some() && self.state.empty_pages >= MOST_EMPTY_PAGES {
-            return Err(Stalled::EmptyPages);
         }
         let mut fresh = Fresh::default();
         for resource in page.resources {
@@ -217,6 +227,11 @@ impl Walk {
                 self.state.undecodable += 1;
                 fresh.undecodable.push(item);
             }
+        }
+        let is_idle = fresh.resources.is_empty() && fresh.undecodable.is_empty();
+        self.state.idle_pages = if is_idle { self.state.idle_pages + 1 } else { 0 };
+        if page.next.is_some() && self.state.idle_pages >= MOST_IDLE_PAGES {
+            return Err(Stalled::NothingNew);
         }
         self.state.pages += 1;
         self.state.position = page.next.map_or(Position::End, Position::At);
@@ -256,7 +271,7 @@ const fn start() -> WalkState {
         undecodable: 0,
         unidentified: 0,
         pages: 0,
-        empty_pages: 0,
+        idle_pages: 0,
     }
 }
 
@@ -298,7 +313,7 @@ impl CompleteListing {
     /// Tells whether a resource was listed.
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {
-        self.walk.seen.contains(&hash(&self.walk.salt, id))
+        self.walk.has_seen(id)
     }
 
     /// Returns the live rows that were not listed, sorted by id: candidates
@@ -410,6 +425,25 @@ mod tests {
     }
 
     #[test]
+    fn tokens_in_a_circle_are_an_error() {
+        let mut walk = Walk::new("t");
+        let circle = ["2", "3", "4"].into_iter().cycle();
+        let stalled = circle.take(1000).find_map(|next| walk.take(page(&["a"], Some(next))).err());
+        assert_eq!(stalled, Some(Stalled::NothingNew));
+    }
+
+    #[test]
+    fn many_pages_of_repeats_between_new_ones_are_a_list_that_moves() {
+        let mut walk = Walk::new("t");
+        for number in 0..1000 {
+            let id = (number / 90).to_string();
+            walk.take(page(&[&id], Some(&number.to_string()))).unwrap();
+        }
+        walk.take(page(&["last"], None)).unwrap();
+        assert_eq!(walk.complete().unwrap().total(), 13);
+    }
+
+    #[test]
     fn a_walk_that_will_never_end_is_an_error() {
         let mut walk = Walk::new("t");
         walk.take(page(&["a"], Some("2"))).unwrap();
@@ -417,6 +451,6 @@ mod tests {
 
         let mut walk = Walk::new("t");
         let stalled = (0..).find_map(|n| walk.take(page(&[], Some(&n.to_string()))).err());
-        assert_eq!(stalled, Some(Stalled::EmptyPages));
+        assert_eq!(stalled, Some(Stalled::NothingNew));
     }
 }

@@ -89,14 +89,13 @@ impl WorkMessage {
     }
 }
 
-/// A message on the results queue: a region of a task has ended.
+/// A message on the results queue: look at this task, something in it ended or
+/// is overdue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResultMessage {
     /// The task.
     pub task_id: String,
-    /// The region.
-    pub region: String,
 }
 
 /// A wish for syncs: by a person, a program or the schedule.

@@ -289,8 +289,10 @@ impl RegionResult {
         self.end_time = Some(now);
     }
 
-    /// Ends a region that was not.
+    /// Ends a region that was not. The error is kept as the last one, even
+    /// where it is one too many.
     pub fn fail(&mut self, error: RegionError, now: Timestamp) {
+        self.errors.truncate(MOST_ERRORS_KEPT - 1);
         self.record(error);
         self.status = TaskStatus::Failed;
         self.end_time = Some(now);
@@ -345,7 +347,7 @@ pub struct SyncTask {
     /// The sum over its regions.
     #[serde(flatten)]
     pub cost: Cost,
-    /// The first error of each region that failed, for a person.
+    /// The error that ended each region that failed, for a person.
     #[serde(default)]
     pub error_message: Option<String>,
 }
@@ -379,11 +381,11 @@ impl SyncTask {
     /// The task has ended already.
     pub fn add_up(
         &self,
-        results: &[RegionResult],
+        all: &[RegionResult],
         now: Timestamp,
     ) -> Result<Self, IllegalTransition> {
         let mut results: Vec<_> =
-            results.iter().filter(|result| self.regions.contains(&result.region)).collect();
+            all.iter().filter(|result| self.regions.contains(&result.region)).collect();
         results.sort_unstable_by(|a, b| a.region.cmp(&b.region));
         results.dedup_by(|a, b| a.region == b.region);
 
@@ -391,11 +393,11 @@ impl SyncTask {
         task.counts = results.iter().fold(Counts::default(), |sum, r| sum.plus(r.counts));
         task.cost = results.iter().fold(Cost::default(), |sum, r| sum.plus(r.cost));
         task.error_message = error_message(&results);
-        let ended = results.iter().filter(|result| result.status.is_terminal()).count();
-        if !results.is_empty() {
+        let has_ended = self.open_regions(all).is_empty();
+        if has_ended || !results.is_empty() || self.status != TaskStatus::Pending {
             task.status = task.status.next(TaskEvent::Start)?;
         }
-        if ended == self.regions.len() {
+        if has_ended {
             task.status = task.status.next(ending(&results))?;
             let end = results.iter().filter_map(|result| result.end_time).max().unwrap_or(now);
             task.end_time = Some(end);

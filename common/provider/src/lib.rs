@@ -3,6 +3,10 @@
 //! A kind is declared as data; paging, retries, rate limits and error classes
 //! are the engine's. The crate never names tables, queues or Lambda.
 
+pub mod aliyun;
+mod engine;
+mod registry;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -14,6 +18,9 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
+
+pub use self::engine::retry::RetryPolicy;
+pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
 
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;

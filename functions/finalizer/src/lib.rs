@@ -1,1 +1,165 @@
-//! x
+//! Adds a task up from its regions, and ends what will not end by itself.
+//!
+//! Everything is recomputed from what is stored, so a message may come twice,
+//! late, or in any order. **Invariant**: every task ends; the messages that
+//! lead here are the regions' results, the dead letters, and the dispatcher's
+//! word of overdue tasks.
+
+mod dead_letter;
+pub mod event;
+
+use std::sync::Arc;
+
+use cloud_sync_core::change::{Change, ChangeKind};
+use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::task::{
+    Counts, IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus,
+};
+use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::metrics::{MetricSink, TaskMetrics};
+use cloud_sync_runtime::notify::{Notice, Notifier};
+use cloud_sync_runtime::store::{Store, StoreError};
+use thiserror::Error;
+
+/// What a finalizer works with.
+pub struct Finalizer {
+    /// The tables.
+    pub store: Arc<dyn Store>,
+    /// Who is told of failed tasks and dead letters.
+    pub notifier: Arc<dyn Notifier>,
+    /// Where metrics go.
+    pub metrics: Arc<dyn MetricSink>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A task could not be added up; the same message again is right.
+#[derive(Debug, Error)]
+pub enum FinalizeError {
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored task and its regions contradict each other.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+}
+
+impl Finalizer {
+    /// Adds a task up, and ends it where all its regions have ended or its
+    /// deadline is past. Returns it as it is then; `None` where there is no
+    /// such task.
+    ///
+    /// # Errors
+    ///
+    /// The tables failed; the same call again does the rest.
+    pub async fn look_at(&self, task_id: &str) -> Result<Option<SyncTask>, FinalizeError> {
+        let Some(task) = self.store.task(task_id).await? else {
+            tracing::warn!(task_id, "a message of a task that does not exist; dropped");
+            return Ok(None);
+        };
+        if task.status.is_terminal() {
+            return Ok(Some(task));
+        }
+        let mut results = self.store.region_results(task_id).await?;
+        if self.clock.now() > task.deadline {
+            for region in task.open_regions(&results) {
+                let text = format!("nothing was heard of the region until {}", task.deadline);
+                self.give_up(&task, &region, "Overdue", &text).await?;
+            }
+            results = self.store.region_results(task_id).await?;
+        }
+        let task = task.add_up(&results, self.clock.now())?;
+        let is_written = self.store.update_task(&task).await?;
+        if is_written && task.status.is_terminal() {
+            self.report(&task).await;
+        }
+        Ok(Some(task))
+    }
+
+    /// Ends every region of a task that has not ended, and the task with them.
+    /// Only for a caller who knows that no worker lives.
+    ///
+    /// # Errors
+    ///
+    /// The tables failed; the same call again does the rest.
+    pub async fn end_interrupted(&self, task_id: &str) -> Result<Option<SyncTask>, FinalizeError> {
+        if let Some(task) = self.store.task(task_id).await?
+            && !task.status.is_terminal()
+        {
+            let results = self.store.region_results(task_id).await?;
+            for region in task.open_regions(&results) {
+                let text = "the process that ran the task ended before the region did";
+                self.give_up(&task, &region, "Interrupted", text).await?;
+            }
+        }
+        self.look_at(task_id).await
+    }
+
+    /// Records that a region will not end by itself: failed, with the counts
+    /// that its change records have.
+    async fn give_up(
+        &self,
+        task: &SyncTask,
+        region: &str,
+        code: &str,
+        text: &str,
+    ) -> Result<(), FinalizeError> {
+        let now = self.clock.now();
+        let stored = self.store.region_result(&task.task_id, region).await?;
+        let mut result = stored.unwrap_or_else(|| RegionResult::begin(&task.task_id, region, now));
+        let text = match result.errors.last() {
+            Some(last) => format!("{text}; before that: {}: {}", last.code, last.error),
+            None => text.to_owned(),
+        };
+        let class = result.errors.last().map_or(ErrorClass::Internal, |last| last.class);
+        let changes = self.store.task_changes(&task.task_id, &task.scope(region)).await?;
+        result.counts = counts_of(&changes);
+        result.errors.clear();
+        result.fail(RegionError::new(class, code, &text, now), now);
+        tracing::error!(task_id = task.task_id, region, code, error = text, "region given up");
+        self.store.put_region_result(&result).await?;
+        Ok(())
+    }
+
+    async fn report(&self, task: &SyncTask) {
+        tracing::info!(
+            task_id = task.task_id,
+            status = task.status.as_str(),
+            total = task.counts.total_count,
+            added = task.counts.added_count,
+            updated = task.counts.updated_count,
+            deleted = task.counts.deleted_count,
+            errors = task.counts.error_count,
+            duration_ms = task.duration_ms,
+            "task ended"
+        );
+        self.metrics.task(TaskMetrics::of(task));
+        if task.status == TaskStatus::Failed {
+            self.tell(&Notice::task_failed(task)).await;
+        }
+    }
+
+    async fn tell(&self, notice: &Notice) {
+        if let Err(error) = self.notifier.notify(notice).await {
+            tracing::error!(%error, subject = notice.subject(), "a notice could not be sent");
+        }
+    }
+}
+
+/// Returns what a region's change records alone tell of its counts: each
+/// resource once, and added rather than updated where it was both.
+fn counts_of(changes: &[Change]) -> Counts {
+    let mut counts = Counts::default();
+    // Changes come sorted by id.
+    for of_one in changes.chunk_by(|a, b| a.id == b.id) {
+        let has = |wanted: &[ChangeKind]| of_one.iter().any(|c| wanted.contains(&c.change));
+        counts.deleted_count += u64::from(has(&[ChangeKind::Deleted]));
+        if has(&[ChangeKind::Added, ChangeKind::Restored]) {
+            counts.added_count += 1;
+        } else if has(&[ChangeKind::Updated]) {
+            counts.updated_count += 1;
+        }
+    }
+    counts.total_count = counts.added_count + counts.updated_count;
+    counts
+}

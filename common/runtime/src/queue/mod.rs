@@ -4,6 +4,7 @@
 //! Two implementations: [`sqs`] over the AWS SDK and [`memory`], its twin.
 
 pub mod memory;
+pub mod messages;
 pub mod sqs;
 
 use std::time::Duration;

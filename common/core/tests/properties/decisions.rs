@@ -1,0 +1,109 @@
+//! Deletion and schedule: nothing beyond what the policy allows.
+
+use cloud_sync_core::deletion::{DeletionPolicy, OnDelete};
+use cloud_sync_core::message::Mode;
+use cloud_sync_core::resource::Missing;
+use cloud_sync_core::schedule::{Past, SchedulePolicy};
+use jiff::{SignedDuration, Timestamp};
+use proptest::option;
+use proptest::prelude::*;
+
+fn deletion_policy() -> impl Strategy<Value = DeletionPolicy> {
+    (0..30_u64, 0..=100_u64, 0..5_u64).prop_map(|(count, percent, listings)| DeletionPolicy {
+        plausible_count: count,
+        plausible_percent: percent,
+        agreeing_listings: listings,
+        on_delete: OnDelete::Tombstone,
+        tombstone_days: 30,
+    })
+}
+
+fn minutes(count: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_mins(count)
+}
+
+fn past() -> impl Strategy<Value = Past> {
+    let time = || option::of((0..3000_i64).prop_map(minutes));
+    (time(), time(), prop::bool::weighted(0.2)).prop_map(
+        |(dispatched_at, last_full_at, in_flight)| Past { dispatched_at, in_flight, last_full_at },
+    )
+}
+
+fn schedule_policy() -> impl Strategy<Value = SchedulePolicy> {
+    (0..200_u32, 0..2000_u32).prop_map(|(interval_minutes, full_interval_minutes)| SchedulePolicy {
+        interval_minutes,
+        full_interval_minutes,
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_verdict_deletes_more_than_is_allowed(
+        policy in deletion_policy(),
+        live in 0..200_u64,
+        listing in 1..10_u64,
+        marks in prop::collection::vec(option::of(1..10_u64), 0..60),
+    ) {
+        let missing: Vec<_> = marks.iter().enumerate().map(|(n, mark)| {
+            let mark = mark.map(|listing| Missing { since: Timestamp::UNIX_EPOCH, listing });
+            (format!("i-{n}"), mark)
+        }).collect();
+        let verdict = policy.judge(live, listing, missing.clone());
+
+        let mut judged: Vec<_> = verdict.delete.iter().chain(&verdict.hold).collect();
+        judged.sort();
+        let mut ids: Vec<_> = missing.iter().map(|(id, _)| id).collect();
+        ids.sort();
+        prop_assert_eq!(judged, ids, "each row gets one verdict");
+
+        let allowed = policy.plausible_count.max(live * policy.plausible_percent / 100);
+        if missing.len() as u64 <= allowed {
+            prop_assert!(verdict.hold.is_empty());
+            return Ok(());
+        }
+        for (id, mark) in missing {
+            let first = mark.map_or(listing, |mark| mark.listing);
+            let listings_without_it = (first..=listing).count().max(1) as u64;
+            let is_agreed = listings_without_it >= policy.agreeing_listings;
+            prop_assert_eq!(verdict.delete.contains(&id), is_agreed, "{}", id);
+        }
+    }
+
+    #[test]
+    fn an_emptied_scope_is_never_believed_at_first_sight(live in 21..100_000_u64) {
+        prop_assert!(DeletionPolicy::default().is_collapse(live, live));
+        let missing = (0..live.min(500)).map(|n| (n.to_string(), None)).collect();
+        let verdict = DeletionPolicy::default().judge(live.min(500), 9, missing);
+        prop_assert!(verdict.delete.is_empty());
+    }
+
+    #[test]
+    fn a_scope_is_never_due_early_and_stays_due(
+        policy in schedule_policy(), past in past(), now in 0..6000_i64, later in 0..3000_i64,
+    ) {
+        let mode = policy.due(&past, minutes(now));
+        let waited = past.dispatched_at.map(|at| minutes(now).duration_since(at));
+        let interval = SignedDuration::from_mins(policy.interval_minutes.into());
+        let is_early = waited.is_some_and(|waited| waited < interval);
+        prop_assert_eq!(mode.is_some(), !past.in_flight && !is_early);
+
+        if let Some(mode) = mode {
+            let then = policy.due(&past, minutes(now + later));
+            prop_assert!(then.is_some(), "a scope that is due stays due");
+            prop_assert!(mode != Mode::Full || then == Some(Mode::Full));
+        }
+    }
+
+    #[test]
+    fn a_whole_day_never_passes_without_a_full_sync_being_due(
+        past in past(), now in 0..6000_i64,
+    ) {
+        let policy = SchedulePolicy::default();
+        let full_is_old = past.last_full_at.is_none_or(|at| {
+            minutes(now).duration_since(at) >= SignedDuration::from_hours(24)
+        });
+        let mode = policy.due(&past, minutes(now));
+        prop_assert!(mode != Some(Mode::Incremental) || !full_is_old);
+        prop_assert!(mode != Some(Mode::Full) || full_is_old);
+    }
+}

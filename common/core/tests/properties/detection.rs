@@ -1,0 +1,218 @@
+//! Diff and fingerprint: what counts as a change, and what does not.
+
+use std::collections::BTreeMap;
+
+use cloud_sync_core::diff::{Field, apply, diff};
+use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
+use cloud_sync_core::resource::{Disk, Resource};
+use proptest::prelude::*;
+use proptest::sample::SizeRange;
+use serde_json::{Value, json};
+
+use crate::strategies::{disks, mixed, resource, successors, text, tracked};
+
+/// What is expected of `new` after `old`: its disks, where it knows them.
+fn merged(old: &Resource, new: &Resource) -> Resource {
+    let data_disks = new.data_disks.clone().or_else(|| old.data_disks.clone());
+    tracked(&Resource { data_disks, ..new.clone() })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn applying_the_diff_to_the_old_gives_the_new((old, new) in successors()) {
+        let fields = diff(&old, &new);
+        let mut patched = old.clone();
+        apply(&mut patched, &fields).unwrap();
+        prop_assert_eq!(tracked(&patched), merged(&old, &new));
+        prop_assert!(fields.values().all(|field| field.old != field.new), "{:?}", fields);
+    }
+
+    #[test]
+    fn a_diff_survives_the_table((old, new) in successors()) {
+        let fields = diff(&old, &new);
+        let text = serde_json::to_string(&fields).unwrap();
+        let read: BTreeMap<_, _> = serde_json::from_str(&text).unwrap();
+        let mut patched = old.clone();
+        apply(&mut patched, &read).unwrap();
+        prop_assert_eq!(tracked(&patched), merged(&old, &new));
+    }
+
+    #[test]
+    fn nothing_differs_from_itself(resource in resource()) {
+        prop_assert!(diff(&resource, &resource).is_empty());
+        prop_assert_eq!(Fingerprint::of(&resource).compare(&resource), Comparison::Same);
+    }
+
+    /// Looking at fingerprints instead of rows loses nothing and adds nothing.
+    #[test]
+    fn fingerprints_tell_what_the_diff_tells((old, new) in successors()) {
+        let fields = diff(&old, &new);
+        let expected = match fields.keys().collect::<Vec<_>>()[..] {
+            [] => Comparison::Same,
+            [Field::DataDisks] => Comparison::DetailDiffers,
+            _ => Comparison::Differs,
+        };
+        prop_assert_eq!(Fingerprint::of(&old).compare(&new), expected);
+    }
+
+    #[test]
+    fn each_tracked_field_alone_is_seen(
+        (old, other) in (resource(), resource()),
+    ) {
+        for bit in 0..12 {
+            let new = mixed(&old, &other, 1 << bit);
+            if tracked(&new) == tracked(&old) || new.data_disks.is_none() {
+                continue;
+            }
+            prop_assert_eq!(diff(&old, &new).len(), 1);
+            prop_assert_ne!(Fingerprint::of(&old).compare(&new), Comparison::Same);
+            prop_assert_ne!(Fingerprint::of(&old), Fingerprint::of(&new));
+        }
+    }
+
+    /// The same few texts dealt out in two ways: an encoding that lets a text
+    /// run into its neighbour would take one deal for the other.
+    #[test]
+    fn no_deal_of_the_same_texts_looks_like_another(
+        texts in prop::collection::vec(text(), 1..5),
+        one in prop::collection::vec(0..9_u8, 5),
+        other in prop::collection::vec(0..9_u8, 5),
+    ) {
+        let (one, other) = (dealt(&texts, &one), dealt(&texts, &other));
+        prop_assert_eq!(
+            Fingerprint::of(&one) == Fingerprint::of(&other),
+            one == other,
+            "{:?} {:?}", one, other
+        );
+    }
+
+    #[test]
+    fn order_and_repetition_are_no_change(
+        base in resource(),
+        values in prop::collection::vec(text(), 1..6),
+        disks in prop::collection::vec((text(), text()), 0..4),
+        tags in prop::collection::btree_map(text(), text(), 0..5),
+        ((groups, more_groups), (ips, more_ips), (picks, more_picks), tag_order) in shuffles(),
+    ) {
+        let stored = reply(&base, &values, &disks, &tags, [&groups, &ips, &picks], &[]);
+        let seen =
+            reply(&base, &values, &disks, &tags, [&more_groups, &more_ips, &more_picks], &tag_order);
+        prop_assert_eq!(Fingerprint::of(&stored), Fingerprint::of(&seen));
+        prop_assert!(diff(&stored, &seen).is_empty());
+    }
+
+    #[test]
+    fn swapping_one_security_group_for_another_is_an_update(
+        mut old in resource(), gone in "sg-[a-f]{4}", came in "sg-[g-k]{4}",
+    ) {
+        let mut new = old.clone();
+        old.security_groups.insert(gone);
+        new.security_groups.insert(came);
+        let fields = diff(&old, &new);
+        prop_assert_eq!(fields.keys().collect::<Vec<_>>(), [&Field::SecurityGroups]);
+        prop_assert_eq!(old.security_groups.len(), new.security_groups.len());
+        prop_assert_eq!(Fingerprint::of(&old).compare(&new), Comparison::Differs);
+    }
+
+    #[test]
+    fn unknown_disks_are_never_a_change(old in resource(), known in disks()) {
+        let old = Resource { data_disks: known, ..old };
+        let new = Resource { data_disks: None, ..old.clone() };
+        prop_assert!(diff(&old, &new).is_empty());
+        prop_assert_eq!(Fingerprint::of(&old).compare(&new), Comparison::Same);
+    }
+
+    #[test]
+    fn a_fingerprint_is_read_back_as_it_was_written(resource in resource()) {
+        let fingerprint = Fingerprint::of(&resource);
+        prop_assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+    }
+
+    #[test]
+    fn what_is_read_as_a_fingerprint_is_one(
+        text in r"1\.([0-9a-f+][0-9a-f]){16}(\.([0-9a-f+][0-9a-f]){8})?",
+    ) {
+        if let Ok(fingerprint) = text.parse::<Fingerprint>() {
+            prop_assert_eq!(fingerprint.to_string(), text);
+        }
+    }
+}
+
+type Picks = Vec<usize>;
+
+/// Two orders, each with repetitions, for each of three lists, and one for
+/// the tags. Every index below the list's length occurs at least once.
+fn shuffles() -> impl Strategy<Value = ((Picks, Picks), (Picks, Picks), (Picks, Picks), Picks)> {
+    let twice = || (order(0..6), order(0..6));
+    (twice(), twice(), twice(), order(0..6))
+}
+
+fn order(repeats: impl Into<SizeRange>) -> impl Strategy<Value = Picks> {
+    prop::collection::vec(0..6_usize, repeats).prop_flat_map(|repeats| {
+        let all: Picks = (0..6).chain(repeats).collect();
+        Just(all).prop_shuffle()
+    })
+}
+
+fn picked<'a, T>(values: &'a [T], order: &'a [usize]) -> impl Iterator<Item = &'a T> {
+    order.iter().filter_map(|index| values.get(*index))
+}
+
+/// Returns a resource as it is decoded from a document whose lists have the
+/// given order and repetitions.
+fn reply(
+    base: &Resource,
+    values: &[String],
+    disks: &[(String, String)],
+    tags: &BTreeMap<String, String>,
+    [groups, ips, picks]: [&Picks; 3],
+    tag_order: &[usize],
+) -> Resource {
+    let mut document = serde_json::to_value(base).unwrap();
+    document["security_groups"] = picked(values, groups).cloned().collect();
+    document["public_ips"] = picked(values, ips).cloned().collect();
+    document["private_ips"] = picked(values, picks).cloned().collect();
+    document["data_disks"] = picked(disks, picks)
+        .map(|(id, category)| json!({ "id": id, "category": category, "size_gib": 20 }))
+        .collect();
+    let tags: Vec<_> = tags.iter().collect();
+    let ordered = picked(&tags, tag_order).chain(&tags);
+    document["tags"] = Value::Object(
+        ordered.map(|(key, value)| ((*key).clone(), (*value).clone().into())).collect(),
+    );
+    serde_json::from_value(document).unwrap()
+}
+
+/// Deals texts out to the fields that `places` names.
+fn dealt(texts: &[String], places: &[u8]) -> Resource {
+    let mut resource = Resource { data_disks: Some([].into()), ..Resource::default() };
+    for (text, place) in texts.iter().zip(places) {
+        match place {
+            0 => resource.name.push_str(text),
+            1 => resource.vendor_status.push_str(text),
+            2 => resource.spec.push_str(text),
+            3 => resource.zone.push_str(text),
+            4 => _ = resource.public_ips.insert(text.clone()),
+            5 => _ = resource.private_ips.insert(text.clone()),
+            6 => _ = resource.security_groups.insert(text.clone()),
+            7 => {
+                // Into the last tag's value, or a new tag's key.
+                match resource.tags.last_entry() {
+                    Some(mut tag) => tag.get_mut().push_str(text),
+                    None => _ = resource.tags.insert(text.clone(), String::new()),
+                }
+            }
+            _ => {
+                let disks = resource.data_disks.get_or_insert_default();
+                let disk = match disks.pop_last() {
+                    Some(disk) => Disk { category: format!("{}{text}", disk.category), ..disk },
+                    None => Disk { id: text.clone(), ..Disk::default() },
+                };
+                disks.insert(disk);
+            }
+        }
+    }
+    resource
+}

@@ -1,0 +1,179 @@
+//! Turns the schedule's tick, or somebody's request, into tasks and messages.
+//!
+//! Used by the `dispatcher` and `api` functions and by the local service. It
+//! decides what is to be synced; it never reads or writes a resource.
+//!
+//! **Idempotent**: a task's id follows from what triggered it, so the same
+//! trigger a second time finds the tasks of the first and, where they have not
+//! ended, sends their messages again, which is harmless.
+
+mod regions;
+mod request;
+mod tick;
+
+use std::sync::Arc;
+
+use cloud_sync_core::account::AccountRecord;
+use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::lease::Dispatched;
+use cloud_sync_core::message::{Mode, Trigger, WorkMessage};
+use cloud_sync_core::scope::Kind;
+use cloud_sync_core::task::{Cost, Counts, SyncTask, TaskStatus, task_id};
+use cloud_sync_provider::Vendors;
+use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::notify::Notifier;
+use cloud_sync_runtime::queue::messages::work_message;
+use cloud_sync_runtime::queue::{Outgoing, Queue, QueueError};
+use cloud_sync_runtime::secrets::CredentialSource;
+use cloud_sync_runtime::store::{Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use thiserror::Error;
+
+pub use request::InvalidRequest;
+
+/// How long a task may take before what has not ended is given up. Every part
+/// of it that begins pushes this out.
+pub const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
+
+/// What a dispatcher works with.
+pub struct Dispatcher {
+    /// The tables.
+    pub store: Arc<dyn Store>,
+    /// The work queue.
+    pub work: Arc<dyn Queue>,
+    /// The results queue.
+    pub results: Arc<dyn Queue>,
+    /// The vendors, asked for regions only.
+    pub vendors: Arc<dyn Vendors>,
+    /// Where credentials are.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Who is told of suspended accounts.
+    pub notifier: Arc<dyn Notifier>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What was dispatched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Dispatch {
+    /// The tasks, those of an earlier, equal trigger included.
+    pub tasks: Vec<SyncTask>,
+    /// The accounts for which nothing could be dispatched.
+    pub problems: Vec<Problem>,
+}
+
+/// Why nothing could be dispatched for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The account.
+    pub account_id: String,
+    /// What kind of error.
+    pub class: ErrorClass,
+    /// The vendor's code, or one of ours.
+    pub code: String,
+    /// For a person.
+    pub message: String,
+}
+
+/// Nothing was dispatched, or not all of it. The same trigger again is right.
+#[derive(Debug, Error)]
+pub enum DispatchError {
+    /// The request names something that does not exist.
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queues.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// A task to create.
+struct Plan<'a> {
+    account: &'a AccountRecord,
+    kind: Kind,
+    regions: Vec<String>,
+    mode: Mode,
+    since: Option<Timestamp>,
+    trigger: Trigger,
+    /// Tells this plan's trigger from every other.
+    trigger_id: String,
+    /// When the trigger went off.
+    at: Timestamp,
+}
+
+impl Dispatcher {
+    /// Creates a plan's task, unless an equal trigger did, and sends the
+    /// messages of its regions.
+    ///
+    /// The scopes are marked last: a crash before that leaves them due.
+    async fn carry_out(&self, plan: Plan<'_>) -> Result<SyncTask, DispatchError> {
+        let account_id = &plan.account.account.id;
+        let mut regions = plan.regions;
+        regions.sort_unstable();
+        regions.dedup();
+        let new = SyncTask {
+            task_id: task_id(plan.at, &plan.trigger_id, account_id, &plan.kind),
+            account_id: account_id.clone(),
+            provider: plan.account.account.provider.clone(),
+            resource_type: plan.kind,
+            regions,
+            mode: plan.mode,
+            since: plan.since,
+            trigger: plan.trigger,
+            status: TaskStatus::Pending,
+            cancel_requested: false,
+            start_time: self.clock.now(),
+            end_time: None,
+            duration_ms: None,
+            deadline: self.clock.now() + TASK_TIME,
+            counts: Counts::default(),
+            cost: Cost::default(),
+            error_message: None,
+        };
+        let task = if self.store.create_task(&new).await? {
+            new
+        } else {
+            self.store.task(&new.task_id).await?.unwrap_or(new)
+        };
+        if task.status.is_terminal() {
+            return Ok(task);
+        }
+        let results = self.store.region_results(&task.task_id).await?;
+        let open = task.open_regions(&results);
+        self.work.send(&messages(&task, &open)).await?;
+        for region in &open {
+            let dispatched = Dispatched { task_id: task.task_id.clone(), at: self.clock.now() };
+            self.store.set_dispatched(&task.scope(region), &dispatched).await?;
+        }
+        tracing::info!(
+            task_id = task.task_id,
+            account = task.account_id,
+            kind = %task.resource_type,
+            regions = open.len(),
+            mode = task.mode.as_str(),
+            "task dispatched"
+        );
+        Ok(task)
+    }
+}
+
+/// Returns the first message of each region: the queue's group is the scope.
+fn messages(task: &SyncTask, regions: &[String]) -> Vec<Outgoing> {
+    regions
+        .iter()
+        .map(|region| {
+            work_message(&WorkMessage {
+                task_id: task.task_id.clone(),
+                account_id: task.account_id.clone(),
+                kind: task.resource_type.clone(),
+                region: region.clone(),
+                mode: task.mode,
+                since: task.since,
+                turn: 0,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Which regions an account has: configured, or all that the vendor offers,
+//! which is asked for once a day.
+
+use std::sync::Arc;
+
+use cloud_sync_core::account::{AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::error::{ErrorClass, Handling};
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::scope::is_key_word;
+use cloud_sync_runtime::notify::Notice;
+use jiff::SignedDuration;
+
+use crate::{DispatchError, Dispatcher, Problem};
+
+/// How long an account's regions are remembered.
+const REGIONS_TTL: SignedDuration = SignedDuration::from_hours(24);
+
+impl Dispatcher {
+    /// Returns the regions that the vendor offers the account.
+    ///
+    /// Remembered ones serve for a day, and longer where the vendor cannot be
+    /// asked: an answer that is old is better than a region left out.
+    pub(crate) async fn offered_regions(
+        &self,
+        record: &AccountRecord,
+    ) -> Result<Result<RegionCache, Problem>, DispatchError> {
+        let now = self.clock.now();
+        if let Some(cache) = &record.regions
+            && now.duration_since(cache.fetched_at) < REGIONS_TTL
+        {
+            return Ok(Ok(cache.clone()));
+        }
+        let problem = match self.ask_for_regions(record).await? {
+            Ok(regions) => {
+                self.store.put_regions(&record.account.id, &regions).await?;
+                return Ok(Ok(regions));
+            }
+            Err(problem) => problem,
+        };
+        match &record.regions {
+            Some(cache) if problem.class.handling() != Handling::StopAccount => {
+                tracing::warn!(
+                    account = record.account.id,
+                    code = problem.code,
+                    error = problem.message,
+                    "regions could not be asked for; going on with those remembered"
+                );
+                Ok(Ok(cache.clone()))
+            }
+            _ => Ok(Err(problem)),
+        }
+    }
+
+    async fn ask_for_regions(
+        &self,
+        record: &AccountRecord,
+    ) -> Result<Result<RegionCache, Problem>, DispatchError> {
+        let account = &record.account;
+        let problem = |class: ErrorClass, code: &str, message: String| Problem {
+            account_id: account.id.clone(),
+            class,
+            code: code.to_owned(),
+            message,
+        };
+        let credentials = match self.credentials.credentials(&account.credentials).await {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                return Ok(Err(problem(error.class(), "CredentialsUnavailable", error.to_string())));
+            }
+        };
+        let digest = credentials.digest();
+        let vendor = match self.vendors.open(account, credentials, Arc::new(Meter::default())) {
+            Ok(vendor) => vendor,
+            Err(error) => {
+                let code = "InvalidAccount";
+                return Ok(Err(problem(ErrorClass::Internal, code, error.to_string())));
+            }
+        };
+        match vendor.regions().await {
+            Ok(mut regions) => {
+                // A region's id becomes part of a key.
+                regions.retain(|region| is_key_word(&region.id));
+                Ok(Ok(RegionCache { fetched_at: self.clock.now(), regions }))
+            }
+            Err(error) => {
+                if error.class.handling() == Handling::StopAccount {
+                    let suspension = Suspension {
+                        at: self.clock.now(),
+                        code: error.code.clone(),
+                        reason: error.message.clone(),
+                        task_id: String::new(),
+                        credentials_digest: digest,
+                    };
+                    self.suspend(&account.id, &suspension).await?;
+                }
+                Ok(Err(problem(error.class, &error.code, format!("{}: {}", error.api, error.message))))
+            }
+        }
+    }
+
+    async fn suspend(
+        &self,
+        account_id: &str,
+        suspension: &Suspension,
+    ) -> Result<(), DispatchError> {
+        if self.store.suspend(account_id, suspension).await? {
+            let notice = Notice::account_suspended(account_id, suspension);
+            if let Err(error) = self.notifier.notify(&notice).await {
+                tracing::error!(account = account_id, %error, "a notice could not be sent");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! On demand: somebody asks for syncs.
+
+use cloud_sync_core::account::{AccountRecord, RegionCache};
+use cloud_sync_core::message::{SyncRequest, Trigger};
+use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
+
+/// A request names something that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidRequest {
+    /// The field of the request.
+    pub field: &'static str,
+    /// What is wrong and what there is.
+    pub reason: String,
+}
+
+fn invalid(field: &'static str, reason: String) -> DispatchError {
+    InvalidRequest { field, reason }.into()
+}
+
+impl Dispatcher {
+    /// Dispatches what a request asks for.
+    ///
+    /// `trigger_id` makes two requests one. An account that is suspended is
+    /// resumed: somebody who asks for it by name wants it tried. The accounts
+    /// are checked before anything is dispatched for one of them.
+    ///
+    /// # Errors
+    ///
+    /// The request names an unknown account, kind or region; or tables or
+    /// queues failed.
+    pub async fn request(
+        &self,
+        request: &SyncRequest,
+        trigger_id: &str,
+        at: Timestamp,
+    ) -> Result<Dispatch, DispatchError> {
+        let records = self.chosen_accounts(request).await?;
+        let mut dispatch = Dispatch::default();
+        let mut plans = Vec::new();
+        for record in &records {
+            let kinds = self.chosen_kinds(request, record)?;
+            if kinds.is_empty() {
+                continue;
+            }
+            if record.suspended.is_some() {
+                self.store.resume(&record.account.id).await?;
+            }
+            let offered = match self.offered_regions(record).await? {
+                Ok(offered) => offered,
+                Err(problem) => {
+                    dispatch.problems.push(problem);
+                    continue;
+                }
+            };
+            let regions = chosen_regions(request, record, &offered)?;
+            plans.extend(kinds.into_iter().map(|kind| Plan {
+                account: record,
+                kind,
+                regions: regions.clone(),
+                mode: request.mode,
+                since: request.since,
+                trigger: Trigger::OnDemand,
+                trigger_id: format!("on-demand:{trigger_id}"),
+                at,
+            }));
+        }
+        if plans.is_empty() && dispatch.problems.is_empty() {
+            return Err(invalid("kinds", "no account has any of these kinds".to_owned()));
+        }
+        for plan in plans {
+            dispatch.tasks.push(self.carry_out(plan).await?);
+        }
+        Ok(dispatch)
+    }
+
+    async fn chosen_accounts(
+        &self,
+        request: &SyncRequest,
+    ) -> Result<Vec<AccountRecord>, DispatchError> {
+        let all = self.store.accounts().await?;
+        let known = |id: &String| all.iter().any(|record| record.account.id == *id);
+        if let Some(unknown) = request.account_ids.iter().find(|id| !known(id)) {
+            let ids: Vec<_> = all.iter().map(|record| record.account.id.as_str()).take(20).collect();
+            return Err(invalid(
+                "account_ids",
+                format!("no account '{unknown}'; there are: {}", ids.join(", ")),
+            ));
+        }
+        let chosen: Vec<_> = all
+            .into_iter()
+            .filter(|record| match request.account_ids.as_slice() {
+                [] => record.account.enabled,
+                ids => ids.contains(&record.account.id),
+            })
+            .collect();
+        if chosen.is_empty() {
+            return Err(invalid("account_ids", "there is no enabled account".to_owned()));
+        }
+        Ok(chosen)
+    }
+
+    /// Returns those of the account's kinds that the request wants.
+    fn chosen_kinds(
+        &self,
+        request: &SyncRequest,
+        record: &AccountRecord,
+    ) -> Result<Vec<Kind>, DispatchError> {
+        let account = &record.account;
+        let configured =
+            self.vendors.kinds(account).map_err(|error| invalid("kinds", error.to_string()))?;
+        let of_vendor = request.kinds.iter().filter(|kind| kind.provider() == account.provider);
+        if let Some(unknown) = of_vendor.clone().find(|kind| !configured.contains(kind)) {
+            let names: Vec<_> = configured.iter().map(Kind::as_str).collect();
+            return Err(invalid(
+                "kinds",
+                format!("account '{}' does not sync {unknown}, only {}", account.id, names.join(", ")),
+            ));
+        }
+        Ok(if request.kinds.is_empty() { configured } else { of_vendor.cloned().collect() })
+    }
+}
+
+/// Returns the regions to sync: asked for, or configured, or all offered.
+fn chosen_regions(
+    request: &SyncRequest,
+    record: &AccountRecord,
+    offered: &RegionCache,
+) -> Result<Vec<String>, DispatchError> {
+    let wanted =
+        if request.regions.is_empty() { &record.account.regions } else { &request.regions };
+    account_regions(wanted, record, offered)
+        .map_err(|problem| invalid("regions", problem.message))
+}
+
+/// Returns `wanted`, or all offered regions where nothing is wanted.
+///
+/// # Errors
+///
+/// The vendor does not offer one of them, or offers none at all.
+pub(crate) fn account_regions(
+    wanted: &[String],
+    record: &AccountRecord,
+    offered: &RegionCache,
+) -> Result<Vec<String>, Problem> {
+    let problem = |message: String| Problem {
+        account_id: record.account.id.clone(),
+        class: cloud_sync_core::error::ErrorClass::NotOffered,
+        code: "UnknownRegion".to_owned(),
+        message,
+    };
+    let names: Vec<_> = offered.regions.iter().map(|region| region.id.as_str()).collect();
+    if names.is_empty() {
+        return Err(problem(format!(
+            "the vendor offers account '{}' no region at all",
+            record.account.id
+        )));
+    }
+    let known = |name: &String| name == GLOBAL_REGION || names.contains(&name.as_str());
+    match wanted.iter().find(|name| !known(name)) {
+        Some(unknown) => Err(problem(format!(
+            "the vendor offers account '{}' no region '{unknown}'; it offers: {}",
+            record.account.id,
+            names.join(", ")
+        ))),
+        None if wanted.is_empty() => Ok(names.into_iter().map(str::to_owned).collect()),
+        None => Ok(wanted.to_vec()),
+    }
+}

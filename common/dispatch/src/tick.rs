@@ -1,0 +1,168 @@
+//! On schedule: the tick starts what is due and has overdue tasks looked at.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cloud_sync_core::account::AccountRecord;
+use cloud_sync_core::lease::ScopeState;
+use cloud_sync_core::message::{Mode, Trigger};
+use cloud_sync_core::schedule::Past;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::task::SyncTask;
+use cloud_sync_runtime::queue::messages::result_message;
+use jiff::Timestamp;
+
+use crate::request::account_regions;
+use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
+
+impl Dispatcher {
+    /// Starts every scope that is due, and sends tasks past their deadline to
+    /// the finalizer. `id` and `at` are the schedule event's own, so that the
+    /// same event a second time starts nothing twice.
+    ///
+    /// One account in trouble is a [`Problem`], and the others go on.
+    ///
+    /// # Errors
+    ///
+    /// Tables or queues failed; the same event again does the rest.
+    pub async fn tick(&self, id: &str, at: Timestamp) -> Result<Dispatch, DispatchError> {
+        let open = self.store.open_tasks().await?;
+        self.send_overdue(&open).await?;
+        let in_flight: HashSet<_> = open.iter().map(|task| task.task_id.as_str()).collect();
+        let mut dispatch = Dispatch::default();
+        for record in self.store.accounts().await? {
+            if !record.account.enabled || !self.may_run(&record).await? {
+                continue;
+            }
+            match self.plans(&record, id, at, &in_flight).await? {
+                Ok(plans) => {
+                    for plan in plans {
+                        dispatch.tasks.push(self.carry_out(plan).await?);
+                    }
+                }
+                Err(problem) => {
+                    tracing::error!(
+                        account = problem.account_id,
+                        class = problem.class.as_str(),
+                        code = problem.code,
+                        error = problem.message,
+                        "nothing could be dispatched for an account"
+                    );
+                    dispatch.problems.push(problem);
+                }
+            }
+        }
+        Ok(dispatch)
+    }
+
+    async fn send_overdue(&self, open: &[SyncTask]) -> Result<(), DispatchError> {
+        let now = self.clock.now();
+        let messages: Vec<_> = open
+            .iter()
+            .filter(|task| task.deadline < now)
+            .map(|task| result_message(&task.task_id))
+            .collect();
+        if !messages.is_empty() {
+            tracing::warn!(tasks = messages.len(), "tasks are past their deadline");
+            self.results.send(&messages).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether an account is not suspended, resuming it where its
+    /// credentials are others than those that were refused.
+    async fn may_run(&self, record: &AccountRecord) -> Result<bool, DispatchError> {
+        let Some(suspension) = &record.suspended else {
+            return Ok(true);
+        };
+        match self.credentials.credentials(&record.account.credentials).await {
+            Ok(now) if now.digest() != suspension.credentials_digest => {
+                tracing::info!(account = record.account.id, "credentials changed; resuming");
+                self.store.resume(&record.account.id).await?;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => {
+                let account = &record.account.id;
+                tracing::warn!(account, %error, "credentials cannot be read; still suspended");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Returns one plan a kind and mode, over the regions that are due.
+    async fn plans<'a>(
+        &self,
+        record: &'a AccountRecord,
+        id: &str,
+        at: Timestamp,
+        in_flight: &HashSet<&str>,
+    ) -> Result<Result<Vec<Plan<'a>>, Problem>, DispatchError> {
+        let account = &record.account;
+        let kinds = match self.vendors.kinds(account) {
+            Ok(kinds) => kinds,
+            Err(error) => {
+                return Ok(Err(Problem {
+                    account_id: account.id.clone(),
+                    class: cloud_sync_core::error::ErrorClass::Internal,
+                    code: "InvalidAccount".to_owned(),
+                    message: error.to_string(),
+                }));
+            }
+        };
+        let offered = match self.offered_regions(record).await? {
+            Ok(offered) => offered,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let regions = match account_regions(&account.regions, record, &offered) {
+            Ok(regions) => regions,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let states: BTreeMap<Scope, ScopeState> = self
+            .store
+            .scopes(&account.id)
+            .await?
+            .into_iter()
+            .map(|state| (state.scope.clone(), state))
+            .collect();
+        let mut due: BTreeMap<(Kind, Mode), Vec<String>> = BTreeMap::new();
+        for kind in kinds {
+            for region in &regions {
+                let scope = Scope {
+                    account_id: account.id.clone(),
+                    kind: kind.clone(),
+                    region: region.clone(),
+                };
+                let past = states.get(&scope).map_or_else(Past::default, |s| past(s, in_flight));
+                if let Some(mode) = account.schedule.due(&past, at) {
+                    due.entry((kind.clone(), mode)).or_default().push(region.clone());
+                }
+            }
+        }
+        Ok(Ok(due
+            .into_iter()
+            .map(|((kind, mode), regions)| Plan {
+                account: record,
+                kind,
+                regions,
+                mode,
+                since: None,
+                trigger: Trigger::Scheduled,
+                trigger_id: format!("schedule:{id}:{}", mode.as_str()),
+                at,
+            })
+            .collect()))
+    }
+}
+
+/// Returns what the schedule has to know of a scope.
+fn past(state: &ScopeState, in_flight: &HashSet<&str>) -> Past {
+    let dispatched = state.dispatched.as_ref();
+    Past {
+        dispatched_at: dispatched.map(|dispatched| dispatched.at),
+        in_flight: dispatched.is_some_and(|dispatched| {
+            in_flight.contains(dispatched.task_id.as_str())
+                && state.ended_task.as_ref() != Some(&dispatched.task_id)
+        }),
+        last_full_at: state.findings.last_full_at,
+    }
+}

@@ -1,0 +1,229 @@
+//! Requests in Alibaba Cloud's RPC style, and its errors.
+
+use std::time::Duration;
+
+use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::{Method, Request, Url};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{errors, sign};
+use crate::Result;
+use crate::engine::errors::{bounded, class_of_status, rule_for, snippet};
+use crate::engine::http::Reply;
+use crate::engine::spec::Call;
+use crate::engine::{Params, Protocol};
+
+/// However long the vendor asks to wait, it is asked again after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Makes an account's requests.
+pub(super) struct Rpc {
+    credentials: Credentials,
+    /// Instead of the vendor's hosts.
+    endpoint: Option<Url>,
+}
+
+impl Rpc {
+    pub(super) fn open(
+        account: &Account,
+        credentials: Credentials,
+    ) -> std::result::Result<Self, InvalidAccount> {
+        let endpoint = account.endpoint.as_deref().map(parse_endpoint).transpose();
+        let endpoint = endpoint.map_err(|reason| InvalidAccount {
+            account: account.id.clone(),
+            field: "endpoint",
+            reason,
+        })?;
+        Ok(Self { credentials, endpoint })
+    }
+
+    fn url(&self, call: &Call, region: &Region) -> Result<Url> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        let host = if region.endpoint.is_empty() {
+            format!("{}.{}.aliyuncs.com", call.product, region.id)
+        } else {
+            region.endpoint.clone()
+        };
+        // What is not a host would send signed requests who knows where.
+        let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let url = Url::parse(&format!("https://{host}/")).ok().filter(|_| is_host);
+        url.ok_or_else(|| {
+            let text = format!("'{}' is not a host", bounded(&host));
+            VendorError::new(ErrorClass::Internal, call.action, "BadEndpoint", text)
+        })
+    }
+
+    /// Takes secrets out of a text of the vendor's, which for one quotes the
+    /// text it signed, security token and all.
+    fn without_secrets(&self, text: &str) -> String {
+        let lower = text.to_ascii_lowercase();
+        let quoted = ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
+        let mut text = text[..quoted.unwrap_or(text.len())].trim_end().to_owned();
+        let token = self.credentials.security_token.as_ref();
+        for secret in token.into_iter().chain([&self.credentials.access_key_secret]) {
+            if !secret.expose_secret().is_empty() {
+                text = text.replace(secret.expose_secret(), "***");
+            }
+        }
+        bounded(&text)
+    }
+}
+
+/// Reads an account's endpoint: scheme, host, perhaps a port and a path.
+fn parse_endpoint(text: &str) -> std::result::Result<Url, String> {
+    let expected = "expected https://host[:port][/path]";
+    let url = Url::parse(text).map_err(|error| format!("'{text}': {error}; {expected}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(format!("'{text}' is not a URL of HTTP; {expected}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("credentials do not belong into a URL; {expected}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("'{text}' has a query or a fragment; {expected}"));
+    }
+    Ok(url)
+}
+
+impl Protocol for Rpc {
+    /// Returns a POST with everything in its body, so that no access log on
+    /// the way keeps a signature or a token, and none is too long for a URL.
+    fn request(&self, call: &Call, region: &Region, params: &Params) -> Result<Request> {
+        let mut params = params.clone();
+        params.insert("Action".to_owned(), call.action.to_owned());
+        params.insert("Version".to_owned(), call.version.to_owned());
+        params.insert("RegionId".to_owned(), region.id.clone());
+        let nonce = Uuid::new_v4().to_string();
+        let params = sign::signed(&self.credentials, "POST", params, &nonce, Timestamp::now());
+        let mut request = Request::new(Method::POST, self.url(call, region)?);
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        *request.body_mut() = Some(sign::encoded(&params).into());
+        Ok(request)
+    }
+
+    fn refusal(&self, call: &Call, reply: &Reply) -> Option<VendorError> {
+        if reply.status.is_success() {
+            return None;
+        }
+        let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
+            return Some(self.unreadable_refusal(call, reply));
+        };
+        let rule = rule_for(errors::RULES, &body.code);
+        let message = self.without_secrets(&body.text(rule.map_or("", |rule| rule.hint)));
+        let class = rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
+        let mut error = VendorError::new(class, call.action, bounded(&body.code), message);
+        if class == ErrorClass::Throttled {
+            error.retry_after = Some(retry_after(reply, Timestamp::now()));
+        }
+        if class == ErrorClass::Internal && errors::rejects_token(&body.code, &body.message) {
+            error.class = ErrorClass::Data;
+            error.token_rejected = true;
+        }
+        if errors::is_about_time(&body.code) {
+            error.message.push_str(&compare_clocks(reply, Timestamp::now()));
+        }
+        Some(error)
+    }
+}
+
+impl Rpc {
+    /// Returns the error for an answer that is not the vendor's: a proxy's or
+    /// a gateway's.
+    fn unreadable_refusal(&self, call: &Call, reply: &Reply) -> VendorError {
+        let class = match class_of_status(reply.status) {
+            ErrorClass::Internal => ErrorClass::Data,
+            class => class,
+        };
+        let text = format!(
+            "HTTP {} with '{}', which is not an error of the vendor's; check that the account's \
+             endpoint is the vendor's API",
+            reply.status.as_u16(),
+            self.without_secrets(&snippet(&reply.body))
+        );
+        let code = format!("Http{}", reply.status.as_u16());
+        let mut error = VendorError::new(class, call.action, code, text);
+        if class == ErrorClass::Throttled {
+            error.retry_after = Some(retry_after(reply, Timestamp::now()));
+        }
+        error
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorBody {
+    code: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    request_id: String,
+    #[serde(default)]
+    access_denied_detail: Option<AccessDenied>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AccessDenied {
+    #[serde(default)]
+    auth_action: String,
+}
+
+impl ErrorBody {
+    /// Returns what the vendor says and what to do. The vendor's own words
+    /// come last, since they may have to be cut.
+    fn text(&self, hint: &str) -> String {
+        let action = self.access_denied_detail.as_ref().map_or("", |denied| &denied.auth_action);
+        let mut text = match (hint, action) {
+            ("", _) => String::new(),
+            (hint, "") => format!("{hint}: "),
+            (hint, action) => format!("{hint} {action}: "),
+        };
+        if !self.request_id.is_empty() {
+            text.push_str(&format!("(request {}) ", self.request_id));
+        }
+        text.push_str(&self.message);
+        text
+    }
+}
+
+/// Returns how long the vendor wants no further call: as it says, else until
+/// its next minute begins, when it counts anew.
+fn retry_after(reply: &Reply, now: Timestamp) -> Duration {
+    let told = reply.headers.get("x-acs-retry-after").and_then(|value| value.to_str().ok());
+    if let Some(milliseconds) = told.and_then(|text| text.trim().parse().ok()) {
+        return Duration::from_millis(milliseconds).min(LONGEST_WAIT);
+    }
+    // Its own clock says when its minute ends. The header has whole seconds,
+    // so that this is late by less than one, never early.
+    let second = server_time(reply).unwrap_or(now).as_second().rem_euclid(60);
+    Duration::from_secs(60 - second.unsigned_abs())
+}
+
+fn server_time(reply: &Reply) -> Option<Timestamp> {
+    let date = reply.headers.get(DATE)?.to_str().ok()?;
+    rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
+}
+
+/// Says how far this machine's clock is from the vendor's.
+fn compare_clocks(reply: &Reply, now: Timestamp) -> String {
+    let Some(theirs) = server_time(reply) else {
+        return format!(" (this machine's clock says {now:.0})");
+    };
+    let ahead = now.duration_since(theirs);
+    let (seconds, word) = (ahead.as_secs().unsigned_abs(), direction(ahead));
+    format!(" (this machine's clock says {now:.0}, the vendor's {theirs}: {seconds} s {word})")
+}
+
+fn direction(ahead: SignedDuration) -> &'static str {
+    if ahead.is_negative() { "behind" } else { "ahead" }
+}

@@ -1,0 +1,160 @@
+//! What decoders of items share.
+//!
+//! Absent, `null`, empty and `[]` are one value in vendors' replies; a value
+//! of another type is an error, and the error of one item only.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use cloud_sync_core::listing::Undecodable;
+use cloud_sync_core::resource::{Resource, Status};
+use jiff::Timestamp;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use thiserror::Error;
+
+use super::errors::bounded;
+
+/// A resource whose JSON is longer is not taken. Nothing real comes near; and
+/// a change that holds two of the size still fits a 400 KB item of the tables.
+const MOST_JSON: usize = 128 << 10;
+
+/// Ids are parts of keys, which are bounded.
+const MOST_ID: usize = 256;
+
+/// Why an item cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum Unreadable {
+    /// A field is missing or of another type.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A field has an impossible value.
+    #[error("{field} is '{value}', which is not {expected}")]
+    Value {
+        /// The field's name at the vendor.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+}
+
+impl Unreadable {
+    /// Returns the error of a field.
+    pub(crate) fn value(field: &'static str, value: &str, expected: &'static str) -> Self {
+        Self::Value { field, value: bounded(value), expected }
+    }
+}
+
+/// Decodes one item of a list, whose id is in the field `id`.
+pub(crate) fn resource(
+    item: &str,
+    id: &str,
+    decode: fn(&str) -> Result<Resource, Unreadable>,
+) -> Result<Resource, Undecodable> {
+    let undecodable = |message: String| Undecodable { id: id_of(item, id), message };
+    let resource = decode(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
+    if resource.id.is_empty() || resource.id.len() > MOST_ID {
+        let length = resource.id.len();
+        return Err(undecodable(format!("{id} has {length} bytes, expected 1 to {MOST_ID}")));
+    }
+    // What is kept is hardly ever longer than what came, so this rarely runs.
+    if item.len() > MOST_JSON {
+        let length = serde_json::to_vec(&resource).map_or(usize::MAX, |json| json.len());
+        if length > MOST_JSON {
+            let limit = MOST_JSON >> 10;
+            return Err(undecodable(format!(
+                "it has {length} bytes, more than the {limit} KiB that can be stored; \
+                 look for oversize tags or names at the vendor"
+            )));
+        }
+    }
+    Ok(resource)
+}
+
+/// Returns an item's id where that much can be read.
+fn id_of(item: &str, field: &str) -> Option<String> {
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(item).ok()?;
+    let id: String = serde_json::from_str(fields.get(field)?.get()).ok()?;
+    (1..=MOST_ID).contains(&id.len()).then_some(id)
+}
+
+/// Reads `null` as the default.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a list that is wrapped in an object, `{"Tag": […]}`, whatever the
+/// wrapper's field is called.
+pub(crate) fn wrapped<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    struct Wrapper<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Wrapper<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object that holds a list")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while map.next_key::<serde::de::IgnoredAny>()?.is_some() {
+                items.extend(map.next_value::<Option<Vec<T>>>()?.unwrap_or_default());
+            }
+            Ok(items)
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+    }
+
+    deserializer.deserialize_any(Wrapper(PhantomData))
+}
+
+/// Returns the common status for a vendor's word.
+pub(crate) fn status_of(map: &[(&str, Status)], word: &str) -> Status {
+    map.iter().find(|(known, _)| *known == word).map_or(Status::Unknown, |(_, status)| *status)
+}
+
+/// Reads a time, `2024-04-14T22:32Z`; none where the text is empty.
+pub(crate) fn time(field: &'static str, text: &str) -> Result<Option<Timestamp>, Unreadable> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| Unreadable::value(field, text, "a time"))
+}
+
+/// Drops what says nothing: `null`, `""`, `[]`, `{}`, and what holds only
+/// those.
+pub(crate) fn without_empty(entries: Map<String, Value>) -> Map<String, Value> {
+    entries.into_iter().filter_map(|(key, value)| Some((key, non_empty(value)?))).collect()
+}
+
+fn non_empty(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then_some(Value::String(text)),
+        Value::Array(items) => {
+            let items: Vec<_> = items.into_iter().filter_map(non_empty).collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        Value::Object(entries) => {
+            let entries = without_empty(entries);
+            (!entries.is_empty()).then_some(Value::Object(entries))
+        }
+        value @ (Value::Bool(_) | Value::Number(_)) => Some(value),
+    }
+}

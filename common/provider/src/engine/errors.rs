@@ -1,0 +1,52 @@
+//! Vendors' error codes to classes, by table. The code decides, not the HTTP
+//! status: Alibaba Cloud throttles with 400, Tencent errs with 200.
+
+use cloud_sync_core::error::ErrorClass;
+use reqwest::StatusCode;
+
+/// At most so many characters of a text from outside go into an error.
+const MOST_TEXT: usize = 400;
+
+/// What a code means.
+pub(crate) struct Rule {
+    /// The code; with a `*` at its end, every code that begins like it.
+    pub code: &'static str,
+    /// The class of the error.
+    pub class: ErrorClass,
+    /// What a person can do about it; empty where the vendor's message says
+    /// enough.
+    pub hint: &'static str,
+}
+
+/// Returns the first rule that fits a code.
+pub(crate) fn rule_for(rules: &'static [Rule], code: &str) -> Option<&'static Rule> {
+    rules.iter().find(|rule| match rule.code.strip_suffix('*') {
+        Some(prefix) => code.starts_with(prefix),
+        None => code == rule.code,
+    })
+}
+
+/// Returns the class of an error whose code is in no table, or that has none.
+/// What the vendor calls our fault is ours.
+pub(crate) fn class_of_status(status: StatusCode) -> ErrorClass {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        ErrorClass::Throttled
+    } else if status.is_server_error() {
+        ErrorClass::Network
+    } else {
+        ErrorClass::Internal
+    }
+}
+
+/// Cuts a text from outside.
+pub(crate) fn bounded(text: &str) -> String {
+    text.char_indices()
+        .nth(MOST_TEXT)
+        .map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))
+}
+
+/// Returns the beginning of a body that is not what was expected, in one line.
+pub(crate) fn snippet(body: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&body[..body.len().min(120)]);
+    start.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,99 @@
+//! One HTTP exchange: a bounded answer, or an error that names the host.
+
+use std::error::Error;
+use std::time::Duration;
+
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Request, Response, StatusCode};
+
+/// At most so much of an answer is read. A page of 100 machines is about
+/// 350 kB.
+const MOST_BODY: usize = 64 << 20;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A whole answer.
+pub(crate) struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// Returns the client that all requests of a process share.
+pub(crate) fn client() -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(concat!("cloud-sync/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A signed request must not follow to where it was not signed for.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn exchange(
+    client: &Client,
+    api: &str,
+    request: Request,
+) -> Result<Reply, VendorError> {
+    let host = host_of(&request);
+    let lost = |error: reqwest::Error| lost(api, &host, error);
+    let response = client.execute(request).await.map_err(lost)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    match read(response).await.map_err(lost)? {
+        Some(body) => Ok(Reply { status, headers, body }),
+        None => Err(VendorError::new(
+            ErrorClass::Data,
+            api,
+            "ReplyTooLarge",
+            format!("{host} sent more than {} MiB in one answer", MOST_BODY >> 20),
+        )),
+    }
+}
+
+/// Returns the body, or `None` where it is larger than allowed.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > MOST_BODY as u64 {
+        return Ok(None);
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(1 << 20));
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MOST_BODY {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+fn host_of(request: &Request) -> String {
+    let url = request.url();
+    let host = url.host_str().unwrap_or("(no host)");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn lost(api: &str, host: &str, error: reqwest::Error) -> VendorError {
+    let error = error.without_url();
+    let (code, what) = if error.is_timeout() {
+        ("Timeout", "did not answer in time")
+    } else if error.is_connect() {
+        ("ConnectionFailed", "cannot be reached; check the network and the account's endpoint")
+    } else {
+        ("ConnectionLost", "broke off before its answer was whole")
+    };
+    let message = format!("{host} {what}: {}", root_cause(&error));
+    VendorError::new(ErrorClass::Network, api, code, message)
+}
+
+/// Returns the innermost error, which is the one that says what happened.
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,370 @@
+//! Asks vendors what their declarations say: paging, retries, rate limits,
+//! chunks of ids, joins. It knows no vendor.
+
+pub(crate) mod decode;
+pub(crate) mod errors;
+pub(crate) mod http;
+mod limit;
+mod reply;
+pub(crate) mod retry;
+pub(crate) mod spec;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloud_sync_core::account::Region;
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::listing::Page;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Status;
+use cloud_sync_core::scope::{Kind, is_key_word};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use self::decode::Unreadable;
+use self::http::Reply;
+use self::limit::{LimitKey, Limits};
+use self::retry::RetryPolicy;
+use self::spec::{ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, VendorSpec};
+use crate::{Details, Permission, Result, Vendor};
+
+/// A list that has more pages than this has no end.
+const MOST_PAGES: usize = 100_000;
+
+/// The parameters of a request, sorted by name.
+pub(crate) type Params = BTreeMap<String, String>;
+
+/// How an account's requests to a vendor are made, and its refusals read.
+pub(crate) trait Protocol: Send + Sync {
+    /// Returns a signed request. It is good for one attempt: another one
+    /// needs another signature.
+    fn request(&self, call: &Call, region: &Region, params: &Params) -> Result<reqwest::Request>;
+    /// Returns the error that an answer stands for, if it does.
+    fn refusal(&self, call: &Call, reply: &Reply) -> Option<VendorError>;
+}
+
+/// What all accounts of a process share.
+pub(crate) struct Shared {
+    pub http: reqwest::Client,
+    pub limits: Option<Limits>,
+    pub retry: RetryPolicy,
+}
+
+impl Shared {
+    /// Returns it with rate limits that have not counted anything, or none.
+    pub(crate) fn new(http: reqwest::Client, retry: RetryPolicy, paced: bool) -> Self {
+        Self { http, retry, limits: paced.then(Limits::default) }
+    }
+}
+
+/// An account at a vendor.
+pub(crate) struct Client {
+    pub shared: Arc<Shared>,
+    pub spec: &'static VendorSpec,
+    pub protocol: Box<dyn Protocol>,
+    pub account: String,
+    pub default_region: String,
+    pub meter: Arc<Meter>,
+}
+
+impl Client {
+    fn kind(&self, kind: &Kind) -> Result<&'static KindSpec> {
+        self.spec.kinds.iter().copied().find(|spec| spec.name == kind.as_str()).ok_or_else(|| {
+            let text = format!("{kind} is not a kind of provider '{}'", self.spec.name);
+            VendorError::new(ErrorClass::Internal, "", "UnknownKind", text)
+        })
+    }
+
+    /// Makes a call, again where its error's class says so. `read` is part of
+    /// an attempt: an answer cut short is worth another.
+    async fn call<T: Send>(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
+    ) -> Result<T> {
+        self.shared.retry.run(|| self.attempt(call, region, params, &read)).await
+    }
+
+    async fn attempt<T>(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        read: &(impl Fn(&[u8]) -> Result<T> + Send + Sync),
+    ) -> Result<T> {
+        if let Some(limits) = &self.shared.limits {
+            let key = LimitKey {
+                account: self.account.clone(),
+                region: region.id.clone(),
+                product: call.product,
+                action: call.action,
+            };
+            limits.ready(call.per_second, &key).await;
+        }
+        let started = Instant::now();
+        let mut request = self.protocol.request(call, region, params)?;
+        *request.timeout_mut() = Some(call.timeout);
+        let reply = http::exchange(&self.shared.http, call.action, request).await;
+        let took = started.elapsed();
+        let outcome = reply.and_then(|reply| match self.protocol.refusal(call, &reply) {
+            Some(error) => Err(error),
+            None => read(&reply.body),
+        });
+        self.record(call, region, took, outcome.as_ref().err());
+        outcome
+    }
+
+    fn record(&self, call: &Call, region: &Region, took: Duration, error: Option<&VendorError>) {
+        let throttled = error.is_some_and(|error| error.class == ErrorClass::Throttled);
+        self.meter.record_call(call.action, took, throttled);
+        tracing::debug!(
+            vendor.account = self.account,
+            vendor.region = region.id,
+            vendor.api = call.action,
+            http.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error.class = error.map(|error| error.class.as_str()),
+            error.code = error.map(|error| error.code.as_str()),
+            "vendor call"
+        );
+    }
+
+    /// Fetches one page; `read` gets its items. Returns the next token too.
+    async fn step<T: Send>(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
+    ) -> Result<(T, Option<String>)> {
+        let read = |body: &[u8]| {
+            let found = reply::read(call, body)?;
+            Ok((read(found.items)?, found.next))
+        };
+        self.call(call, region, params, read).await
+    }
+
+    /// Fetches every page. Only the absence of a next token is the end: pages
+    /// may be short or empty anywhere.
+    async fn walk<T: Send>(
+        &self,
+        call: &Call,
+        region: &Region,
+        mut params: Params,
+        read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
+        mut take: impl FnMut(T) + Send,
+    ) -> Result<()> {
+        for _ in 0..MOST_PAGES {
+            let (items, next) = self.step(call, region, &params, &read).await?;
+            take(items);
+            let (Some(next), Some(paging)) = (next, &call.paging) else {
+                return Ok(());
+            };
+            if params.get(paging.param) == Some(&next) {
+                break;
+            }
+            params.insert(paging.param.to_owned(), next);
+        }
+        let text = "the vendor keeps announcing a next page; the list would never end";
+        Err(VendorError::new(ErrorClass::Data, call.action, "EndlessList", text))
+    }
+
+    async fn details_of_region(&self, spec: &DetailSpec, region: &Region) -> Result<Details> {
+        let mut details = Details::new();
+        let read = read_all(&spec.call, spec.decode);
+        let params = fixed(spec.call.params);
+        self.walk(&spec.call, region, params, read, |disks| add_disks(&mut details, disks)).await?;
+        Ok(details)
+    }
+
+    async fn details_by_id(
+        &self,
+        spec: &DetailSpec,
+        region: &Region,
+        ids: &[String],
+    ) -> Result<Details> {
+        let mut details = Details::new();
+        for chunk in ids.chunks(spec.by_id.most) {
+            let read = read_all(&spec.call, spec.decode);
+            let params = with_ids(fixed(spec.call.params), &spec.by_id, chunk);
+            self.walk(&spec.call, region, params, read, |disks| add_disks(&mut details, disks))
+                .await?;
+        }
+        Ok(details)
+    }
+}
+
+#[async_trait]
+impl Vendor for Client {
+    async fn regions(&self) -> Result<Vec<Region>> {
+        let spec = &self.spec.regions;
+        let region = Region { id: self.default_region.clone(), endpoint: String::new() };
+        let decode = |item: &str| {
+            let region = (spec.decode)(item)?;
+            if is_key_word(&region.id) {
+                return Ok(vec![region]);
+            }
+            Err(Unreadable::value("the region", &region.id, "a region's id"))
+        };
+        let mut regions = Vec::new();
+        let read = read_all(&spec.call, decode);
+        let params = fixed(spec.call.params);
+        self.walk(&spec.call, &region, params, read, |found| regions.extend(found)).await?;
+        if regions.is_empty() {
+            let text = "the vendor lists no region at all for this account";
+            return Err(VendorError::new(ErrorClass::Data, spec.call.action, "NoRegions", text));
+        }
+        Ok(regions)
+    }
+
+    async fn page(&self, kind: &Kind, region: &Region, token: Option<&str>) -> Result<Page> {
+        let spec = self.kind(kind)?;
+        let mut params = fixed(spec.list.params);
+        if let (Some(token), Some(paging)) = (token, &spec.list.paging) {
+            params.insert(paging.param.to_owned(), token.to_owned());
+        }
+        let read = |items: Vec<&RawValue>| Ok(decode_page(spec, &items));
+        let (page, next) = self.step(&spec.list, region, &params, read).await?;
+        Ok(Page { next, ..page })
+    }
+
+    async fn reread(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Page> {
+        let spec = self.kind(kind)?;
+        let mut all = Page::default();
+        for chunk in ids.chunks(spec.by_ids.most) {
+            let params = with_ids(fixed(spec.list.params), &spec.by_ids, chunk);
+            let read = |items: Vec<&RawValue>| Ok(decode_page(spec, &items));
+            let take = |page: Page| {
+                all.resources.extend(page.resources);
+                all.undecodable.extend(page.undecodable);
+            };
+            self.walk(&spec.list, region, params, read, take).await?;
+        }
+        Ok(all)
+    }
+
+    fn has_details(&self, kind: &Kind) -> bool {
+        self.kind(kind).is_ok_and(|spec| spec.details.is_some())
+    }
+
+    async fn details(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        ids: Option<&[String]>,
+    ) -> Result<Details> {
+        let Some(spec) = &self.kind(kind)?.details else {
+            return Ok(Details::new());
+        };
+        let Some(ids) = ids else {
+            return self.details_of_region(spec, region).await;
+        };
+        let mut details = if ids.len() <= spec.most_by_id {
+            self.details_by_id(spec, region, ids).await?
+        } else {
+            self.details_of_region(spec, region).await?
+        };
+        // A disk asked for by one resource may be attached to others too,
+        // whose other disks were not asked for.
+        let asked: HashSet<&String> = ids.iter().collect();
+        details.retain(|id, _| asked.contains(id));
+        Ok(details)
+    }
+
+    async fn statuses(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, (Status, String)>> {
+        let spec = &self.kind(kind)?.statuses;
+        let mut statuses = BTreeMap::new();
+        for chunk in ids.chunks(spec.by_ids.most) {
+            let params = with_ids(fixed(spec.call.params), &spec.by_ids, chunk);
+            let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
+            let take = |found: Vec<(String, Status, String)>| {
+                statuses.extend(found.into_iter().map(|(id, status, word)| (id, (status, word))));
+            };
+            self.walk(&spec.call, region, params, read, take).await?;
+        }
+        Ok(statuses)
+    }
+
+    async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission> {
+        let spec = self.kind(kind)?;
+        let Some(probe) = &spec.probe else {
+            return Ok(Permission::NoProbe);
+        };
+        let mut params = fixed(spec.list.params);
+        params.extend(fixed(probe.params));
+        match self.call(&spec.list, region, &params, |_| Ok(())).await {
+            Err(answer) if answer.code == probe.granted => Ok(Permission::Granted),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let text = format!("expected the answer {} to a dry run", probe.granted);
+                Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
+            }
+        }
+    }
+}
+
+fn add_disks(
+    details: &mut Details,
+    disks: Vec<(String, cloud_sync_core::resource::Disk)>,
+) {
+    for (id, disk) in disks {
+        details.entry(id).or_default().insert(disk);
+    }
+}
+
+fn fixed(params: FixedParams) -> Params {
+    params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn with_ids(mut params: Params, by_ids: &ByIds, ids: &[String]) -> Params {
+    let name = by_ids.param.to_owned();
+    match by_ids.form {
+        IdForm::JsonArray => {
+            params.insert(name, serde_json::Value::from(ids).to_string());
+        }
+        IdForm::Numbered => {
+            let numbered = ids.iter().zip(1..).map(|(id, n)| (format!("{name}.{n}"), id.clone()));
+            params.extend(numbered);
+        }
+        IdForm::Single => params.extend(ids.first().map(|id| (name, id.clone()))),
+    }
+    params
+}
+
+fn decode_page(spec: &KindSpec, items: &[&RawValue]) -> Page {
+    let mut page = Page { resources: Vec::with_capacity(items.len()), ..Page::default() };
+    for item in items {
+        match decode::resource(item.get(), spec.id, spec.decode) {
+            Ok(resource) => page.resources.push(resource),
+            Err(undecodable) => page.undecodable.push(undecodable),
+        }
+    }
+    page
+}
+
+/// Returns a reader of items of which every one counts: one that cannot be
+/// read is an error of the call.
+fn read_all<T>(
+    call: &Call,
+    decode: impl Fn(&str) -> std::result::Result<Vec<T>, Unreadable> + Send + Sync,
+) -> impl Fn(Vec<&RawValue>) -> Result<Vec<T>> + Send + Sync {
+    move |items| {
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            let read = decode(item.get()).map_err(|error| {
+                let text = errors::bounded(&error.to_string());
+                VendorError::new(ErrorClass::Data, call.action, "UndecodableItem", text)
+            })?;
+            all.extend(read);
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,133 @@
+//! What is declared of a vendor and of a kind: data, and functions that read
+//! one item of a reply. Everything that acts on it is the engine's.
+
+use std::time::Duration;
+
+use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::resource::{Disk, Resource, Status};
+
+use super::Protocol;
+use super::decode::Unreadable;
+
+/// Parameters that are the same in every request of a call.
+pub(crate) type FixedParams = &'static [(&'static str, &'static str)];
+
+/// A vendor.
+pub(crate) struct VendorSpec {
+    /// Its name, the first word of its kinds.
+    pub name: &'static str,
+    /// Makes what signs an account's requests and reads the vendor's errors.
+    pub open: fn(&Account, Credentials) -> Result<Box<dyn Protocol>, InvalidAccount>,
+    /// How it lists its regions.
+    pub regions: RegionsSpec,
+    /// What can be synced of it.
+    pub kinds: &'static [&'static KindSpec],
+}
+
+/// How a vendor lists its regions.
+pub(crate) struct RegionsSpec {
+    /// The call, asked of the account's default region.
+    pub call: Call,
+    /// Reads one region.
+    pub decode: fn(&str) -> Result<Region, Unreadable>,
+}
+
+/// A kind of resource.
+pub(crate) struct KindSpec {
+    /// `provider.service.type`.
+    pub name: &'static str,
+    /// The call that lists it, page by page.
+    pub list: Call,
+    /// How the same call is asked for given resources.
+    pub by_ids: ByIds,
+    /// The field of an item that holds its id.
+    pub id: &'static str,
+    /// Reads one item. Leaves data disks unknown where there is a detail call.
+    pub decode: fn(&str) -> Result<Resource, Unreadable>,
+    /// The secondary call, where the list does not tell everything.
+    pub details: Option<DetailSpec>,
+    /// The cheapest call for statuses.
+    pub statuses: StatusSpec,
+    /// How the vendor is asked for permission, where that is possible.
+    pub probe: Option<Probe>,
+}
+
+/// One API of a vendor.
+pub(crate) struct Call {
+    /// The vendor's name of the service, the first word of its hosts.
+    pub product: &'static str,
+    /// The version of the service's API.
+    pub version: &'static str,
+    /// The API's name.
+    pub action: &'static str,
+    /// Parameters of every request.
+    pub params: FixedParams,
+    /// Where in a reply the list of items is.
+    pub items: &'static [&'static str],
+    /// How the list goes on; `None` where it never does.
+    pub paging: Option<Paging>,
+    /// Requests a second that leave headroom below the vendor's limit, which
+    /// is per account, region and API and shared with the account's others.
+    pub per_second: u32,
+    /// How long an answer may take, from connecting to its last byte.
+    pub timeout: Duration,
+}
+
+/// Paging by an opaque token: an absent or empty one ends the list.
+pub(crate) struct Paging {
+    /// The parameter that takes it.
+    pub param: &'static str,
+    /// The field of a reply that holds the next one.
+    pub field: &'static str,
+}
+
+/// How ids are given to a call.
+pub(crate) struct ByIds {
+    /// The parameter.
+    pub param: &'static str,
+    /// Its form.
+    pub form: IdForm,
+    /// At most so many in one request.
+    pub most: usize,
+}
+
+/// How a list of ids is written.
+pub(crate) enum IdForm {
+    /// `P=["a","b"]`.
+    JsonArray,
+    /// `P.1=a&P.2=b`.
+    Numbered,
+    /// `P=a`, one a request.
+    Single,
+}
+
+/// A secondary call that tells the data disks.
+pub(crate) struct DetailSpec {
+    /// The call, which lists the disks of a region page by page.
+    pub call: Call,
+    /// How it is asked for one resource's.
+    pub by_id: ByIds,
+    /// For more resources than this, the whole region is listed.
+    pub most_by_id: usize,
+    /// Reads one disk, once for every resource it is attached to.
+    pub decode: fn(&str) -> Result<Vec<(String, Disk)>, Unreadable>,
+}
+
+/// A call that tells statuses by id and nothing else.
+pub(crate) struct StatusSpec {
+    /// The call.
+    pub call: Call,
+    /// How it is given ids.
+    pub by_ids: ByIds,
+    /// Reads one item: id, common status, the vendor's word.
+    pub decode: fn(&str) -> Result<(String, Status, String), Unreadable>,
+}
+
+/// A list request that the vendor only checks.
+pub(crate) struct Probe {
+    /// Added to the list's own parameters.
+    pub params: FixedParams,
+    /// The error code by which the vendor says that the request is allowed.
+    pub granted: &'static str,
+}

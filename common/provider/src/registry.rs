@@ -1,0 +1,164 @@
+//! The vendors and kinds that are known, and how accounts get to them.
+
+use std::sync::Arc;
+
+use cloud_sync_core::account::{Account, InvalidAccount};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::scope::Kind;
+use thiserror::Error;
+
+use crate::aliyun;
+use crate::engine::retry::RetryPolicy;
+use crate::engine::spec::VendorSpec;
+use crate::engine::{Client, Shared, http};
+use crate::{Vendor, Vendors};
+
+/// One line a kind.
+const VENDORS: &[VendorSpec] = &[VendorSpec {
+    name: "aliyun",
+    open: aliyun::open,
+    regions: aliyun::REGIONS,
+    kinds: &[&aliyun::ecs_instance::KIND],
+}];
+
+/// How a process asks vendors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Retries in place.
+    pub retry: RetryPolicy,
+    /// Whether requests keep to the rates declared with the vendors' calls.
+    /// Only for a vendor that is a simulation is it right not to.
+    pub paced: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { retry: RetryPolicy::default(), paced: true }
+    }
+}
+
+/// Every known vendor, ready to open accounts at. One a process: it holds the
+/// connections, and the rate limits of all accounts.
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// A provider's name is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown provider '{name}'; known: {}", known_providers())]
+pub struct UnknownProvider {
+    /// The name.
+    pub name: String,
+}
+
+/// The HTTP client cannot be set up, for want of root certificates for one.
+#[derive(Debug, Error)]
+#[error("the HTTP client cannot be set up: {0}")]
+pub struct NoClient(#[from] reqwest::Error);
+
+impl Registry {
+    /// Returns a registry with default settings.
+    ///
+    /// # Errors
+    ///
+    /// The HTTP client cannot be set up.
+    pub fn new() -> Result<Self, NoClient> {
+        Self::with(Settings::default())
+    }
+
+    /// Returns a registry with the given settings.
+    ///
+    /// # Errors
+    ///
+    /// The HTTP client cannot be set up.
+    pub fn with(settings: Settings) -> Result<Self, NoClient> {
+        let shared = Shared::new(http::client()?, settings.retry, settings.paced);
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Returns every kind of a provider.
+    ///
+    /// # Errors
+    ///
+    /// The provider is unknown; the error lists those that are known.
+    pub fn kinds_of(provider: &str) -> Result<Vec<Kind>, UnknownProvider> {
+        let vendor = vendor(provider)?;
+        Ok(vendor.kinds.iter().filter_map(|kind| kind.name.parse().ok()).collect())
+    }
+}
+
+impl Vendors for Registry {
+    fn open(
+        &self,
+        account: &Account,
+        credentials: Credentials,
+        meter: Arc<Meter>,
+    ) -> Result<Arc<dyn Vendor>, InvalidAccount> {
+        let spec = vendor_of(account)?;
+        Ok(Arc::new(Client {
+            shared: Arc::clone(&self.shared),
+            spec,
+            protocol: (spec.open)(account, credentials)?,
+            account: account.id.clone(),
+            default_region: account.default_region.clone(),
+            meter,
+        }))
+    }
+
+    fn kinds(&self, account: &Account) -> Result<Vec<Kind>, InvalidAccount> {
+        let vendor = vendor_of(account)?;
+        let known = Self::kinds_of(vendor.name)
+            .map_err(|error| invalid(account, "provider", error.to_string()))?;
+        if account.kinds.is_empty() {
+            return Ok(known);
+        }
+        if let Some(unknown) = account.kinds.iter().find(|kind| !known.contains(kind)) {
+            let known: Vec<_> = known.iter().map(Kind::as_str).collect();
+            let reason = format!(
+                "unknown kind {unknown}; known of {}: {}",
+                vendor.name,
+                known.join(", ")
+            );
+            return Err(invalid(account, "kinds", reason));
+        }
+        Ok(account.kinds.clone())
+    }
+}
+
+fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
+    let unknown = || UnknownProvider { name: provider.chars().take(80).collect() };
+    VENDORS.iter().find(|vendor| vendor.name == provider).ok_or_else(unknown)
+}
+
+fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
+    vendor(&account.provider).map_err(|error| invalid(account, "provider", error.to_string()))
+}
+
+fn invalid(account: &Account, field: &'static str, reason: String) -> InvalidAccount {
+    InvalidAccount { account: account.id.clone(), field, reason }
+}
+
+fn known_providers() -> String {
+    VENDORS.iter().map(|vendor| vendor.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_named_after_its_vendor() {
+        for vendor in VENDORS {
+            let kinds = Registry::kinds_of(vendor.name).unwrap();
+            assert_eq!(kinds.len(), vendor.kinds.len(), "a name is not a kind's");
+            assert!(kinds.iter().all(|kind| kind.provider() == vendor.name));
+        }
+    }
+
+    #[test]
+    fn an_unknown_provider_is_told_the_known_ones() {
+        let error = Registry::kinds_of("alyiun").unwrap_err().to_string();
+        assert_eq!(error, "unknown provider 'alyiun'; known: aliyun");
+    }
+}

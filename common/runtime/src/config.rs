@@ -1,0 +1,1 @@
+//! To be written. The lead's code (wiring.rs) uses: FunctionConfig { table_prefix, work_queue_url, results_queue_url, notify_topic_arn: Option<String>, metrics_namespace }, FunctionConfig::from_env() -> Result<_, ConfigError>.

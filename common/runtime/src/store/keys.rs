@@ -1,0 +1,416 @@
+//! Every name, key and condition of the tables, and nowhere else.
+//!
+//! In expressions, `#word` stands for the attribute named `word`
+//! ([`names`] makes the list the service wants of it) and `:word` for a value.
+//!
+//! | table | partition key | sort key |
+//! | --- | --- | --- |
+//! | accounts | `account_id` | |
+//! | scopes | `account_id` | `entry`: `kind#region`, and `~kind#region#task#digest#piece` for the hashes of a checkpoint |
+//! | tasks | `task_id` | `part`: `task`, and `region#…` |
+//! | resources | `scope`: `account#kind#region` | `id` |
+//! | changes | `resource`: `account#kind#region#id` | `version` |
+
+use std::collections::HashMap;
+
+use cloud_sync_core::change::Change;
+use cloud_sync_core::scope::{Kind, Scope};
+use jiff::{SignedDuration, Timestamp};
+
+/// Partition key of accounts and scopes, and of the indexes by account.
+pub const ACCOUNT_ID: &str = "account_id";
+/// An account's configuration.
+pub const ACCOUNT: &str = "account";
+/// Why an account is suspended; absent where it is not.
+pub const SUSPENDED: &str = "suspended";
+/// The regions an account has.
+pub const REGIONS: &str = "regions";
+
+/// Sort key of scopes.
+pub const ENTRY: &str = "entry";
+/// Counts the leases of a scope.
+pub const EPOCH: &str = "epoch";
+/// Who holds the lease; absent where it was released cleanly.
+pub const LEASE_OWNER: &str = "lease_owner";
+/// When the lease expires, in nanoseconds since 1970, so that it compares.
+pub const LEASE_UNTIL: &str = "lease_until";
+/// The tasks whose writes may be unfinished, as a set.
+pub const LEASE_TASKS: &str = "lease_tasks";
+/// Where the walk in progress stands.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The parts of the checkpoint's hashes, by number.
+pub const PARTS: &str = "parts";
+/// The hashes of one piece of a part, 8 bytes each, little-endian.
+pub const HASHES: &str = "hashes";
+/// The last task a scope was given to.
+pub const DISPATCHED: &str = "dispatched";
+/// The last task that ended with a scope.
+pub const ENDED_TASK: &str = "ended_task";
+/// What the last complete sync of a scope found.
+pub const FINDINGS: &str = "findings";
+
+/// Partition key of tasks and of the changes' index by task.
+pub const TASK_ID: &str = "task_id";
+/// Sort key of tasks.
+pub const PART: &str = "part";
+/// The status of a task or a region.
+pub const STATUS: &str = "status";
+/// When a task was created; sorts.
+pub const START_TIME: &str = "start_time";
+/// When a task is given up; sorts.
+pub const DEADLINE: &str = "deadline";
+/// Partition key of the index of open tasks; absent once a task has ended.
+pub const OPEN: &str = "open";
+/// Whether a task was asked to stop.
+pub const CANCEL_REQUESTED: &str = "cancel_requested";
+
+/// Partition key of resources.
+pub const SCOPE: &str = "scope";
+/// Sort key of resources.
+pub const ID: &str = "id";
+/// Partition key of the index of live rows; absent in a tombstone.
+pub const LIVE: &str = "live";
+/// A row's fingerprint.
+pub const FINGERPRINT: &str = "fingerprint";
+/// The mark of a row that the last complete listing did not have.
+pub const MISSING: &str = "missing";
+/// The vendor's further attributes, as JSON text: numbers stay exact, and
+/// nesting and empty names are no concern of the table's.
+pub const ATTRIBUTES: &str = "attributes";
+
+/// Partition key of changes.
+pub const RESOURCE: &str = "resource";
+/// Sort key of changes.
+pub const VERSION: &str = "version";
+/// When a change was seen.
+pub const AT: &str = "at";
+/// Sort key of the changes' index by task.
+pub const TASK_ORDER: &str = "task_order";
+/// Sort key of the changes' index by account.
+pub const ACCOUNT_ORDER: &str = "account_order";
+
+/// The time after which an item goes, in seconds since 1970, in every table
+/// that has one.
+pub const TTL: &str = "ttl";
+
+/// Index of tasks by account and start, and of changes by account and time.
+pub const BY_ACCOUNT: &str = "by_account";
+/// Index of the tasks that have not ended, by deadline.
+pub const OPEN_TASKS: &str = "open_tasks";
+/// Index of the live rows of a scope, with their fingerprints.
+pub const LIVE_ROWS: &str = "live_rows";
+/// Index of changes by task.
+pub const BY_TASK: &str = "by_task";
+
+/// [`PART`] of the task itself.
+pub const TASK_PART: &str = "task";
+/// The one value of [`OPEN`].
+pub const OPEN_MARK: &str = "open";
+/// Before the [`PART`] of a region.
+pub const REGION_PREFIX: &str = "region#";
+/// Before the [`ENTRY`] of hashes: sorts after every kind, so that a query
+/// for scopes ends before the first of them.
+pub const HASHES_PREFIX: &str = "~";
+
+/// What a lease's expiry is set to by a holder who lets go of it without
+/// being done.
+pub const LET_GO: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// So long after a lease's expiry the hashes of a checkpoint are of no use.
+pub const HASHES_DAYS: u32 = 3;
+/// So long tasks are kept after their start.
+pub const TASK_DAYS: u32 = 180;
+/// So long changes are kept.
+pub const CHANGE_DAYS: u32 = 180;
+
+/// The attributes of a task that its sums, status and end consist of.
+pub const TASK_SUMS: [&str; 15] = [
+    STATUS,
+    OPEN,
+    "end_time",
+    "duration_ms",
+    "total_count",
+    "added_count",
+    "updated_count",
+    "deleted_count",
+    "unchanged_count",
+    "error_count",
+    "held_count",
+    "api_calls",
+    "read_units",
+    "write_units",
+    "error_message",
+];
+
+/// The item does not exist.
+pub const IS_NEW_TASK: &str = "attribute_not_exists(#task_id)";
+/// The account is known.
+pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
+/// The account is known and not suspended.
+pub const NOT_SUSPENDED: &str =
+    "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
+/// The lease is absent, expired or the same owner's.
+pub const LEASE_IS_FREE: &str =
+    "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner";
+/// The lease is held by this owner, in this epoch, who has not let go of it.
+pub const LEASE_IS_MINE: &str =
+    "#lease_owner = :owner AND #epoch = :epoch AND #lease_until > :let_go";
+/// There is a lease.
+pub const LEASE_EXISTS: &str = "attribute_exists(#lease_owner)";
+/// The stored task or region has not ended.
+pub const NOT_ENDED: &str = "#status IN (:pending, :running)";
+/// The stored task has not ended and its deadline is earlier.
+pub const NOT_ENDED_AND_EARLIER: &str =
+    "#status IN (:pending, :running) AND #deadline < :deadline";
+/// There is no stored region, or it has not ended.
+pub const ABSENT_OR_NOT_ENDED: &str =
+    "attribute_not_exists(#task_id) OR #status IN (:pending, :running)";
+/// The row is live.
+pub const IS_LIVE: &str = "attribute_exists(#live)";
+
+/// Writes an account's configuration and nothing else.
+pub const SET_ACCOUNT: &str = "SET #account = :account";
+/// Writes an account's regions.
+pub const SET_REGIONS: &str = "SET #regions = :regions";
+/// Suspends an account.
+pub const SUSPEND: &str = "SET #suspended = :suspended";
+/// Ends an account's suspension.
+pub const RESUME: &str = "REMOVE #suspended";
+/// Writes whom a scope was given to.
+pub const SET_DISPATCHED: &str = "SET #dispatched = :dispatched";
+/// Takes a lease: the next epoch, and one more task among those that may be
+/// unfinished.
+pub const TAKE_LEASE: &str = "SET #lease_owner = :owner, #lease_until = :until, \
+     #parts = if_not_exists(#parts, :no_parts) ADD #epoch :one, #lease_tasks :tasks";
+/// Lets go of a lease; its tasks stay.
+pub const LET_GO_OF_LEASE: &str = "SET #lease_until = :let_go";
+/// Ends a lease; the checkpoint stays.
+pub const END_LEASE: &str = "REMOVE #lease_owner, #lease_until, #lease_tasks";
+/// Ends a lease and the work.
+pub const END_WORK: &str = "SET #ended_task = :task, #parts = :no_parts \
+     REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
+/// Ends a lease and the work, which found something.
+pub const END_WORK_WITH_FINDINGS: &str =
+    "SET #ended_task = :task, #parts = :no_parts, #findings = :findings \
+     REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
+/// Saves a checkpoint with exactly these parts.
+pub const SAVE_CHECKPOINT: &str = "SET #checkpoint = :checkpoint, #parts = :parts";
+/// Saves a checkpoint with one more part. `#number` is the part's.
+pub const SAVE_CHECKPOINT_AND_PART: &str =
+    "SET #checkpoint = :checkpoint, #parts.#number = :part";
+/// Saves a checkpoint that saw nothing new. `#number` is its last part's.
+pub const SAVE_CHECKPOINT_ALONE: &str =
+    "SET #checkpoint = :checkpoint, #parts.#number = if_not_exists(#parts.#number, :part)";
+/// Starts a task and moves its deadline.
+pub const START_TASK: &str = "SET #status = :running, #deadline = :deadline";
+/// Starts a task whose deadline is late enough.
+pub const START_TASK_ONLY: &str = "SET #status = :running";
+/// Asks a task to stop.
+pub const REQUEST_CANCEL: &str = "SET #cancel_requested = :yes";
+
+/// The scopes of an account, without the hashes of their checkpoints.
+pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :hashes";
+/// The regions of a task.
+pub const REGIONS_OF_TASK: &str = "#task_id = :task_id AND begins_with(#part, :regions)";
+/// The tasks that have not ended.
+pub const ALL_OPEN: &str = "#open = :open";
+/// The tasks of an account.
+pub const TASKS_OF_ACCOUNT: &str = "#account_id = :account_id";
+/// The tasks of an account since a time.
+pub const TASKS_OF_ACCOUNT_SINCE: &str = "#account_id = :account_id AND #start_time >= :since";
+/// The rows of a scope.
+pub const ROWS_OF_SCOPE: &str = "#scope = :scope";
+/// The live rows of a scope.
+pub const LIVE_ROWS_OF_SCOPE: &str = "#live = :scope";
+/// What is read of the index of live rows.
+pub const INDEX_ENTRY: &str = "#id, #fingerprint, #missing";
+/// The changes of a resource.
+pub const CHANGES_OF_RESOURCE: &str = "#resource = :resource";
+/// The changes of a task in a scope.
+pub const CHANGES_OF_TASK: &str = "#task_id = :task_id AND begins_with(#task_order, :scope)";
+/// The changes of an account.
+pub const CHANGES_OF_ACCOUNT: &str = "#account_id = :account_id";
+/// The changes of an account since a time.
+pub const CHANGES_OF_ACCOUNT_SINCE: &str =
+    "#account_id = :account_id AND #account_order >= :since";
+
+/// Returns the names that expressions use, each standing for itself.
+#[must_use]
+pub fn names(expressions: &[&str]) -> HashMap<String, String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut names = HashMap::new();
+    for part in expressions.iter().flat_map(|expression| expression.split('#').skip(1)) {
+        let word = &part[..part.find(|c| !is_word(c)).unwrap_or(part.len())];
+        names.insert(format!("#{word}"), word.to_owned());
+    }
+    names
+}
+
+/// Returns the update that writes a task's sums. An attribute for which
+/// `is_present` does not hold is removed.
+#[must_use]
+pub fn set_task_sums(is_present: impl Fn(&str) -> bool) -> String {
+    let (set, remove): (Vec<&str>, Vec<&str>) =
+        TASK_SUMS.into_iter().partition(|name| is_present(name));
+    let set: Vec<_> = set.iter().map(|name| format!("#{name} = :{name}")).collect();
+    let remove: Vec<_> = remove.iter().map(|name| format!("#{name}")).collect();
+    let clause = |word: &str, items: &[String]| {
+        if items.is_empty() { String::new() } else { format!("{word} {} ", items.join(", ")) }
+    };
+    format!("{}{}", clause("SET", &set), clause("REMOVE", &remove)).trim_end().to_owned()
+}
+
+/// Returns the [`ENTRY`] of a scope.
+#[must_use]
+pub fn entry(scope: &Scope) -> String {
+    format!("{}#{}", scope.kind, scope.region)
+}
+
+/// Reads an [`ENTRY`] of a scope.
+#[must_use]
+pub fn parse_entry(account_id: &str, entry: &str) -> Option<Scope> {
+    let (kind, region) = entry.split_once('#')?;
+    let kind = kind.parse::<Kind>().ok()?;
+    Some(Scope { account_id: account_id.to_owned(), kind, region: region.to_owned() })
+}
+
+/// Returns the [`ENTRY`] of a piece of a checkpoint's hashes. It is named by
+/// what it holds, so that no writer can put other hashes in its place.
+#[must_use]
+pub fn hashes_entry(scope: &Scope, task_id: &str, digest: &str, piece: usize) -> String {
+    format!("{HASHES_PREFIX}{}#{task_id}#{digest}#{piece}", entry(scope))
+}
+
+/// Returns the [`PART`] of a region.
+#[must_use]
+pub fn region_part(region: &str) -> String {
+    format!("{REGION_PREFIX}{region}")
+}
+
+/// Returns the [`SCOPE`] of resources.
+#[must_use]
+pub fn scope(scope: &Scope) -> String {
+    format!("{}#{}", scope.account_id, entry(scope))
+}
+
+/// Returns the [`RESOURCE`] of changes.
+#[must_use]
+pub fn resource(of: &Scope, id: &str) -> String {
+    format!("{}#{id}", scope(of))
+}
+
+/// Returns what the [`TASK_ORDER`] of every change in a scope begins with.
+#[must_use]
+pub fn task_order_prefix(of: &Scope) -> String {
+    format!("{}#", scope(of))
+}
+
+/// Returns the [`TASK_ORDER`] of a change.
+#[must_use]
+pub fn task_order(change: &Change) -> String {
+    format!("{}{}#{:020}", task_order_prefix(&change.scope), change.id, change.version)
+}
+
+/// Returns the [`ACCOUNT_ORDER`] of a change.
+#[must_use]
+pub fn account_order(change: &Change) -> String {
+    let Change { scope, id, version, at, .. } = change;
+    format!("{}#{}#{id}#{version:020}", time(*at), entry(scope))
+}
+
+/// Returns the [`RESOURCE`] and [`VERSION`] of the change that an
+/// [`ACCOUNT_ORDER`] is of, or `None` where it is not one.
+#[must_use]
+pub fn parse_account_order(account_id: &str, order: &str) -> Option<(String, u64)> {
+    let (_, rest) = order.split_once('#')?;
+    let (kind, rest) = rest.split_once('#')?;
+    let (region, rest) = rest.split_once('#')?;
+    let (id, version) = rest.rsplit_once('#')?;
+    let of = parse_entry(account_id, &format!("{kind}#{region}"))?;
+    Some((resource(&of, id), version.parse().ok()?))
+}
+
+/// Returns a time as a text of fixed width, which sorts.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// Returns the [`TTL`] of what is to be kept for `days` from `at`.
+#[must_use]
+pub fn ttl(at: Timestamp, days: u32) -> i64 {
+    let kept = SignedDuration::from_hours(24 * i64::from(days));
+    at.saturating_add(kept).unwrap_or(Timestamp::MAX).as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_sync_core::change::ChangeKind;
+
+    use super::*;
+
+    fn change(id: &str, version: u64) -> Change {
+        Change {
+            scope: Scope {
+                account_id: "prod".into(),
+                kind: "aliyun.ecs.instance".parse().unwrap(),
+                region: "cn-hangzhou".into(),
+            },
+            id: id.into(),
+            version,
+            change: ChangeKind::Added,
+            fields: [].into(),
+            task_id: "t".into(),
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn names_are_those_an_expression_uses() {
+        let names = names(&["#a = :b AND begins_with(#c_d, :e)", "#a.#f"]);
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort();
+        let own = |word: &str| (format!("#{word}"), word.to_owned());
+        assert_eq!(names, ["a", "c_d", "f"].map(own));
+    }
+
+    #[test]
+    fn a_time_sorts_as_text_whatever_its_fraction() {
+        let whole: Timestamp = "2026-11-23T10:15:00Z".parse().unwrap();
+        let half: Timestamp = "2026-11-23T10:15:00.5Z".parse().unwrap();
+        assert!(whole.to_string() > half.to_string(), "the plain form does not sort");
+        assert!(time(whole) < time(half));
+        assert_eq!(time(half).parse::<Timestamp>().unwrap(), half);
+    }
+
+    #[test]
+    fn an_account_order_names_its_change_also_where_an_id_holds_separators() {
+        for id in ["i-1", "a#b#7", "#", "生产"] {
+            let change = change(id, 7);
+            assert_eq!(
+                parse_account_order("prod", &account_order(&change)),
+                Some((resource(&change.scope, id), 7)),
+            );
+        }
+        for bad in ["", "x", "a#b", "t#aliyun.ecs.instance#r#1", "t#k#r#i#1", "t#a.b.c#r#i#x"] {
+            assert_eq!(parse_account_order("prod", bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hashes_sort_after_every_scope() {
+        let scope = change("", 0).scope;
+        assert_eq!(parse_entry("prod", &entry(&scope)), Some(scope.clone()));
+        assert!(entry(&scope).as_str() < HASHES_PREFIX);
+        assert!(hashes_entry(&scope, "t", "00", 0).as_str() > HASHES_PREFIX);
+    }
+
+    #[test]
+    fn sums_that_are_absent_are_removed() {
+        assert_eq!(
+            set_task_sums(|name| name == STATUS).split(" REMOVE ").collect::<Vec<_>>(),
+            ["SET #status = :status", &TASK_SUMS[1..].iter().map(|n| format!("#{n}")).collect::<Vec<_>>().join(", ")],
+        );
+        assert!(!set_task_sums(|_| true).contains("REMOVE"));
+    }
+}

@@ -1,0 +1,494 @@
+//! One attempt at a scope: from the lease to how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_sync_core::account::{Account, Region, Suspension};
+use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
+use cloud_sync_core::lease::{Checkpoint, Findings, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
+use cloud_sync_core::message::{Mode, WorkMessage};
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Resource;
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::task::{Cost, RegionError, RegionResult, SyncTask};
+use cloud_sync_provider::Vendor;
+use cloud_sync_runtime::queue::QueueError;
+use cloud_sync_runtime::notify::Notice;
+use cloud_sync_runtime::queue::messages::result_message;
+use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use crate::closing::{Closing, Ending};
+use crate::details::DetailSource;
+use crate::tally::Tally;
+use crate::{Action, Delivered, RegionSync, backoff};
+
+/// How far a task's deadline is pushed out by every part of it that begins.
+const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
+
+/// Why an attempt stopped before its end.
+#[derive(Debug, Error)]
+pub(crate) enum Stop {
+    /// The vendor.
+    #[error(transparent)]
+    Vendor(#[from] VendorError),
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queues.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The listing would never end.
+    #[error(transparent)]
+    Stalled(#[from] Stalled),
+    /// There is no time left to write.
+    #[error("the worker's time is up")]
+    OutOfTime,
+    /// An operator wants the task to stop.
+    #[error("the task was cancelled")]
+    Cancelled,
+}
+
+/// An attempt in progress.
+pub(crate) struct Work<'a> {
+    pub(crate) sync: &'a RegionSync,
+    pub(crate) delivered: &'a Delivered,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) scope: Scope,
+    pub(crate) account: Account,
+    pub(crate) region: Region,
+    pub(crate) credentials_digest: String,
+    pub(crate) vendor: Arc<dyn Vendor>,
+    pub(crate) lease: Lease,
+    pub(crate) before: ScopeState,
+    pub(crate) began: Timestamp,
+    pub(crate) result: RegionResult,
+    pub(crate) earlier_cost: Cost,
+    pub(crate) index: LiveIndex,
+    pub(crate) walk: Walk,
+    pub(crate) details: DetailSource,
+    pub(crate) tally: Tally,
+    /// Listed resources whose disks are to be asked for again.
+    pub(crate) doubtful: Vec<Resource>,
+    pub(crate) cancel_checked: Timestamp,
+}
+
+/// An account that is ready to be asked, or why it is not.
+struct Opened {
+    account: Account,
+    region: Region,
+    credentials_digest: String,
+    vendor: Arc<dyn Vendor>,
+}
+
+impl RegionSync {
+    pub(crate) async fn attempt(&self, delivered: &Delivered) -> Result<Action, Stop> {
+        let message = &delivered.message;
+        let (scope, meter) = (message.scope(), Arc::new(Meter::default()));
+        let store = self.store.metered(meter.clone());
+        let Some(task) = self.open_task(store.as_ref(), message).await? else {
+            return Ok(Action::Done);
+        };
+        let now = self.clock.now();
+        let request = LeaseRequest {
+            owner: delivered.owner.clone(),
+            task_id: message.task_id.clone(),
+            now,
+            expires_at: delivered.deadline + self.settings.lease_margin,
+        };
+        let (lease, before) = match store.acquire(&scope, &request).await? {
+            Acquisition::Acquired { lease, before } => (lease, *before),
+            Acquisition::Held { until } => {
+                let wait = until.duration_since(now).max(SignedDuration::from_secs(1));
+                tracing::info!(%until, "another worker holds the scope");
+                return Ok(Action::Redeliver { after: wait.unsigned_abs() });
+            }
+        };
+        let result = self.begin_result(store.as_ref(), message, now).await?;
+        let ended = if task.cancel_requested {
+            Err(Ending::Cancelled)
+        } else {
+            self.open_account(store.as_ref(), &scope, &meter).await?.map_err(|error| Ending::Failed { error, clean: true })
+        };
+        let opened = match ended {
+            Ok(opened) => opened,
+            Err(ending) => {
+                let closing = Closing { sync: self, store, meter, lease, result, findings: None };
+                return closing.end(delivered, ending).await;
+            }
+        };
+        let details = DetailSource::new(
+            opened.vendor.clone(),
+            scope.kind.clone(),
+            opened.region.clone(),
+            message.mode,
+        );
+        let work = Work {
+            sync: self,
+            delivered,
+            meter,
+            account: opened.account,
+            region: opened.region,
+            credentials_digest: opened.credentials_digest,
+            vendor: opened.vendor,
+            lease,
+            before,
+            began: result.start_time,
+            earlier_cost: result.cost,
+            result,
+            index: LiveIndex::default(),
+            walk: Walk::new(&message.task_id),
+            details,
+            tally: Tally::default(),
+            doubtful: Vec::new(),
+            cancel_checked: now,
+            scope,
+            store,
+        };
+        work.run_to_end().await
+    }
+
+    /// Returns the task of a message, begun; `None` where there is nothing to
+    /// be done for it any more.
+    async fn open_task(
+        &self,
+        store: &dyn Store,
+        message: &WorkMessage,
+    ) -> Result<Option<SyncTask>, Stop> {
+        let deadline = self.clock.now() + TASK_TIME;
+        let Some(task) = store.start_task(&message.task_id, deadline).await? else {
+            tracing::warn!("a message of a task that does not exist; dropped");
+            return Ok(None);
+        };
+        if !task.regions.contains(&message.region) {
+            tracing::warn!("a message of a region that its task does not have; dropped");
+            return Ok(None);
+        }
+        let result = store.region_result(&task.task_id, &message.region).await?;
+        let has_ended = result.is_some_and(|result| result.status.is_terminal());
+        if has_ended && !task.status.is_terminal() {
+            // The word to the finalizer may have been lost with the worker.
+            self.results.send(&[result_message(&task.task_id)]).await?;
+        }
+        Ok((!has_ended && !task.status.is_terminal()).then_some(task))
+    }
+
+    /// Returns the region's result as this attempt begins it.
+    async fn begin_result(
+        &self,
+        store: &dyn Store,
+        message: &WorkMessage,
+        now: Timestamp,
+    ) -> Result<RegionResult, Stop> {
+        let (task_id, region) = (&message.task_id, &message.region);
+        let result = match store.region_result(task_id, region).await? {
+            Some(earlier) => RegionResult {
+                attempts: earlier.attempts + 1,
+                start_time: earlier.start_time,
+                cost: earlier.cost,
+                ..RegionResult::begin(task_id, region, now)
+            },
+            None => RegionResult::begin(task_id, region, now),
+        };
+        store.put_region_result(&result).await?;
+        Ok(result)
+    }
+
+    async fn open_account(
+        &self,
+        store: &dyn Store,
+        scope: &Scope,
+        meter: &Arc<Meter>,
+    ) -> Result<Result<Opened, RegionError>, Stop> {
+        let now = self.clock.now();
+        let fail = |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
+        let Some(record) = store.account(&scope.account_id).await? else {
+            return fail(ErrorClass::Internal, "UnknownAccount", "the account is not configured");
+        };
+        let credentials = match self.credentials.credentials(&record.account.credentials).await {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                return fail(error.class(), "CredentialsUnavailable", &error.to_string());
+            }
+        };
+        let credentials_digest = credentials.digest();
+        if let Some(suspension) = &record.suspended {
+            if suspension.credentials_digest == credentials_digest {
+                let text = format!(
+                    "suspended since {} after {}: {}",
+                    suspension.at, suspension.code, suspension.reason
+                );
+                return fail(ErrorClass::Auth, "AccountSuspended", &text);
+            }
+            store.resume(&scope.account_id).await?;
+        }
+        let vendor = match self.vendors.open(&record.account, credentials, meter.clone()) {
+            Ok(vendor) => vendor,
+            Err(error) => return fail(ErrorClass::Internal, "InvalidAccount", &error.to_string()),
+        };
+        let known = record.regions.iter().flat_map(|cache| &cache.regions);
+        let region = known.cloned().find(|region| region.id == scope.region);
+        let region = region
+            .unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
+        Ok(Ok(Opened { account: record.account, region, credentials_digest, vendor }))
+    }
+
+    /// Ends a region in failure from outside an attempt, with the counts that
+    /// the change records have. Lets the scope's lease go.
+    pub(crate) async fn fail_region(
+        &self,
+        delivered: &Delivered,
+        error: RegionError,
+    ) -> Result<(), Stop> {
+        let message = &delivered.message;
+        let (scope, now) = (message.scope(), self.clock.now());
+        let mut result = match self.store.region_result(&message.task_id, &message.region).await? {
+            Some(result) => result,
+            None => RegionResult::begin(&message.task_id, &message.region, now),
+        };
+        let mut tally = Tally::default();
+        let changes = self.store.task_changes(&message.task_id, &scope).await?;
+        changes.iter().for_each(|change| tally.record(change));
+        result.counts = tally.counts(0, 0, 0, |_| false);
+        result.errors.clear();
+        result.fail(error, now);
+        self.store.put_region_result(&result).await?;
+        let request = LeaseRequest {
+            owner: delivered.owner.clone(),
+            task_id: message.task_id.clone(),
+            now,
+            expires_at: now + self.settings.lease_margin,
+        };
+        if let Acquisition::Acquired { lease, .. } = self.store.acquire(&scope, &request).await? {
+            self.store.release(&lease, &Release::Abandoned).await?;
+        }
+        self.results.send(&[result_message(&message.task_id)]).await?;
+        Ok(())
+    }
+}
+
+impl Work<'_> {
+    pub(crate) const fn message(&self) -> &WorkMessage {
+        &self.delivered.message
+    }
+
+    async fn run_to_end(mut self) -> Result<Action, Stop> {
+        let ending = match self.run().await {
+            Ok(ending) => ending,
+            Err(stop) => self.ending_after(stop).await?,
+        };
+        let listed = |id: &str| self.walk.has_seen(id);
+        let error_count = self.result.counts.error_count;
+        self.result.counts = self.tally.counts(
+            self.walk.listed(),
+            self.walk.undecodable(),
+            error_count,
+            listed,
+        );
+        self.result.cost = self.earlier_cost.plus(self.meter.read().cost());
+        let findings = self.findings(&ending);
+        if self.tally.held() > 0 {
+            self.tell_of_held().await;
+        }
+        let closing = Closing {
+            sync: self.sync,
+            store: self.store,
+            meter: self.meter,
+            lease: self.lease,
+            result: self.result,
+            findings,
+        };
+        closing.end(self.delivered, ending).await
+    }
+
+    async fn run(&mut self) -> Result<Ending, Stop> {
+        self.recover().await?;
+        self.index = self.store.live_index(&self.scope).await?;
+        self.resume().await?;
+        if self.details.wants_all()
+            && let Err(error) = self.details.walk(self.sync.clock.now()).await
+        {
+            if error.class.handling() == Handling::SkipRegion {
+                return Err(error.into());
+            }
+            self.note_secondary(&error);
+        }
+        if !self.walk_pages().await? {
+            return Ok(Ending::Continue);
+        }
+        self.settle_doubtful().await?;
+        self.delete_missing().await?;
+        Ok(Ending::Complete)
+    }
+
+    /// Goes on where an earlier turn or attempt of this task stood.
+    async fn resume(&mut self) -> Result<(), Stop> {
+        let task_id = &self.message().task_id;
+        let Some(checkpoint) =
+            self.before.checkpoint.take().filter(|saved| saved.task_id == *task_id)
+        else {
+            return Ok(());
+        };
+        match self.store.checkpoint_seen(&self.scope, &checkpoint).await {
+            Ok(seen) => {
+                tracing::info!(seen = seen.len(), "going on from a checkpoint");
+                self.walk = Walk::resume(task_id, checkpoint.walk.clone(), seen);
+                self.result.counts.error_count = checkpoint.error_count;
+                self.result.errors.clone_from(&checkpoint.errors);
+                self.before.checkpoint = Some(checkpoint);
+                Ok(())
+            }
+            Err(StoreError::Corrupt { reason, .. }) => {
+                tracing::warn!(reason, "the checkpoint cannot be read; walking from the start");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Saves how far the walk got. Every write is whole then.
+    pub(crate) async fn save_checkpoint(&mut self) -> Result<(), Stop> {
+        let (walk, seen) = self.walk.checkpoint();
+        let chunks = self.before.checkpoint.as_ref().map_or(0, |saved| saved.chunks);
+        let checkpoint = Checkpoint {
+            task_id: self.message().task_id.clone(),
+            turn: self.message().turn + 1,
+            walk,
+            chunks: chunks + u32::from(!seen.is_empty()),
+            error_count: self.result.counts.error_count,
+            errors: self.result.errors.clone(),
+        };
+        self.store.save_checkpoint(&self.lease, &checkpoint, &seen).await?;
+        self.before.checkpoint = Some(checkpoint);
+        Ok(())
+    }
+
+    /// Returns how an attempt ends that was stopped: the one place where an
+    /// error's class decides.
+    async fn ending_after(&mut self, stop: Stop) -> Result<Ending, Stop> {
+        let now = self.sync.clock.now();
+        let again = backoff(self.delivered.receive_count);
+        let error = match stop {
+            Stop::Cancelled => return Ok(Ending::Cancelled),
+            Stop::Stalled(error) => {
+                let error = RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);
+                return Ok(Ending::Failed { error, clean: true });
+            }
+            Stop::Store(_) | Stop::Queue(_) | Stop::OutOfTime => {
+                let error =
+                    RegionError::new(ErrorClass::Internal, "BrokenOff", &stop.to_string(), now);
+                return Ok(self.again_or_failed(again, error, false));
+            }
+            Stop::Vendor(error) => error,
+        };
+        let recorded = RegionError::of_vendor(&error, now);
+        match error.class.handling() {
+            Handling::SkipRegion => Ok(Ending::Skipped),
+            Handling::StopAccount => {
+                self.suspend(&error, now).await?;
+                Ok(Ending::Failed { error: recorded, clean: true })
+            }
+            Handling::Record | Handling::FailRegion => Ok(Ending::Failed { error: recorded, clean: true }),
+            Handling::Retry | Handling::Wait => {
+                let after = error.retry_after.unwrap_or(again).max(Duration::from_secs(1));
+                let is_clean = self.save_progress().await;
+                Ok(self.again_or_failed(after, recorded, is_clean))
+            }
+        }
+    }
+
+    /// Saves a checkpoint for the next attempt, if it can: without one that
+    /// attempt only begins anew. Returns whether every write is whole.
+    async fn save_progress(&mut self) -> bool {
+        let saved = match self.settle_doubtful().await {
+            Ok(()) => self.save_checkpoint().await,
+            Err(stop) => Err(stop),
+        };
+        if let Err(error) = &saved {
+            tracing::warn!(%error, "no checkpoint could be saved");
+        }
+        saved.is_ok()
+    }
+
+    fn again_or_failed(&self, after: Duration, error: RegionError, clean: bool) -> Ending {
+        let give_up_at = self.result.start_time + self.sync.settings.give_up_after;
+        let comes_at = SignedDuration::try_from(after)
+            .ok()
+            .and_then(|after| self.sync.clock.now().checked_add(after).ok());
+        if comes_at.is_none_or(|at| at > give_up_at) {
+            Ending::Failed { error, clean }
+        } else {
+            Ending::Again { after, error, clean }
+        }
+    }
+
+    async fn suspend(&self, error: &VendorError, now: Timestamp) -> Result<(), Stop> {
+        let suspension = Suspension {
+            at: now,
+            code: error.code.clone(),
+            reason: error.message.clone(),
+            task_id: self.message().task_id.clone(),
+            credentials_digest: self.credentials_digest.clone(),
+        };
+        self.sync.credentials.forget(&self.account.credentials).await;
+        if self.store.suspend(&self.account.id, &suspension).await? {
+            let notice = Notice::account_suspended(
+                &self.account.id,
+                &suspension,
+            );
+            self.sync.tell(&notice).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_of_held(&self) {
+        let notice = Notice::deletions_held(
+            &self.scope,
+            &self.message().task_id,
+            self.tally.held(),
+        );
+        // Once is enough: the same rows held again are no news.
+        if self.before.findings.held_count == 0 {
+            self.sync.tell(&notice).await;
+        }
+    }
+
+    /// Records the failure of a secondary call; what it would have told stays
+    /// unknown.
+    pub(crate) fn note_secondary(&mut self, error: &VendorError) {
+        tracing::warn!(api = error.api, code = error.code, error = error.message, "secondary call");
+        self.result.record(RegionError::of_vendor(error, self.sync.clock.now()));
+    }
+
+    /// Returns what is known of the scope after this ending, if that is more
+    /// than before. A region without the service is done, yet nothing in it
+    /// was listed.
+    fn findings(&self, ending: &Ending) -> Option<Findings> {
+        let earlier = &self.before.findings;
+        let is_full = self.message().mode == Mode::Full;
+        let last_full_at = if is_full { Some(self.began) } else { earlier.last_full_at };
+        let (deleted, added) = self.tally.deleted_and_added();
+        let changed_at = self.tally.has_changes().then(|| self.sync.clock.now());
+        match ending {
+            Ending::Complete => Some(Findings {
+                last_full_at,
+                last_complete_at: Some(self.began),
+                last_changed_at: changed_at.or(earlier.last_changed_at),
+                live_count: (self.index.len() as u64 + added).saturating_sub(deleted),
+                complete_listings: earlier.complete_listings + 1,
+                held_count: self.tally.held(),
+                ever_deleted: earlier.ever_deleted || deleted > 0,
+            }),
+            Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
+            _ => None,
+        }
+    }
+
+    /// Refuses to write when the lease could be lost meanwhile.
+    pub(crate) fn check_time_to_write(&self) -> Result<(), Stop> {
+        if self.sync.clock.now() < self.delivered.deadline { Ok(()) } else { Err(Stop::OutOfTime) }
+    }
+}

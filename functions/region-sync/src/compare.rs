@@ -1,0 +1,200 @@
+//! Compares what the vendor showed with what is stored, and writes the
+//! differences: changes first, then rows.
+
+use std::collections::HashMap;
+
+use cloud_sync_core::change::{Change, Observer, Outcome, replay};
+use cloud_sync_core::fingerprint::Comparison;
+use cloud_sync_core::listing::{Fresh, Undecodable};
+use cloud_sync_core::message::Mode;
+use cloud_sync_core::resource::{Resource, Row};
+use cloud_sync_core::task::RegionError;
+
+use crate::attempt::{Stop, Work};
+
+impl Work<'_> {
+    /// Compares one page's resources.
+    pub(crate) async fn process(&mut self, fresh: Fresh) -> Result<(), Stop> {
+        for item in &fresh.undecodable {
+            self.note_undecodable(item);
+        }
+        let mut candidates = Vec::new();
+        for mut resource in fresh.resources {
+            self.details.fill(&mut resource);
+            match self.verdict(&resource) {
+                Verdict::Same => {}
+                Verdict::Later => self.doubtful.push(resource),
+                Verdict::Candidate => candidates.push(resource),
+            }
+        }
+        if self.message().mode == Mode::Incremental && !self.details.has_walked() {
+            self.ask_details(&mut candidates).await;
+        }
+        self.write(candidates).await
+    }
+
+    pub(crate) fn note_undecodable(&mut self, item: &Undecodable) {
+        self.tally.undecodable(item.id.as_deref());
+        let now = self.sync.clock.now();
+        let id = item.id.as_deref();
+        tracing::warn!(resource_id = id, error = item.message, "a resource cannot be decoded");
+        self.result.record(RegionError::of_resource(id, "Undecodable", &item.message, now));
+    }
+
+    fn verdict(&self, resource: &Resource) -> Verdict {
+        let Some(entry) = self.index.get(&resource.id) else {
+            let knows_all = resource.data_disks.is_some() || !self.details.wants_all();
+            return if knows_all { Verdict::Candidate } else { Verdict::Later };
+        };
+        let was_created_since = self
+            .message()
+            .since
+            .is_some_and(|since| resource.created_at.is_some_and(|created| created >= since));
+        match entry.fingerprint.compare(resource) {
+            Comparison::Same if was_created_since && self.details.is_needed() => Verdict::Candidate,
+            Comparison::Same if entry.missing.is_some() => Verdict::Candidate,
+            Comparison::Same => Verdict::Same,
+            // Disks and machines are two snapshots: one may be ahead of the
+            // other, so the disks are asked for again before this is believed.
+            Comparison::DetailDiffers => Verdict::Later,
+            Comparison::Differs | Comparison::Unreadable => Verdict::Candidate,
+        }
+    }
+
+    /// Settles the resources whose disks were doubtful.
+    pub(crate) async fn settle_doubtful(&mut self) -> Result<(), Stop> {
+        let mut doubtful = std::mem::take(&mut self.doubtful);
+        self.ask_details(&mut doubtful).await;
+        while !doubtful.is_empty() {
+            let rest = doubtful.split_off(doubtful.len().min(PAGE));
+            self.write(doubtful).await?;
+            doubtful = rest;
+        }
+        Ok(())
+    }
+
+    /// Asks for the disks of some resources; where that fails they become
+    /// unknown and the error is recorded.
+    async fn ask_details(&mut self, resources: &mut [Resource]) {
+        let now = self.sync.clock.now();
+        if let Err(error) = self.details.ask(resources, now).await {
+            self.note_secondary(&error);
+            for resource in resources.iter_mut() {
+                resource.data_disks = None;
+            }
+        }
+    }
+
+    /// Writes what differs of these resources from their rows.
+    ///
+    /// The rows are read consistently, so an index that lags behind costs a
+    /// read and nothing else.
+    pub(crate) async fn write(&mut self, candidates: Vec<Resource>) -> Result<(), Stop> {
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = candidates.iter().map(|resource| resource.id.clone()).collect();
+        let mut rows = self.base_rows(&ids).await?;
+        let (mut changes, mut written) = (Vec::new(), Vec::new());
+        for resource in candidates {
+            let row = rows.remove(&resource.id);
+            match self.observer().seen(row.as_ref(), resource) {
+                Outcome::Unchanged => {}
+                Outcome::Refreshed(row) => written.push(*row),
+                Outcome::Changed(change, row) => {
+                    changes.push(change);
+                    written.push(*row);
+                }
+            }
+        }
+        self.put(&changes, &written).await
+    }
+
+    /// Writes changes, then rows.
+    pub(crate) async fn put(&mut self, changes: &[Change], rows: &[Row]) -> Result<(), Stop> {
+        self.check_time_to_write()?;
+        if !changes.is_empty() {
+            self.store.put_changes(changes).await?;
+            self.check_time_to_write()?;
+        }
+        if !rows.is_empty() {
+            let days = self.account.deletion.tombstone_days;
+            self.store.put_rows(rows, days).await?;
+        }
+        for change in changes {
+            self.tally.record(change);
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of the given ids; for one that has none but may have
+    /// had one, the row that its history leaves behind.
+    pub(crate) async fn base_rows(&self, ids: &[String]) -> Result<HashMap<String, Row>, Stop> {
+        let rows = self.store.rows(&self.scope, ids).await?;
+        let mut rows: HashMap<_, _> =
+            rows.into_iter().map(|row| (row.resource.id.clone(), row)).collect();
+        if self.before.findings.ever_deleted {
+            for id in ids.iter().filter(|id| !rows.contains_key(*id)).cloned().collect::<Vec<_>>() {
+                let history = self.store.history(&self.scope, &id).await?;
+                if let Some(row) = row_of(&history) {
+                    rows.insert(id, row);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn observer(&self) -> Observer<'_> {
+        Observer {
+            scope: &self.scope,
+            task_id: &self.delivered.message.task_id,
+            now: self.sync.clock.now(),
+        }
+    }
+}
+
+/// So many resources are read and written together.
+pub(crate) const PAGE: usize = 100;
+
+/// What is to be done about a listed resource.
+enum Verdict {
+    /// Nothing: it is as it is stored.
+    Same,
+    /// Its row is to be read and compared.
+    Candidate,
+    /// Its disks are to be asked for again first.
+    Later,
+}
+
+/// Replays a history, whose first changes may have expired, to its row.
+pub(crate) fn row_of(history: &[Change]) -> Option<Row> {
+    let first = history.first()?;
+    let mut row = (first.version > 1).then(|| before(first));
+    for change in history {
+        match replay(row.as_ref(), change) {
+            Ok(next) => row = Some(next),
+            Err(error) => {
+                tracing::error!(%error, "a history cannot be replayed; going on from its last change");
+                row = history.last().map(|last| Row { version: last.version, ..before(last) });
+                break;
+            }
+        }
+    }
+    row
+}
+
+/// Returns a stand-in for the row before a change whose predecessors expired.
+fn before(change: &Change) -> Row {
+    let resource = Resource { id: change.id.clone(), ..Resource::default() };
+    Row {
+        scope: change.scope.clone(),
+        fingerprint: cloud_sync_core::fingerprint::Fingerprint::unreadable(),
+        resource,
+        version: change.version - 1,
+        task_id: change.task_id.clone(),
+        first_seen_at: change.at,
+        changed_at: change.at,
+        deleted_at: Some(change.at),
+        missing: None,
+    }
+}
