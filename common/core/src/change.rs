@@ -128,10 +128,8 @@ impl Observer<'_> {
     /// Returns the row marked as not listed, or `None` where it is already.
     #[must_use]
     pub fn missed(&self, row: &Row, listing: u64) -> Option<Row> {
-        (row.is_live() && row.missing.is_none()).then(|| Row {
-            missing: Some(Missing { since: self.now, listing }),
-            ..row.clone()
-        })
+        (row.is_live() && row.missing.is_none())
+            .then(|| Row { missing: Some(Missing { since: self.now, listing }), ..row.clone() })
     }
 
     fn changed(

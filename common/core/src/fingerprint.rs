@@ -219,10 +219,7 @@ mod tests {
         let stored = Fingerprint::of(&machine());
         let unknown = Resource { data_disks: None, ..machine() };
         assert_eq!(stored.compare(&unknown), Comparison::Same);
-        assert_eq!(
-            stored.compare(&Resource { name: "db".into(), ..unknown }),
-            Comparison::Differs
-        );
+        assert_eq!(stored.compare(&Resource { name: "db".into(), ..unknown }), Comparison::Differs);
         assert_eq!(
             stored.compare(&Resource { data_disks: Some([].into()), ..machine() }),
             Comparison::DetailDiffers

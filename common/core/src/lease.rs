@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::listing::WalkState;
-use crate::message::Mode;
 use crate::scope::Scope;
 use crate::task::RegionError;
 

@@ -389,10 +389,8 @@ mod tests {
     #[test]
     fn an_undecodable_resource_counts_as_seen() {
         let mut walk = Walk::new("t");
-        let undecodable = |id: Option<&str>| Undecodable {
-            id: id.map(Into::into),
-            message: "no status".into(),
-        };
+        let undecodable =
+            |id: Option<&str>| Undecodable { id: id.map(Into::into), message: "no status".into() };
         let page = Page {
             undecodable: vec![undecodable(Some("a")), undecodable(None), undecodable(None)],
             ..Page::default()

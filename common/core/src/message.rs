@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::scope::{Kind, Scope};
 
 /// How much a sync asks the vendor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Walks everything, secondary calls (data disks) too.

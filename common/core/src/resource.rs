@@ -11,7 +11,9 @@ use crate::scope::Scope;
 
 /// The common set of statuses. The vendor's own word stands beside it in
 /// [`Resource::vendor_status`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Being created.

@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn a_kind_has_three_lower_case_words() {
         assert_eq!("aliyun.ecs.instance".parse::<Kind>().unwrap().provider(), "aliyun");
-        for bad in ["", "ecs", "aliyun.ecs", "aliyun.ecs.", "Aliyun.ecs.instance", "a.b.c.d", "a.b#.c"] {
+        for bad in
+            ["", "ecs", "aliyun.ecs", "aliyun.ecs.", "Aliyun.ecs.instance", "a.b.c.d", "a.b#.c"]
+        {
             assert_eq!(bad.parse::<Kind>(), Err(InvalidKind(bad.to_owned())), "{bad}");
         }
     }
@@ -114,6 +116,8 @@ mod tests {
     #[test]
     fn key_words_hold_no_separator() {
         assert!(is_key_word("cn-hangzhou") && is_key_word("team_a.prod"));
-        assert!(!is_key_word("a#b") && !is_key_word("a/b") && !is_key_word("") && !is_key_word("生产"));
+        assert!(
+            !is_key_word("a#b") && !is_key_word("a/b") && !is_key_word("") && !is_key_word("生产")
+        );
     }
 }

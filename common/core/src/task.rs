@@ -16,7 +16,9 @@ pub const MOST_ERRORS_KEPT: usize = 50;
 const MOST_TEXT_KEPT: usize = 500;
 
 /// Where a task, or its part for one region, stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
     /// Not begun.
@@ -130,22 +132,13 @@ impl RegionError {
     /// Returns an error about the region as a whole.
     #[must_use]
     pub fn new(class: ErrorClass, code: &str, error: &str, timestamp: Timestamp) -> Self {
-        Self {
-            resource_id: None,
-            class,
-            code: bounded(code),
-            error: bounded(error),
-            timestamp,
-        }
+        Self { resource_id: None, class, code: bounded(code), error: bounded(error), timestamp }
     }
 
     /// Returns an error about one resource.
     #[must_use]
     pub fn of_resource(id: Option<&str>, code: &str, error: &str, timestamp: Timestamp) -> Self {
-        Self {
-            resource_id: id.map(bounded),
-            ..Self::new(ErrorClass::Data, code, error, timestamp)
-        }
+        Self { resource_id: id.map(bounded), ..Self::new(ErrorClass::Data, code, error, timestamp) }
     }
 
     /// Returns a vendor's error as one about the region.
@@ -158,10 +151,9 @@ impl RegionError {
 
 /// Cuts a text that comes from outside, so that no error outgrows its task.
 fn bounded(text: &str) -> String {
-    text.char_indices().nth(MOST_TEXT_KEPT).map_or_else(
-        || text.to_owned(),
-        |(end, _)| format!("{}…", &text[..end]),
-    )
+    text.char_indices()
+        .nth(MOST_TEXT_KEPT)
+        .map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))
 }
 
 /// Exact counts of what a sync saw and did.
@@ -379,11 +371,7 @@ impl SyncTask {
     /// # Errors
     ///
     /// The task has ended already.
-    pub fn add_up(
-        &self,
-        all: &[RegionResult],
-        now: Timestamp,
-    ) -> Result<Self, IllegalTransition> {
+    pub fn add_up(&self, all: &[RegionResult], now: Timestamp) -> Result<Self, IllegalTransition> {
         let mut results: Vec<_> =
             all.iter().filter(|result| self.regions.contains(&result.region)).collect();
         results.sort_unstable_by(|a, b| a.region.cmp(&b.region));

@@ -54,8 +54,12 @@ pub trait Vendor: Send + Sync {
     fn has_details(&self, kind: &Kind) -> bool;
     /// Makes the secondary calls: for all resources of a region, or for the
     /// given ones.
-    async fn details(&self, kind: &Kind, region: &Region, ids: Option<&[String]>)
-    -> Result<Details>;
+    async fn details(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        ids: Option<&[String]>,
+    ) -> Result<Details>;
     /// Returns common status and vendor's word of those that exist, by the
     /// cheapest call there is.
     async fn statuses(

@@ -115,11 +115,8 @@ impl Vendors for Registry {
         }
         if let Some(unknown) = account.kinds.iter().find(|kind| !known.contains(kind)) {
             let known: Vec<_> = known.iter().map(Kind::as_str).collect();
-            let reason = format!(
-                "unknown kind {unknown}; known of {}: {}",
-                vendor.name,
-                known.join(", ")
-            );
+            let reason =
+                format!("unknown kind {unknown}; known of {}: {}", vendor.name, known.join(", "));
             return Err(invalid(account, "kinds", reason));
         }
         Ok(account.kinds.clone())

@@ -4,6 +4,7 @@
 //! the only crate that names the AWS SDK crates of tables, queues, secrets and
 //! topics, and it knows nothing of any vendor's API.
 
+mod aws;
 pub mod clock;
 pub mod config;
 pub mod metrics;
@@ -12,3 +13,4 @@ pub mod queue;
 pub mod secrets;
 pub mod store;
 pub mod telemetry;
+pub mod wiring;

@@ -1,3 +1,303 @@
-//! To be written. The lead's code uses: CredentialSource { async credentials(&CredentialsRef); async forget(&CredentialsRef) } as a dyn trait,
-//! CredentialError::class() -> cloud_sync_core::error::ErrorClass (missing/malformed = Auth, Secrets Manager down = Network),
-//! EnvAndSecretsManager::connect(&aws_config::SdkConfig).
+//! Credentials of vendor accounts: from the environment or from AWS Secrets
+//! Manager. Errors never hold a part of them.
+
+use std::collections::HashMap;
+use std::env::{self, VarError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use cloud_sync_core::account::CredentialsRef;
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::error::ErrorClass;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::error::Category;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::aws::explain;
+
+/// How long a secret is remembered.
+const SECRET_TTL: Duration = Duration::from_secs(300);
+
+/// The largest secret that is read: the limit of Secrets Manager itself.
+const MOST_SECRET_BYTES: usize = 64 * 1024;
+
+/// Credentials cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CredentialError {
+    /// An environment variable is not set, or holds nothing.
+    #[error("environment variable {name} is not set or empty; the account's credentials belong there")]
+    MissingVariable {
+        /// Its name.
+        name: String,
+    },
+    /// An environment variable is set to something that is no text.
+    #[error("environment variable {name} is not valid UTF-8")]
+    UnreadableVariable {
+        /// Its name.
+        name: String,
+    },
+    /// The credentials are in a secret, and there is no way to read one.
+    #[error(
+        "secret {secret} cannot be read: this run has no access to AWS; configure it, or use \
+         credentials = {{ env = \"PREFIX\" }}"
+    )]
+    NoSecretsManager {
+        /// The secret's name or ARN.
+        secret: String,
+    },
+    /// Secrets Manager is busy or out of reach: it may answer later.
+    #[error("secret {secret} cannot be read for now: {reason}")]
+    Unavailable {
+        /// The secret's name or ARN.
+        secret: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Secrets Manager does not hand out the secret.
+    #[error("secret {secret} cannot be read: {reason}")]
+    Refused {
+        /// The secret's name or ARN.
+        secret: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// The secret does not hold credentials.
+    #[error(
+        "secret {secret} {problem}: expected a JSON object with the texts access_key_id, \
+         access_key_secret and, optionally, security_token"
+    )]
+    Malformed {
+        /// The secret's name or ARN.
+        secret: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A [`FixedCredentials`] was not given any for this reference.
+    #[error("no credentials are known for {reference}")]
+    Unknown {
+        /// What was asked for.
+        reference: String,
+    },
+}
+
+impl CredentialError {
+    /// Returns what kind of error it is, as far as handling it goes.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unavailable { .. } => ErrorClass::Network,
+            Self::MissingVariable { .. }
+            | Self::UnreadableVariable { .. }
+            | Self::NoSecretsManager { .. }
+            | Self::Refused { .. }
+            | Self::Malformed { .. }
+            | Self::Unknown { .. } => ErrorClass::Auth,
+        }
+    }
+}
+
+/// Hands out credentials.
+#[async_trait]
+pub trait CredentialSource: Send + Sync {
+    /// Returns the credentials behind a reference, which may be minutes old.
+    async fn credentials(
+        &self,
+        reference: &CredentialsRef,
+    ) -> Result<Credentials, CredentialError>;
+
+    /// Makes the next call read anew: a vendor refused what was remembered.
+    async fn forget(&self, reference: &CredentialsRef);
+}
+
+/// Reads an environment variable.
+type ReadVariable = Box<dyn Fn(&str) -> Result<String, VarError> + Send + Sync>;
+
+/// Credentials from the environment and, where there is a client for it, from
+/// Secrets Manager.
+pub struct EnvAndSecretsManager {
+    read: ReadVariable,
+    client: Option<Client>,
+    remembered: Mutex<HashMap<String, (Instant, Credentials)>>,
+}
+
+impl fmt::Debug for EnvAndSecretsManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvAndSecretsManager").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl EnvAndSecretsManager {
+    /// Returns a source for a function in AWS.
+    #[must_use]
+    pub fn connect(sdk: &aws_config::SdkConfig) -> Self {
+        Self::new(Some(Client::new(sdk)))
+    }
+
+    /// Returns a source; without a client, references to secrets are errors.
+    #[must_use]
+    pub fn new(client: Option<Client>) -> Self {
+        Self::with(Box::new(|name| env::var(name)), client)
+    }
+
+    fn with(read: ReadVariable, client: Option<Client>) -> Self {
+        Self { read, client, remembered: Mutex::default() }
+    }
+
+    fn from_env(&self, prefix: &str) -> Result<Credentials, CredentialError> {
+        let needed = |suffix: &str| {
+            let name = format!("{prefix}_{suffix}");
+            self.variable(&name)?.ok_or(CredentialError::MissingVariable { name })
+        };
+        Ok(Credentials {
+            access_key_id: needed("ACCESS_KEY_ID")?,
+            access_key_secret: SecretString::from(needed("ACCESS_KEY_SECRET")?),
+            security_token: self
+                .variable(&format!("{prefix}_SECURITY_TOKEN"))?
+                .map(SecretString::from),
+        })
+    }
+
+    /// Returns a variable's value, if it has one: what sets variables often
+    /// cannot leave one out, and leaves it empty.
+    fn variable(&self, name: &str) -> Result<Option<String>, CredentialError> {
+        match (self.read)(name) {
+            Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => {
+                Err(CredentialError::UnreadableVariable { name: name.to_owned() })
+            }
+        }
+    }
+
+    async fn from_secret(&self, secret: &str) -> Result<Credentials, CredentialError> {
+        if let Some((until, credentials)) = self.remembered().get(secret)
+            && Instant::now() < *until
+        {
+            return Ok(credentials.clone());
+        }
+        let Some(client) = &self.client else {
+            return Err(CredentialError::NoSecretsManager { secret: secret.to_owned() });
+        };
+        let answer = client.get_secret_value().secret_id(secret).send().await;
+        let answer = answer.map_err(|error| not_read(secret, &error))?;
+        let text = SecretString::from(answer.secret_string.unwrap_or_default());
+        let credentials = parse(secret, &text)?;
+        let now = Instant::now();
+        let mut remembered = self.remembered();
+        remembered.retain(|_, (until, _)| now < *until);
+        remembered.insert(secret.to_owned(), (now + SECRET_TTL, credentials.clone()));
+        Ok(credentials)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<String, (Instant, Credentials)>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CredentialSource for EnvAndSecretsManager {
+    async fn credentials(
+        &self,
+        reference: &CredentialsRef,
+    ) -> Result<Credentials, CredentialError> {
+        match reference {
+            CredentialsRef::Env(prefix) => self.from_env(prefix),
+            CredentialsRef::SecretArn(secret) => self.from_secret(secret).await,
+        }
+    }
+
+    async fn forget(&self, reference: &CredentialsRef) {
+        if let CredentialsRef::SecretArn(secret) = reference {
+            self.remembered().remove(secret);
+        }
+    }
+}
+
+fn not_read<E>(secret: &str, error: &SdkError<E>) -> CredentialError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let secret = secret.to_owned();
+    let reason = explain(error);
+    let is_final = error.as_service_error().is_some_and(|error| {
+        !matches!(error.code(), Some("InternalServiceError" | "ThrottlingException"))
+    });
+    if is_final {
+        CredentialError::Refused { secret, reason }
+    } else {
+        CredentialError::Unavailable { secret, reason }
+    }
+}
+
+/// Reads a secret's text. What is wrong is said by position and kind: the
+/// parser's own words may quote the secret.
+fn parse(secret: &str, text: &SecretString) -> Result<Credentials, CredentialError> {
+    let malformed = |problem: String| CredentialError::Malformed {
+        secret: secret.to_owned(),
+        problem,
+    };
+    let text = text.expose_secret();
+    if text.is_empty() {
+        return Err(malformed("holds no text".to_owned()));
+    }
+    if text.len() > MOST_SECRET_BYTES {
+        return Err(malformed(format!("is larger than {MOST_SECRET_BYTES} bytes")));
+    }
+    let credentials: Credentials = serde_json::from_str(text).map_err(|error| {
+        malformed(match error.classify() {
+            Category::Data => "has members that are missing, unknown or not texts".to_owned(),
+            Category::Io | Category::Syntax | Category::Eof => {
+                format!("is not JSON (line {}, column {})", error.line(), error.column())
+            }
+        })
+    })?;
+    if credentials.access_key_id.is_empty() || credentials.access_key_secret.expose_secret().is_empty()
+    {
+        return Err(malformed("has an empty access_key_id or access_key_secret".to_owned()));
+    }
+    Ok(credentials)
+}
+
+/// Hands out the credentials it was given, for tests and simulations.
+#[derive(Debug, Default)]
+pub struct FixedCredentials {
+    known: Mutex<Vec<(CredentialsRef, Credentials)>>,
+    default: Option<Credentials>,
+}
+
+impl FixedCredentials {
+    /// Returns a source with the same credentials for every reference.
+    #[must_use]
+    pub fn for_all(credentials: Credentials) -> Self {
+        Self { known: Mutex::default(), default: Some(credentials) }
+    }
+
+    /// Sets the credentials behind a reference.
+    pub fn set(&self, reference: &CredentialsRef, credentials: Credentials) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(other, _)| other != reference);
+        known.push((reference.clone(), credentials));
+    }
+}
+
+#[async_trait]
+impl CredentialSource for FixedCredentials {
+    async fn credentials(
+        &self,
+        reference: &CredentialsRef,
+    ) -> Result<Credentials, CredentialError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|(other, _)| other == reference);
+        let found = found.map(|(_, credentials)| credentials).or(self.default.as_ref());
+        found
+            .cloned()
+            .ok_or_else(|| CredentialError::Unknown { reference: format!("{reference:?}") })
+    }
+
+    async fn forget(&self, _: &CredentialsRef) {}
+}

@@ -1,2 +1,46 @@
-//! x
-fn main(){}
+//! Benchmarks that compare the service with the obvious other way of doing
+//! the same, in one run on one machine, so that the ratio means something
+//! wherever they run. Build with `--release`.
+#![allow(clippy::print_stdout, reason = "a command whose output is its report")]
+
+mod diff;
+mod memory;
+
+use std::fmt::Display;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+/// Benchmarks that print ratios.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+    /// Print one JSON object instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    /// Compare listed with stored instances: by fingerprint, and by whole rows.
+    Diff(diff::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    match cli.benchmark {
+        Benchmark::Diff(options) => show(&diff::run(options)?, cli.json),
+    }
+}
+
+/// Prints a report.
+fn show<R: Display + Serialize>(report: &R, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}

@@ -22,17 +22,22 @@ fn minutes(count: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_mins(count)
 }
 
+/// Minutes in half hours, so that times often fall on the edge of an interval.
+fn half_hours(most: i64) -> impl Strategy<Value = i64> {
+    (0..most).prop_map(|count| 30 * count)
+}
+
 fn past() -> impl Strategy<Value = Past> {
-    let time = || option::of((0..3000_i64).prop_map(minutes));
+    let time = || option::of(half_hours(100).prop_map(minutes));
     (time(), time(), prop::bool::weighted(0.2)).prop_map(
         |(dispatched_at, last_full_at, in_flight)| Past { dispatched_at, in_flight, last_full_at },
     )
 }
 
 fn schedule_policy() -> impl Strategy<Value = SchedulePolicy> {
-    (0..200_u32, 0..2000_u32).prop_map(|(interval_minutes, full_interval_minutes)| SchedulePolicy {
-        interval_minutes,
-        full_interval_minutes,
+    (0..7_u32, 0..60_u32).prop_map(|(interval, full_interval)| SchedulePolicy {
+        interval_minutes: 30 * interval,
+        full_interval_minutes: 30 * full_interval,
     })
 }
 
@@ -79,7 +84,10 @@ proptest! {
 
     #[test]
     fn a_scope_is_never_due_early_and_stays_due(
-        policy in schedule_policy(), past in past(), now in 0..6000_i64, later in 0..3000_i64,
+        policy in schedule_policy(),
+        past in past(),
+        now in half_hours(200),
+        later in half_hours(100),
     ) {
         let mode = policy.due(&past, minutes(now));
         let waited = past.dispatched_at.map(|at| minutes(now).duration_since(at));
@@ -96,7 +104,8 @@ proptest! {
 
     #[test]
     fn a_whole_day_never_passes_without_a_full_sync_being_due(
-        past in past(), now in 0..6000_i64,
+        past in past(),
+        now in half_hours(200),
     ) {
         let policy = SchedulePolicy::default();
         let full_is_old = past.last_full_at.is_none_or(|at| {

@@ -1,6 +1,6 @@
 //! Diff and fingerprint: what counts as a change, and what does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloud_sync_core::diff::{Field, apply, diff};
 use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
@@ -76,9 +76,9 @@ proptest! {
     /// run into its neighbour would take one deal for the other.
     #[test]
     fn no_deal_of_the_same_texts_looks_like_another(
-        texts in prop::collection::vec(text(), 1..5),
-        one in prop::collection::vec(0..9_u8, 5),
-        other in prop::collection::vec(0..9_u8, 5),
+        texts in prop::collection::vec(text(), 1..6),
+        one in prop::collection::vec(0..11_u8, 5),
+        other in prop::collection::vec(0..11_u8, 5),
     ) {
         let (one, other) = (dealt(&texts, &one), dealt(&texts, &other));
         prop_assert_eq!(
@@ -86,6 +86,20 @@ proptest! {
             one == other,
             "{:?} {:?}", one, other
         );
+    }
+
+    #[test]
+    fn two_fields_that_change_places_are_a_difference(old in resource()) {
+        macro_rules! swapped {
+            ($($one:ident $other:ident)*) => {
+                [$(Resource { $one: old.$other.clone(), $other: old.$one.clone(), ..old.clone() }),*]
+            };
+        }
+        let all = swapped!(name vendor_status vendor_status spec spec zone zone name
+            public_ips private_ips private_ips security_groups created_at expires_at);
+        for new in all {
+            prop_assert_eq!(Fingerprint::of(&old) == Fingerprint::of(&new), old == new);
+        }
     }
 
     #[test]
@@ -185,34 +199,36 @@ fn reply(
     serde_json::from_value(document).unwrap()
 }
 
-/// Deals texts out to the fields that `places` names.
+/// Deals texts out, each to where its place says: to the end of a text, to a
+/// set as an element of its own, or to the end of the set's last element.
 fn dealt(texts: &[String], places: &[u8]) -> Resource {
-    let mut resource = Resource { data_disks: Some([].into()), ..Resource::default() };
+    fn extend(set: &mut BTreeSet<String>, text: &str) {
+        let last = set.pop_last().unwrap_or_default();
+        set.insert(last + text);
+    }
+    let mut resource = Resource::default();
+    let mut disks = BTreeSet::new();
     for (text, place) in texts.iter().zip(places) {
+        let last_tag = resource.tags.last_key_value().map(|(key, _)| key.clone());
         match place {
             0 => resource.name.push_str(text),
             1 => resource.vendor_status.push_str(text),
-            2 => resource.spec.push_str(text),
-            3 => resource.zone.push_str(text),
-            4 => _ = resource.public_ips.insert(text.clone()),
-            5 => _ = resource.private_ips.insert(text.clone()),
-            6 => _ = resource.security_groups.insert(text.clone()),
-            7 => {
-                // Into the last tag's value, or a new tag's key.
-                match resource.tags.last_entry() {
-                    Some(mut tag) => tag.get_mut().push_str(text),
-                    None => _ = resource.tags.insert(text.clone(), String::new()),
-                }
+            2 => _ = resource.public_ips.insert(text.clone()),
+            3 => extend(&mut resource.public_ips, text),
+            4 => _ = resource.private_ips.insert(text.clone()),
+            5 => extend(&mut resource.private_ips, text),
+            6 => _ = resource.tags.entry(text.clone()).or_default(),
+            7 => resource.tags.entry(last_tag.unwrap_or_default()).or_default().push_str(text),
+            8 => {
+                let (key, value) = resource.tags.pop_last().unwrap_or_default();
+                resource.tags.insert(key + text, value);
             }
+            9 => _ = disks.insert(Disk { id: text.clone(), ..Disk::default() }),
             _ => {
-                let disks = resource.data_disks.get_or_insert_default();
-                let disk = match disks.pop_last() {
-                    Some(disk) => Disk { category: format!("{}{text}", disk.category), ..disk },
-                    None => Disk { id: text.clone(), ..Disk::default() },
-                };
-                disks.insert(disk);
+                let disk: Disk = disks.pop_last().unwrap_or_default();
+                disks.insert(Disk { category: disk.category + text, ..disk });
             }
         }
     }
-    resource
+    Resource { data_disks: Some(disks), ..resource }
 }

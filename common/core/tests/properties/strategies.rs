@@ -46,7 +46,8 @@ pub fn status() -> impl Strategy<Value = Status> {
 }
 
 fn disk() -> impl Strategy<Value = Disk> {
-    (text(), text(), option::of(0..3_u64))
+    let word = |words: &'static [&str]| prop::sample::select(words).prop_map(str::to_owned);
+    (word(&["", "d", "d1"]), word(&["", "1", "ssd"]), option::of(0..3_u64))
         .prop_map(|(id, category, size_gib)| Disk { id, category, size_gib })
 }
 

@@ -103,7 +103,8 @@ pub fn result(region: &'static str) -> impl Strategy<Value = RegionResult> {
 
 /// Results of some of the regions, at most one each.
 fn results() -> impl Strategy<Value = Vec<RegionResult>> {
-    let each: Vec<_> = REGIONS.into_iter().map(|r| prop::option::weighted(0.8, result(r))).collect();
+    let each: Vec<_> =
+        REGIONS.into_iter().map(|r| prop::option::weighted(0.8, result(r))).collect();
     each.prop_map(|drawn| drawn.into_iter().flatten().collect())
 }
 

@@ -1,14 +1,13 @@
 //! `aliyun.ecs.instance`: virtual machines. Source: the vendor's reference of
 //! the ECS API of 2014-05-26.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::engine::decode::{Unreadable, nullable, status_of, time, without_empty, wrapped};
+use crate::engine::decode::{Unreadable, nullable, set, status_of, time, without_empty, wrapped};
 use crate::engine::spec::{
     ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, Paging, Probe, StatusSpec,
 };
@@ -214,10 +213,6 @@ fn attributes(item: Instance) -> Map<String, Value> {
     without_empty(rest)
 }
 
-fn set(items: Vec<String>) -> BTreeSet<String> {
-    items.into_iter().filter(|item| !item.is_empty()).collect()
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct DiskItem {
@@ -250,7 +245,7 @@ fn decode_disk(item: &str) -> Result<Vec<(String, Disk)>, Unreadable> {
     if item.r#type == "system" {
         return Ok(Vec::new());
     }
-    let mut instances = set(item.attachments.into_iter().map(|at| at.instance_id).collect());
+    let mut instances = set(item.attachments.into_iter().map(|at| at.instance_id));
     if !item.instance_id.is_empty() {
         instances.insert(item.instance_id);
     }
@@ -269,4 +264,133 @@ struct StatusItem {
 fn decode_status(item: &str) -> Result<(String, Status, String), Unreadable> {
     let item: StatusItem = serde_json::from_str(item)?;
     Ok((item.instance_id, status_of(STATUSES, &item.status), item.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PAGES: [&str; 2] = [
+        include_str!("../../testdata/sample_aliyun_describe_instances_page1.json"),
+        include_str!("../../testdata/sample_aliyun_describe_instances_page2.json"),
+    ];
+
+    fn items(page: &str) -> Vec<Value> {
+        let page: Value = serde_json::from_str(page).unwrap();
+        page["Instances"]["Instance"].as_array().unwrap().clone()
+    }
+
+    fn samples() -> Vec<Resource> {
+        let items = PAGES.into_iter().flat_map(items);
+        items.map(|item| decode_instance(&item.to_string()).unwrap()).collect()
+    }
+
+    fn decode_with(change: impl FnOnce(&mut Value)) -> Result<Resource, Unreadable> {
+        let mut item = items(PAGES[0]).remove(0);
+        change(&mut item);
+        decode_instance(&item.to_string())
+    }
+
+    fn texts(set: &std::collections::BTreeSet<String>) -> Vec<&str> {
+        set.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn reads_every_typed_field() {
+        let web = samples().remove(0);
+        assert_eq!((&*web.id, &*web.name), ("i-bp1resync00000001", "web-prod-01"));
+        assert_eq!((web.status, &*web.vendor_status), (Status::Running, "Running"));
+        assert_eq!((&*web.spec, &*web.zone), ("ecs.g7.large", "cn-hangzhou-k"));
+        assert_eq!(texts(&web.public_ips), ["47.96.10.11"], "the elastic one");
+        assert_eq!(texts(&web.private_ips), ["172.16.181.225"]);
+        assert_eq!(texts(&web.security_groups), ["sg-bp1resync0001", "sg-bp1resync0002"]);
+        assert_eq!(web.tags["team"], "基础架构");
+        assert_eq!(web.tags["empty"], "");
+        assert_eq!(web.created_at, "2024-04-14T22:32:00Z".parse().ok());
+        assert_eq!(web.data_disks, None, "the list does not tell disks");
+    }
+
+    #[test]
+    fn reads_what_is_often_missing_or_elsewhere() {
+        let [_, untagged, classic, interfaces] = samples().try_into().unwrap();
+        assert_eq!((untagged.tags.len(), untagged.public_ips.len()), (0, 0));
+        assert_eq!(untagged.name, "生产环境-数据库");
+        assert_eq!(texts(&classic.private_ips), ["10.170.41.17"], "the classic network's");
+        assert_eq!(texts(&classic.public_ips), ["121.40.1.2"]);
+        let all = ["172.16.181.220", "172.16.181.240", "172.16.182.9"];
+        assert_eq!(texts(&interfaces.private_ips), all, "those of both interfaces, once");
+    }
+
+    #[test]
+    fn only_a_subscription_expires() {
+        let [payg, _, subscription, _] = samples().try_into().unwrap();
+        assert_eq!(payg.expires_at, None);
+        assert_eq!(subscription.expires_at, "2027-01-10T16:00:00Z".parse().ok());
+        let never = decode_with(|item| item["InstanceChargeType"] = json!("PrePaid")).unwrap();
+        assert_eq!(never.expires_at, "2099-12-31T15:59:00Z".parse().ok(), "as the vendor says");
+        let absent = decode_with(|item| item["ExpiredTime"] = json!("")).unwrap();
+        assert_eq!(absent.expires_at, None);
+    }
+
+    #[test]
+    fn attributes_hold_the_rest_and_nothing_that_goes_stale() {
+        let web = samples().remove(0).attributes;
+        assert_eq!(web["ImageId"], "aliyun_3_x64_20G_alibase_20240819.vhd");
+        assert_eq!(web["EipAddress"]["AllocationId"], "eip-bp1resync0001");
+        assert_eq!(web["VpcAttributes"]["VSwitchId"], "vsw-bp1resync01");
+        assert_eq!(web["NetworkInterfaces"][0]["MacAddress"], "00:16:3e:25:48:a8");
+        let gone = ["StartTime", "RegionId", "InstanceId", "Tags", "Status", "Description"];
+        assert!(gone.iter().all(|name| !web.contains_key(*name)), "{web:?}");
+        assert!(samples()[2].attributes.contains_key("OperationLocks"), "a lock says a lot");
+    }
+
+    #[test]
+    fn an_unknown_status_keeps_the_vendors_word() {
+        let odd = decode_with(|item| item["Status"] = json!("Meditating")).unwrap();
+        assert_eq!((odd.status, &*odd.vendor_status), (Status::Unknown, "Meditating"));
+    }
+
+    #[test]
+    fn fields_of_the_wrong_type_and_impossible_times_are_errors() {
+        for (field, value) in [
+            ("Status", json!(1)),
+            ("Tags", json!([])),
+            ("Tags", json!({ "Tag": [{ "TagKey": 1 }] })),
+            ("PublicIpAddress", json!({ "IpAddress": "1.2.3.4" })),
+            ("CreationTime", json!("yesterday")),
+        ] {
+            assert!(decode_with(|item| item[field] = value.clone()).is_err(), "{field}: {value}");
+        }
+    }
+
+    #[test]
+    fn data_disks_are_told_by_the_instances_they_are_attached_to() {
+        let page = include_str!("../../testdata/sample_aliyun_describe_disks.json");
+        let page: Value = serde_json::from_str(page).unwrap();
+        let items = page["Disks"]["Disk"].as_array().unwrap();
+        let mut disks: Vec<_> =
+            items.iter().flat_map(|item| decode_disk(&item.to_string()).unwrap()).collect();
+        disks.sort();
+        let disk = |id: &str, category: &str, size| Disk {
+            id: id.into(),
+            category: category.into(),
+            size_gib: Some(size),
+        };
+        let web = || "i-bp1resync00000001".to_owned();
+        let expected = [
+            (web(), disk("d-bp1resync000000d1", "cloud_essd", 200)),
+            (web(), disk("d-bp1resync000000d2", "cloud_efficiency", 500)),
+        ];
+        assert_eq!(disks, expected, "neither the system's disk nor the one attached to nothing");
+
+        let shared = json!({
+            "DiskId": "d-1", "Type": "data", "InstanceId": "",
+            "Attachments": { "Attachment": [{ "InstanceId": "i-1" }, { "InstanceId": "i-2" }] },
+        });
+        let owners: Vec<_> =
+            decode_disk(&shared.to_string()).unwrap().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(owners, ["i-1", "i-2"]);
+    }
 }

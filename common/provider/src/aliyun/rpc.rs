@@ -66,7 +66,8 @@ impl Rpc {
     /// text it signed, security token and all.
     fn without_secrets(&self, text: &str) -> String {
         let lower = text.to_ascii_lowercase();
-        let quoted = ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
+        let quoted =
+            ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
         let mut text = text[..quoted.unwrap_or(text.len())].trim_end().to_owned();
         let token = self.credentials.security_token.as_ref();
         for secret in token.into_iter().chain([&self.credentials.access_key_secret]) {
@@ -226,4 +227,165 @@ fn compare_clocks(reply: &Reply, now: Timestamp) -> String {
 
 fn direction(ahead: SignedDuration) -> &'static str {
     if ahead.is_negative() { "behind" } else { "ahead" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cloud_sync_core::account::CredentialsRef;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::aliyun::REGIONS;
+
+    fn account(endpoint: Option<&str>) -> Account {
+        let account = json!({
+            "id": "a", "provider": "aliyun", "default_region": "cn-hangzhou",
+            "endpoint": endpoint, "credentials": CredentialsRef::Env("A".into()),
+        });
+        serde_json::from_value(account).unwrap()
+    }
+
+    fn rpc(endpoint: Option<&str>) -> std::result::Result<Rpc, InvalidAccount> {
+        let credentials = Credentials {
+            access_key_id: "LTAI".into(),
+            access_key_secret: "s3cr3t".to_owned().into(),
+            security_token: Some("t0k3n+/=".to_owned().into()),
+        };
+        Rpc::open(&account(endpoint), credentials)
+    }
+
+    fn refusal(status: u16, headers: &[(&'static str, &str)], body: &str) -> VendorError {
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers: HeaderMap =
+            headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
+        let reply = Reply { status, headers, body: body.into() };
+        rpc(None).unwrap().refusal(&REGIONS.call, &reply).unwrap()
+    }
+
+    fn with_code(status: u16, code: &str) -> VendorError {
+        refusal(status, &[], &json!({ "Code": code, "Message": "m" }).to_string())
+    }
+
+    #[test]
+    fn samples_of_errors_have_their_classes() {
+        use ErrorClass::{Auth, Network, Throttled};
+        let samples = include_str!("../../testdata/sample_aliyun_errors.json");
+        let samples: BTreeMap<String, Value> = serde_json::from_str(samples).unwrap();
+        let classes: Vec<_> = samples
+            .iter()
+            .map(|(code, sample)| {
+                let status = sample["http_status"].as_u64().unwrap().try_into().unwrap();
+                let error = refusal(status, &[], &sample["body"].to_string());
+                assert_eq!(error.code, *code);
+                (code.as_str(), error.class)
+            })
+            .collect();
+        let expected = [
+            ("Forbidden.RAM", Auth),
+            ("InternalError", Network),
+            ("InvalidAccessKeyId.NotFound", Auth),
+            ("InvalidSecurityToken.Expired", Auth),
+            ("InvalidTimeStamp.Expired", Auth),
+            ("ServiceUnavailable", Network),
+            ("SignatureDoesNotMatch", Auth),
+            ("SignatureNonceUsed", Network),
+            ("Throttling", Throttled),
+            ("Throttling.User", Throttled),
+        ];
+        assert_eq!(classes, expected);
+    }
+
+    #[test]
+    fn the_code_decides_and_the_status_only_where_no_rule_does() {
+        assert_eq!(with_code(404, "InvalidRegionId.NotFound").class, ErrorClass::NotOffered);
+        assert_eq!(with_code(403, "Throttling.Api").class, ErrorClass::Throttled);
+        assert_eq!(with_code(400, "InternalError.Dispatch").class, ErrorClass::Network);
+        assert_eq!(with_code(400, "MissingParameter").class, ErrorClass::Internal);
+        assert_eq!(with_code(502, "Whatever").class, ErrorClass::Network);
+        assert_eq!(with_code(400, "DryRunOperation").code, "DryRunOperation");
+    }
+
+    #[test]
+    fn a_rejected_token_is_told_apart() {
+        assert!(with_code(400, "InvalidParameter.NextToken").token_rejected);
+        let body = r#"{"Code": "InvalidParameter", "Message": "NextToken is not valid."}"#;
+        assert!(refusal(400, &[], body).token_rejected);
+        assert!(!with_code(400, "InvalidParameter").token_rejected);
+    }
+
+    #[test]
+    fn a_throttled_call_waits_as_told_or_to_the_vendors_next_minute() {
+        let wait = |headers: &[(&'static str, &str)]| {
+            refusal(400, headers, r#"{"Code": "Throttling"}"#).retry_after.unwrap()
+        };
+        let date = ("date", "Mon, 23 Nov 2026 10:15:48 GMT");
+        assert_eq!(wait(&[date, ("x-acs-retry-after", "1500")]), Duration::from_millis(1500));
+        assert_eq!(wait(&[date]), Duration::from_secs(12));
+        assert_eq!(wait(&[date, ("x-acs-retry-after", "soon")]), Duration::from_secs(12));
+        assert_eq!(wait(&[("x-acs-retry-after", "99999999999")]), LONGEST_WAIT);
+        assert!((1..=60).contains(&wait(&[]).as_secs()));
+    }
+
+    #[test]
+    fn a_wrong_clock_is_shown_beside_the_vendors() {
+        let date =
+            (Timestamp::now() - SignedDuration::from_mins(20)).strftime("%a, %d %b %Y %T GMT");
+        let body = r#"{"Code": "InvalidTimeStamp.Expired", "Message": "expired"}"#;
+        let error = refusal(400, &[("date", &date.to_string())], body);
+        assert_eq!(error.class, ErrorClass::Auth);
+        assert!(error.message.contains("set the clock"), "{error}");
+        assert!(error.message.contains("120") && error.message.contains("s ahead"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_permission_is_named() {
+        let samples = include_str!("../../testdata/sample_aliyun_errors.json");
+        let samples: Value = serde_json::from_str(samples).unwrap();
+        let error = refusal(403, &[], &samples["Forbidden.RAM"]["body"].to_string());
+        assert!(error.message.contains("permission ecs:DescribeInstances"), "{error}");
+    }
+
+    #[test]
+    fn no_secret_that_the_vendor_quotes_gets_into_an_error() {
+        let signed = "specified signature is not matched with our calculation.             server string to sign is:GET&%2F&SecurityToken%3Dt0k3n%252B";
+        for message in [signed, "token t0k3n+/= is odd", "is s3cr3t the secret?"] {
+            let body = json!({ "Code": "SignatureDoesNotMatch", "Message": message }).to_string();
+            for body in [body, message.to_owned()] {
+                let text = refusal(400, &[], &body).to_string();
+                assert!(!text.contains("t0k3n") && !text.contains("s3cr3t"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_of_someone_else_is_no_verdict_on_the_account() {
+        let html = "<html><h1>403 Forbidden</h1></html>";
+        assert_eq!(refusal(403, &[], html).class, ErrorClass::Data);
+        assert_eq!(refusal(504, &[], html).class, ErrorClass::Network);
+        assert_eq!(refusal(429, &[], "").class, ErrorClass::Throttled);
+        assert!(refusal(403, &[], html).message.contains("<h1>403 Forbidden"));
+    }
+
+    #[test]
+    fn requests_go_to_the_override_the_regions_host_or_the_usual_one() {
+        let url = |endpoint, host: &str| {
+            let region = Region { id: "cn-beijing".into(), endpoint: host.into() };
+            let request = rpc(endpoint)?.request(&REGIONS.call, &region, &Params::new());
+            Ok::<_, InvalidAccount>(request.map(|request| request.url().to_string()))
+        };
+        let proxy = Some("http://127.0.0.1:8080/aliyun");
+        assert_eq!(url(proxy, "h.example"), Ok(Ok("http://127.0.0.1:8080/aliyun".to_owned())));
+        assert_eq!(url(None, "h.example"), Ok(Ok("https://h.example/".to_owned())));
+        assert_eq!(url(None, ""), Ok(Ok("https://ecs.cn-beijing.aliyuncs.com/".to_owned())));
+        assert!(url(None, "evil.example/x?").unwrap().is_err());
+        for bad in ["127.0.0.1:8080", "ftp://h", "http://", "http://u:p@h/", "http://h/?q"] {
+            let error = url(Some(bad), "").unwrap_err();
+            assert_eq!(error.field, "endpoint", "{bad}");
+            assert!(error.reason.contains("expected https://") && !error.reason.contains("u:p"));
+        }
+    }
 }

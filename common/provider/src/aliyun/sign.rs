@@ -13,8 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
 /// Everything but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Returns `params` with everything that makes a request of them: format, key
 /// id, token, nonce, time and signature.

@@ -3,6 +3,7 @@
 //! Absent, `null`, empty and `[]` are one value in vendors' replies; a value
 //! of another type is an error, and the error of one item only.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -13,10 +14,10 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 use thiserror::Error;
 
 use super::errors::bounded;
+use super::spec::Decode;
 
 /// A resource whose JSON is longer is not taken. Nothing real comes near; and
 /// a change that holds two of the size still fits a 400 KB item of the tables.
@@ -54,7 +55,7 @@ impl Unreadable {
 pub(crate) fn resource(
     item: &str,
     id: &str,
-    decode: fn(&str) -> Result<Resource, Unreadable>,
+    decode: Decode<Resource>,
 ) -> Result<Resource, Undecodable> {
     let undecodable = |message: String| Undecodable { id: id_of(item, id), message };
     let resource = decode(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
@@ -124,6 +125,11 @@ where
     deserializer.deserialize_any(Wrapper(PhantomData))
 }
 
+/// Returns a list as a set, without empty texts.
+pub(crate) fn set(items: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    items.into_iter().filter(|item| !item.is_empty()).collect()
+}
+
 /// Returns the common status for a vendor's word.
 pub(crate) fn status_of(map: &[(&str, Status)], word: &str) -> Status {
     map.iter().find(|(known, _)| *known == word).map_or(Status::Unknown, |(_, status)| *status)
@@ -156,5 +162,83 @@ fn non_empty(value: Value) -> Option<Value> {
             (!entries.is_empty()).then_some(Value::Object(entries))
         }
         value @ (Value::Bool(_) | Value::Number(_)) => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn decode(item: &str) -> Result<Resource, Unreadable> {
+        #[derive(Deserialize)]
+        struct Item {
+            id: String,
+            #[serde(default, deserialize_with = "nullable")]
+            name: String,
+            #[serde(default, deserialize_with = "wrapped")]
+            groups: Vec<String>,
+        }
+        let Item { id, name, groups } = serde_json::from_str(item)?;
+        Ok(Resource { id, name, security_groups: set(groups), ..Resource::default() })
+    }
+
+    fn read(item: &Value) -> Result<Resource, Undecodable> {
+        resource(&item.to_string(), "id", decode)
+    }
+
+    #[test]
+    fn absent_null_and_empty_are_one_value() {
+        let plain = read(&json!({ "id": "a" }));
+        for empty in [
+            json!({ "id": "a", "name": null, "groups": null }),
+            json!({ "id": "a", "name": "", "groups": {} }),
+            json!({ "id": "a", "groups": { "g": [] } }),
+            json!({ "id": "a", "groups": { "g": null } }),
+            json!({ "id": "a", "groups": { "g": ["", ""] } }),
+        ] {
+            assert_eq!(read(&empty), plain, "{empty}");
+        }
+        assert!(plain.is_ok());
+    }
+
+    #[test]
+    fn an_item_of_the_wrong_shape_still_shows_its_id() {
+        for (item, id) in [
+            (json!({ "id": "a", "name": 1 }), Some("a")),
+            (json!({ "id": "a", "groups": ["g"] }), Some("a")),
+            (json!({ "name": "n" }), None),
+            (json!({ "id": 7 }), None),
+            (json!({ "id": "" }), None),
+            (json!({ "id": "a".repeat(2000) }), None),
+            (json!(7), None),
+        ] {
+            assert_eq!(read(&item).unwrap_err().id.as_deref(), id, "{item}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_undecodable_and_says_why() {
+        let error = read(&json!({ "id": "a", "name": "x".repeat(10 << 20) })).unwrap_err();
+        assert_eq!(error.id.as_deref(), Some("a"));
+        assert!(error.message.contains("128 KiB") && error.message.len() < 300, "{error:?}");
+
+        let padded = format!("{{ \"id\": \"a\" {} }}", " ".repeat(1 << 20));
+        assert!(resource(&padded, "id", decode).is_ok(), "only what is kept counts");
+    }
+
+    #[test]
+    fn what_says_nothing_is_dropped_and_zero_says_something() {
+        let value = json!({ "a": "", "b": { "c": [null, {}] }, "d": 0, "e": false, "f": [""] });
+        let Value::Object(entries) = value else { unreachable!() };
+        assert_eq!(Value::Object(without_empty(entries)), json!({ "d": 0, "e": false }));
+    }
+
+    #[test]
+    fn a_status_without_a_counterpart_is_unknown() {
+        let map = [("Running", Status::Running)];
+        assert_eq!(status_of(&map, "Running"), Status::Running);
+        assert_eq!(status_of(&map, "Meditating"), Status::Unknown);
     }
 }

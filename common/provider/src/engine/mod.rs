@@ -311,10 +311,7 @@ impl Vendor for Client {
     }
 }
 
-fn add_disks(
-    details: &mut Details,
-    disks: Vec<(String, cloud_sync_core::resource::Disk)>,
-) {
+fn add_disks(details: &mut Details, disks: Vec<(String, cloud_sync_core::resource::Disk)>) {
     for (id, disk) in disks {
         details.entry(id).or_default().insert(disk);
     }

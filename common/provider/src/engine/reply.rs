@@ -34,7 +34,8 @@ pub(crate) fn read<'a>(call: &Call, body: &'a [u8]) -> Result<Found<'a>, VendorE
         .deserialize(&mut deserializer)
         .and_then(|level| deserializer.end().map(|()| level))
         .map_err(|error| unreadable(call, body, &error))?;
-    let data = |code: &str, text: String| VendorError::new(ErrorClass::Data, call.action, code, text);
+    let data =
+        |code: &str, text: String| VendorError::new(ErrorClass::Data, call.action, code, text);
     let Some(items) = level.items else {
         let text = format!("the answer has no {}", call.items.join("."));
         return Err(data("UnexpectedReply", text));
@@ -112,5 +113,107 @@ impl<'de> Visitor<'de> for Level {
             }
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engine::spec::Paging;
+
+    const CALL: Call = Call {
+        product: "p",
+        version: "v",
+        action: "List",
+        params: &[],
+        items: &["Things", "Thing"],
+        paging: Some(Paging { param: "NextToken", field: "NextToken" }),
+        per_second: 1,
+        timeout: Duration::from_secs(1),
+    };
+
+    fn parts(body: &str) -> (Vec<&str>, Option<String>) {
+        let found = read(&CALL, body.as_bytes()).unwrap();
+        (found.items.iter().map(|item| item.get()).collect(), found.next)
+    }
+
+    fn refused(body: &[u8]) -> (ErrorClass, String) {
+        let error = read(&CALL, body).unwrap_err();
+        assert!(error.message.len() < 400, "{error}");
+        (error.class, error.code)
+    }
+
+    #[test]
+    fn finds_items_as_they_came_and_the_next_token() {
+        let body = r#"{ "Other": {"Thing": [0]}, "Things": { "Thing": [ {"a": 1}, 2 ], "x": 1 },
+            "NextToken": "t" }"#;
+        assert_eq!(parts(body), (vec![r#"{"a": 1}"#, "2"], Some("t".to_owned())));
+    }
+
+    #[test]
+    fn an_absent_null_or_empty_token_ends_the_list() {
+        for token in ["", r#", "NextToken": null"#, r#", "NextToken": """#] {
+            let body = format!(r#"{{ "Things": {{ "Thing": [] }} {token} }}"#);
+            assert_eq!(parts(&body), (vec![], None), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_reply_without_its_list_is_an_error_and_not_an_empty_list() {
+        let unexpected = (ErrorClass::Data, "UnexpectedReply".to_owned());
+        for body in [
+            "{}",
+            r#"{ "Things": {} }"#,
+            r#"{ "Things": null }"#,
+            r#"{ "Things": { "Thing": null } }"#,
+            r#"{ "Things": [] }"#,
+            r#"{ "Things": { "Thing": [] }, "NextToken": 7 }"#,
+            "[]",
+        ] {
+            assert_eq!(refused(body.as_bytes()), unexpected, "{body}");
+        }
+        let token = "t".repeat(MOST_TOKEN + 1);
+        let body = format!(r#"{{ "Things": {{ "Thing": [] }}, "NextToken": "{token}" }}"#);
+        assert_eq!(refused(body.as_bytes()), unexpected);
+    }
+
+    #[test]
+    fn a_reply_cut_short_anywhere_is_lost_and_not_wrong() {
+        let body = r#"{ "Things": { "Thing": [ {"a": "ü"}, 2 ] }, "NextToken": "t" }"#.as_bytes();
+        for length in 0..body.len() {
+            // A cut inside of a character is the one that cannot be told
+            // from an answer in another encoding.
+            if std::str::from_utf8(&body[..length]).is_ok() {
+                let expected = (ErrorClass::Network, "TruncatedReply".to_owned());
+                assert_eq!(refused(&body[..length]), expected, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_shown() {
+        for body in ["<?xml version='1.0'?><R/>", "<html>", "busy", "{} {}", "\u{0}"] {
+            let error = read(&CALL, body.as_bytes()).unwrap_err();
+            assert_eq!((error.class, &*error.code), (ErrorClass::Data, "NotJson"), "{body}");
+            assert!(error.message.contains(body.trim()), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body: Vec<u8>) {
+            let _ = read(&CALL, &body);
+        }
+
+        #[test]
+        fn no_text_that_looks_like_a_reply_makes_it_panic(
+            body in r#"(\{|\}|\[|\]|:|,|"Things"|"Thing"|"NextToken"|null|1|"\\ud800"|é| ){0,24}"#
+        ) {
+            let _ = read(&CALL, body.as_bytes());
+        }
     }
 }

@@ -13,12 +13,18 @@ use super::decode::Unreadable;
 /// Parameters that are the same in every request of a call.
 pub(crate) type FixedParams = &'static [(&'static str, &'static str)];
 
+/// Reads one item of a list.
+pub(crate) type Decode<T> = fn(&str) -> Result<T, Unreadable>;
+
+/// Makes what signs an account's requests and reads the vendor's errors.
+pub(crate) type Open = fn(&Account, Credentials) -> Result<Box<dyn Protocol>, InvalidAccount>;
+
 /// A vendor.
 pub(crate) struct VendorSpec {
     /// Its name, the first word of its kinds.
     pub name: &'static str,
-    /// Makes what signs an account's requests and reads the vendor's errors.
-    pub open: fn(&Account, Credentials) -> Result<Box<dyn Protocol>, InvalidAccount>,
+    /// Opens an account.
+    pub open: Open,
     /// How it lists its regions.
     pub regions: RegionsSpec,
     /// What can be synced of it.
@@ -30,7 +36,7 @@ pub(crate) struct RegionsSpec {
     /// The call, asked of the account's default region.
     pub call: Call,
     /// Reads one region.
-    pub decode: fn(&str) -> Result<Region, Unreadable>,
+    pub decode: Decode<Region>,
 }
 
 /// A kind of resource.
@@ -44,7 +50,7 @@ pub(crate) struct KindSpec {
     /// The field of an item that holds its id.
     pub id: &'static str,
     /// Reads one item. Leaves data disks unknown where there is a detail call.
-    pub decode: fn(&str) -> Result<Resource, Unreadable>,
+    pub decode: Decode<Resource>,
     /// The secondary call, where the list does not tell everything.
     pub details: Option<DetailSpec>,
     /// The cheapest call for statuses.
@@ -111,7 +117,7 @@ pub(crate) struct DetailSpec {
     /// For more resources than this, the whole region is listed.
     pub most_by_id: usize,
     /// Reads one disk, once for every resource it is attached to.
-    pub decode: fn(&str) -> Result<Vec<(String, Disk)>, Unreadable>,
+    pub decode: Decode<Vec<(String, Disk)>>,
 }
 
 /// A call that tells statuses by id and nothing else.
@@ -121,7 +127,7 @@ pub(crate) struct StatusSpec {
     /// How it is given ids.
     pub by_ids: ByIds,
     /// Reads one item: id, common status, the vendor's word.
-    pub decode: fn(&str) -> Result<(String, Status, String), Unreadable>,
+    pub decode: Decode<(String, Status, String)>,
 }
 
 /// A list request that the vendor only checks.

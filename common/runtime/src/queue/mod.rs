@@ -35,6 +35,20 @@ pub enum QueueError {
     },
 }
 
+/// The most bytes of one message, and of the messages of one request.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// At most so many messages are received at once.
+const MOST_RECEIVED: usize = 10;
+
+/// The longest visibility timeout.
+const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Returns why a message is not sent.
+fn too_large(bytes: usize) -> String {
+    format!("a body of {bytes} bytes is larger than the {MOST_BYTES} that a queue takes")
+}
+
 /// What a queue answers.
 pub type Result<T> = std::result::Result<T, QueueError>;
 

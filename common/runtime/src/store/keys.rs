@@ -123,6 +123,13 @@ pub const TASK_DAYS: u32 = 180;
 /// So long changes are kept.
 pub const CHANGE_DAYS: u32 = 180;
 
+/// The tables take no larger items, in bytes.
+pub const LARGEST_ITEM: usize = 400 * 1024;
+/// An id of this many bytes leaves room for the rest of every key it is in.
+pub const LONGEST_ID: usize = 800;
+/// So many hashes of a checkpoint fit an item.
+pub const HASHES_A_PIECE: usize = 40_000;
+
 /// The attributes of a task that its sums, status and end consist of.
 pub const TASK_SUMS: [&str; 15] = [
     STATUS,
@@ -328,6 +335,26 @@ pub fn parse_account_order(account_id: &str, order: &str) -> Option<(String, u64
     let (id, version) = rest.rsplit_once('#')?;
     let of = parse_entry(account_id, &format!("{kind}#{region}"))?;
     Some((resource(&of, id), version.parse().ok()?))
+}
+
+/// Checks that a row or change can be stored.
+///
+/// # Errors
+///
+/// Says which resource is at fault and why.
+pub fn check_fits(scope: &Scope, id: &str, size: usize) -> Result<(), String> {
+    if size > LARGEST_ITEM {
+        let id: String = id.chars().take(LONGEST_ID).collect();
+        return Err(format!("{id} in {scope} has {size} bytes, at most {LARGEST_ITEM} are stored"));
+    }
+    if id.is_empty() || id.len() > LONGEST_ID {
+        let begin: String = id.chars().take(40).collect();
+        let length = id.len();
+        return Err(format!(
+            "the id '{begin}' in {scope} has {length} bytes, 1 to {LONGEST_ID} are stored"
+        ));
+    }
+    Ok(())
 }
 
 /// Returns a time as a text of fixed width, which sorts.

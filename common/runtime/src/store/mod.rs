@@ -102,6 +102,25 @@ pub enum Acquisition {
     },
 }
 
+impl Acquisition {
+    /// Returns the answer to a wish that is granted: the next epoch, and the
+    /// tasks of an unclean predecessor beside the new holder's own, sorted.
+    fn granted(before: ScopeState, request: &LeaseRequest) -> Self {
+        let mut tasks = before.lease.as_ref().map(|lease| lease.tasks.clone()).unwrap_or_default();
+        tasks.push(request.task_id.clone());
+        tasks.sort_unstable();
+        tasks.dedup();
+        let lease = Lease {
+            scope: before.scope.clone(),
+            owner: request.owner.clone(),
+            epoch: before.epoch + 1,
+            expires_at: request.expires_at,
+            tasks,
+        };
+        Self::Acquired { lease, before: Box::new(before) }
+    }
+}
+
 /// Scopes: lease, checkpoint, schedule and findings.
 #[async_trait]
 pub trait ScopeStore: Send + Sync {

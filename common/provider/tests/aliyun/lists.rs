@@ -1,0 +1,190 @@
+//! Lists, by page and by id.
+
+use std::collections::BTreeSet;
+
+use cloud_sync_core::resource::Status;
+use cloud_sync_provider::{Permission, Registry, Settings, Vendors};
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::support::{
+    Cloud, Params, account, credentials, error, ids, instances, kind, ok, region,
+};
+
+#[tokio::test]
+async fn a_short_or_empty_page_is_not_the_end() {
+    let cloud = Cloud::answering(|params| match params.get("NextToken").map(String::as_str) {
+        None => instances(&ids(0..3), "two"),
+        Some("two") => instances(&[], "three"),
+        Some("three") => instances(&ids(3..4), ""),
+        Some(other) => panic!("{other}"),
+    })
+    .await;
+    let vendor = cloud.open();
+    let (mut seen, mut token) = (Vec::new(), None);
+    loop {
+        let page = vendor.page(&kind(), &region(), token.as_deref()).await.unwrap();
+        seen.extend(page.resources.into_iter().map(|resource| resource.id));
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids(0..4));
+    let sizes: BTreeSet<_> =
+        cloud.requests().await.into_iter().map(|params| params["MaxResults"].clone()).collect();
+    assert_eq!(sizes, ["100".to_owned()].into(), "the largest page there is");
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_does_not_spoil_its_page() {
+    let huge = "标".repeat(10 << 20);
+    let cloud = Cloud::answering(move |_| {
+        ok(&json!({ "Instances": { "Instance": [
+            { "InstanceId": "i-1", "Status": "Running" },
+            { "InstanceName": "no id" },
+            { "InstanceId": "i-2", "Tags": "none" },
+            { "InstanceId": "i-3", "Tags": { "Tag": [{ "TagKey": "k", "TagValue": huge }] } },
+        ] } }))
+    })
+    .await;
+    let page = cloud.open().page(&kind(), &region(), None).await.unwrap();
+    assert_eq!((page.resources.len(), page.next), (1, None));
+    let told: Vec<_> = page.undecodable.iter().map(|item| item.id.as_deref()).collect();
+    assert_eq!(told, [None, Some("i-2"), Some("i-3")]);
+    assert!(page.undecodable[2].message.contains("128 KiB"), "{:?}", page.undecodable[2]);
+}
+
+#[tokio::test]
+async fn regions_come_with_their_hosts() {
+    let sample = include_str!("../../testdata/sample_aliyun_describe_regions.json");
+    let sample: Value = serde_json::from_str(sample).unwrap();
+    let cloud = Cloud::answering(move |_| ok(&sample)).await;
+    let regions = cloud.open().regions().await.unwrap();
+    assert_eq!(regions.len(), 3);
+    assert_eq!(regions[1].id, "cn-beijing");
+    assert_eq!(regions[1].endpoint, "ecs.cn-beijing.aliyuncs.com");
+}
+
+#[tokio::test]
+async fn a_region_that_cannot_be_a_key_and_no_region_at_all_are_errors() {
+    for regions in [json!([]), json!([{ "RegionId": "cn/hangzhou#1" }])] {
+        let body = json!({ "Regions": { "Region": regions } });
+        let cloud = Cloud::answering(move |_| ok(&body)).await;
+        assert!(cloud.open().regions().await.is_err());
+    }
+}
+
+fn asked_ids(params: &Params) -> Vec<String> {
+    serde_json::from_str(&params["InstanceIds"]).unwrap()
+}
+
+#[tokio::test]
+async fn ids_are_reread_a_hundred_at_a_time() {
+    let cloud = Cloud::answering(|params| match params.get("NextToken") {
+        // By id, too, a page may be short.
+        None => instances(&asked_ids(params)[..1], "rest"),
+        Some(_) => instances(&asked_ids(params)[1..], ""),
+    })
+    .await;
+    let page = cloud.open().reread(&kind(), &region(), &ids(0..250)).await.unwrap();
+    assert_eq!(page.resources.len(), 250);
+    let asked: Vec<_> = cloud.requests().await.iter().map(|p| asked_ids(p).len()).collect();
+    assert_eq!(asked, [100, 100, 100, 100, 50, 50]);
+}
+
+#[tokio::test]
+async fn nothing_to_ask_for_asks_nothing() {
+    let cloud = Cloud::answering(|_| error(400, "Unexpected")).await;
+    let vendor = cloud.open();
+    assert!(vendor.reread(&kind(), &region(), &[]).await.unwrap().resources.is_empty());
+    assert!(vendor.statuses(&kind(), &region(), &[]).await.unwrap().is_empty());
+    assert!(vendor.details(&kind(), &region(), Some(&[])).await.unwrap().is_empty());
+    assert!(cloud.requests().await.is_empty());
+}
+
+#[tokio::test]
+async fn statuses_are_asked_for_fifty_at_a_time() {
+    let cloud = Cloud::answering(|params| {
+        let asked = params.iter().filter(|(name, _)| name.starts_with("InstanceId."));
+        let items: Vec<_> =
+            asked.map(|(_, id)| json!({ "InstanceId": id, "Status": "Stopped" })).collect();
+        assert_eq!(params["PageSize"], "50");
+        assert!(items.len() <= 50);
+        ok(&json!({ "InstanceStatuses": { "InstanceStatus": items }, "TotalCount": 0 }))
+    })
+    .await;
+    let statuses = cloud.open().statuses(&kind(), &region(), &ids(0..120)).await.unwrap();
+    assert_eq!(statuses.len(), 120);
+    assert_eq!(statuses["i-7"], (Status::Stopped, "Stopped".to_owned()));
+    assert_eq!(cloud.requests().await.len(), 3);
+}
+
+/// Two pages of disks: `i-1` has `d-1` and shares `d-2` with `i-2`.
+fn disks(params: &Params) -> ResponseTemplate {
+    assert_eq!((&*params["DiskType"], &*params["MaxResults"]), ("data", "500"));
+    let first = json!({ "DiskId": "d-1", "Type": "data", "Size": 20, "InstanceId": "i-1" });
+    let second = json!({
+        "DiskId": "d-2", "Type": "data", "Size": 40, "Category": "cloud_essd", "InstanceId": "",
+        "Attachments": { "Attachment": [{ "InstanceId": "i-1" }, { "InstanceId": "i-2" }] },
+    });
+    if params.contains_key("NextToken") {
+        ok(&json!({ "Disks": { "Disk": [second] }, "NextToken": "" }))
+    } else {
+        ok(&json!({ "Disks": { "Disk": [first] }, "NextToken": "2" }))
+    }
+}
+
+#[tokio::test]
+async fn disks_of_a_region_are_one_walk_joined_by_instance() {
+    let cloud = Cloud::answering(disks).await;
+    let vendor = cloud.open();
+    assert!(vendor.has_details(&kind()));
+    let details = vendor.details(&kind(), &region(), None).await.unwrap();
+    let of = |id: &str| -> Vec<_> { details[id].iter().map(|disk| disk.id.as_str()).collect() };
+    assert_eq!((of("i-1"), of("i-2")), (vec!["d-1", "d-2"], vec!["d-2"]));
+    assert_eq!((details.len(), cloud.requests().await.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn disks_of_few_are_asked_for_by_id_and_of_many_by_region() {
+    let cloud = Cloud::answering(disks).await;
+    let vendor = cloud.open();
+    let few = vendor.details(&kind(), &region(), Some(&["i-1".to_owned()])).await.unwrap();
+    let keys: Vec<_> = few.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["i-1"], "of i-2 only one disk would be known");
+    assert!(cloud.requests().await.iter().all(|params| params["InstanceId"] == "i-1"));
+
+    let cloud = Cloud::answering(disks).await;
+    let many = cloud.open().details(&kind(), &region(), Some(&ids(1..1000))).await.unwrap();
+    assert_eq!((many.len(), cloud.requests().await.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn the_probe_is_granted_by_a_dry_run_and_by_nothing_else() {
+    let cloud = Cloud::answering(|params| {
+        assert_eq!(params["DryRun"], "true");
+        error(400, "DryRunOperation")
+    })
+    .await;
+    assert_eq!(cloud.open().probe(&kind(), &region()).await, Ok(Permission::Granted));
+
+    let cloud = Cloud::answering(|_| error(403, "Forbidden.RAM")).await;
+    assert_eq!(cloud.open().probe(&kind(), &region()).await.unwrap_err().code, "Forbidden.RAM");
+
+    let cloud = Cloud::answering(|_| instances(&[], "")).await;
+    assert_eq!(cloud.open().probe(&kind(), &region()).await.unwrap_err().code, "UnexpectedReply");
+}
+
+#[tokio::test]
+async fn an_account_has_its_own_kinds_or_all_and_no_unknown_one() {
+    let registry = Registry::with(Settings::default()).unwrap();
+    let mut account = account("http://127.0.0.1:1");
+    assert_eq!(registry.kinds(&account), Ok(vec![kind()]));
+    account.kinds = vec!["aliyun.ecs.disk".parse().unwrap()];
+    let error = registry.kinds(&account).unwrap_err().to_string();
+    assert!(error.contains("aliyun.ecs.disk") && error.contains("aliyun.ecs.instance"), "{error}");
+    account.provider = "azure".into();
+    let error = registry.open(&account, credentials(), Default::default()).err().unwrap();
+    assert!(error.to_string().contains("known: aliyun"), "{error}");
+}

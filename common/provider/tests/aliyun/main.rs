@@ -1,0 +1,7 @@
+//! Alibaba Cloud's adapter against a real server on loopback.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
+mod failures;
+mod lists;
+mod support;

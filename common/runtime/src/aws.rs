@@ -1,0 +1,42 @@
+//! What every client of an AWS service here has in common.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+/// Returns an error for a person: the service's code and message, or what kept
+/// the request from being answered.
+pub(crate) fn explain<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
+{
+    if let SdkError::ServiceError(service) = error {
+        let code = service.err().code().unwrap_or("UnknownError");
+        return match service.err().message() {
+            Some(message) => format!("{code}: {message}"),
+            None => code.to_owned(),
+        };
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Returns the waits before retrying the parts of a batch that a service left
+/// undone, each with jitter. Whole requests are retried by the SDK.
+pub(crate) fn batch_backoff() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(6)
+        .with_jitter()
+        .build()
+}

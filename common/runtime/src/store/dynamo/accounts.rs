@@ -1,0 +1,90 @@
+//! Accounts, one item each.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+
+use super::DynamoStore;
+use super::items::{Item, attribute, decode, item, text};
+use super::requests::{Update, Want};
+use crate::store::tables::Table;
+use crate::store::{AccountStore, Result, keys};
+
+const fn want(operation: &'static str) -> Want {
+    Want { operation, table: Table::Accounts }
+}
+
+fn key(id: &str) -> Item {
+    item([(keys::ACCOUNT_ID, text(id))])
+}
+
+impl DynamoStore {
+    /// Changes an account. Returns whether the condition held.
+    async fn update_account(
+        &self,
+        want: Want,
+        id: &str,
+        update: &str,
+        condition: Option<&str>,
+        value: Option<(&str, AttributeValue)>,
+    ) -> Result<bool> {
+        let update = Update {
+            key: key(id),
+            update,
+            condition,
+            values: value.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            number: None,
+            returned: ReturnValue::None,
+        };
+        Ok(self.update(want, update).await?.is_done())
+    }
+}
+
+#[async_trait]
+impl AccountStore for DynamoStore {
+    async fn account(&self, id: &str) -> Result<Option<AccountRecord>> {
+        let want = want("reading an account");
+        let found = self.get(want, key(id)).await?;
+        found.map(|item| decode(self.call(want, "GetItem"), item)).transpose()
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountRecord>> {
+        let want = want("reading the accounts");
+        let found = self.scan(want).await?;
+        let mut accounts = found
+            .into_iter()
+            .map(|item| decode::<AccountRecord>(self.call(want, "Scan"), item))
+            .collect::<Result<Vec<_>>>()?;
+        accounts.sort_unstable_by(|a, b| a.account.id.cmp(&b.account.id));
+        Ok(accounts)
+    }
+
+    async fn put_account(&self, account: &Account) -> Result<()> {
+        let want = want("writing an account");
+        let value = attribute(self.call(want, "UpdateItem"), account)?;
+        let value = Some((":account", value));
+        self.update_account(want, &account.id, keys::SET_ACCOUNT, None, value).await.map(drop)
+    }
+
+    async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
+        let want = want("writing an account's regions");
+        let value = attribute(self.call(want, "UpdateItem"), regions)?;
+        let exists = Some(keys::ACCOUNT_EXISTS);
+        let value = Some((":regions", value));
+        self.update_account(want, id, keys::SET_REGIONS, exists, value).await.map(drop)
+    }
+
+    async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
+        let want = want("suspending an account");
+        let value = attribute(self.call(want, "UpdateItem"), suspension)?;
+        let condition = Some(keys::NOT_SUSPENDED);
+        let value = Some((":suspended", value));
+        self.update_account(want, id, keys::SUSPEND, condition, value).await
+    }
+
+    async fn resume(&self, id: &str) -> Result<()> {
+        let want = want("resuming an account");
+        let exists = Some(keys::ACCOUNT_EXISTS);
+        self.update_account(want, id, keys::RESUME, exists, None).await.map(drop)
+    }
+}

@@ -1,0 +1,210 @@
+//! Tasks: one item for the task and one for each region that has begun.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use super::DynamoStore;
+use super::items::{Item, decode, encode, item, number, text};
+use super::requests::{Query, Update, Want, Written};
+use crate::store::tables::Table;
+use crate::store::{AccountStore, Result, TaskQuery, TaskStore, keys};
+
+/// So many accounts are asked for their tasks at a time.
+const ACCOUNTS_AT_A_TIME: usize = 4;
+
+const fn want(operation: &'static str) -> Want {
+    Want { operation, table: Table::Tasks }
+}
+
+fn key(task_id: &str, part: &str) -> Item {
+    item([(keys::TASK_ID, text(task_id)), (keys::PART, text(part))])
+}
+
+fn task_key(task_id: &str) -> Item {
+    key(task_id, keys::TASK_PART)
+}
+
+/// Returns the values of [`keys::NOT_ENDED`].
+fn open_statuses() -> Item {
+    item([
+        (":pending", text(TaskStatus::Pending.as_str())),
+        (":running", text(TaskStatus::Running.as_str())),
+    ])
+}
+
+fn set(item: &mut Item, name: &str, value: AttributeValue) {
+    item.insert(name.to_owned(), value);
+}
+
+impl DynamoStore {
+    fn task_item(&self, want: Want, task: &SyncTask) -> Result<Item> {
+        let mut item = encode(self.call(want, "PutItem"), task)?;
+        set(&mut item, keys::PART, text(keys::TASK_PART));
+        set(&mut item, keys::START_TIME, text(keys::time(task.start_time)));
+        set(&mut item, keys::DEADLINE, text(keys::time(task.deadline)));
+        set(&mut item, keys::TTL, number(keys::ttl(task.start_time, keys::TASK_DAYS)));
+        if !task.status.is_terminal() {
+            set(&mut item, keys::OPEN, text(keys::OPEN_MARK));
+        }
+        Ok(item)
+    }
+
+    fn decode_tasks(&self, want: Want, items: Vec<Item>) -> Result<Vec<SyncTask>> {
+        items.into_iter().map(|item| decode(self.call(want, "Query"), item)).collect()
+    }
+
+    /// Changes a task, if the condition holds.
+    async fn update_task_item(
+        &self,
+        want: Want,
+        task_id: &str,
+        (update, condition): (&str, &str),
+        values: Item,
+    ) -> Result<Written> {
+        let mut all = open_statuses();
+        all.extend(values);
+        let update = Update {
+            key: task_key(task_id),
+            update,
+            condition: Some(condition),
+            values: all,
+            number: None,
+            returned: ReturnValue::AllNew,
+        };
+        self.update(want, update).await
+    }
+
+    async fn account_tasks(&self, account_id: &str, query: &TaskQuery) -> Result<Vec<SyncTask>> {
+        let want = want("reading the tasks of an account");
+        let mut values = item([(":account_id", text(account_id))]);
+        values.extend(query.since.map(|since| (":since".to_owned(), text(keys::time(since)))));
+        let condition = match query.since {
+            Some(_) => keys::TASKS_OF_ACCOUNT_SINCE,
+            None => keys::TASKS_OF_ACCOUNT,
+        };
+        let request = Query {
+            index: Some(keys::BY_ACCOUNT),
+            condition,
+            values,
+            descending: true,
+            limit: Some(i32::try_from(query.limit).unwrap_or(i32::MAX)),
+            ..Query::default()
+        };
+        self.decode_tasks(want, self.query(want, request, query.limit).await?)
+    }
+}
+
+#[async_trait]
+impl TaskStore for DynamoStore {
+    async fn create_task(&self, task: &SyncTask) -> Result<bool> {
+        let want = want("creating a task");
+        let item = self.task_item(want, task)?;
+        Ok(self.put(want, item, Some(keys::IS_NEW_TASK), Item::new()).await?.is_done())
+    }
+
+    async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
+        let want = want("reading a task");
+        let found = self.get(want, task_key(task_id)).await?;
+        found.map(|item| decode(self.call(want, "GetItem"), item)).transpose()
+    }
+
+    async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {
+        let want = want("starting a task");
+        let how = (keys::START_TASK, keys::NOT_ENDED_AND_EARLIER);
+        let values = item([(":deadline", text(keys::time(deadline)))]);
+        let written = self.update_task_item(want, task_id, how, values).await?;
+        let call = self.call(want, "UpdateItem");
+        let found = match written {
+            Written::Done(item) => return decode(call, item).map(Some),
+            Written::Unmet(item) if item.is_empty() => return Ok(None),
+            Written::Unmet(item) => decode::<SyncTask>(call, item)?,
+        };
+        if found.status != TaskStatus::Pending {
+            return Ok(Some(found));
+        }
+        // Its deadline is late enough, so only the status is to move.
+        let how = (keys::START_TASK_ONLY, keys::NOT_ENDED);
+        match self.update_task_item(want, task_id, how, Item::new()).await? {
+            Written::Done(item) => decode(call, item).map(Some),
+            Written::Unmet(item) if item.is_empty() => Ok(None),
+            Written::Unmet(item) => decode(call, item).map(Some),
+        }
+    }
+
+    async fn request_cancel(&self, task_id: &str) -> Result<bool> {
+        let how = (keys::REQUEST_CANCEL, keys::NOT_ENDED);
+        let values = item([(":yes", AttributeValue::Bool(true))]);
+        Ok(self.update_task_item(want("cancelling a task"), task_id, how, values).await?.is_done())
+    }
+
+    async fn update_task(&self, task: &SyncTask) -> Result<bool> {
+        let want = want("writing a task");
+        let item = self.task_item(want, task)?;
+        let update = keys::set_task_sums(|name| item.contains_key(name));
+        let values = keys::TASK_SUMS
+            .into_iter()
+            .filter_map(|name| Some((format!(":{name}"), item.get(name)?.clone())))
+            .collect();
+        let how = (update.as_str(), keys::NOT_ENDED);
+        Ok(self.update_task_item(want, &task.task_id, how, values).await?.is_done())
+    }
+
+    async fn put_region_result(&self, result: &RegionResult) -> Result<bool> {
+        let want = want("writing the result of a region");
+        let mut item = encode(self.call(want, "PutItem"), result)?;
+        set(&mut item, keys::PART, text(keys::region_part(&result.region)));
+        set(&mut item, keys::TTL, number(keys::ttl(result.start_time, keys::TASK_DAYS)));
+        let condition = Some(keys::ABSENT_OR_NOT_ENDED);
+        Ok(self.put(want, item, condition, open_statuses()).await?.is_done())
+    }
+
+    async fn region_result(&self, task_id: &str, region: &str) -> Result<Option<RegionResult>> {
+        let want = want("reading the result of a region");
+        let found = self.get(want, key(task_id, &keys::region_part(region))).await?;
+        found.map(|item| decode(self.call(want, "GetItem"), item)).transpose()
+    }
+
+    async fn region_results(&self, task_id: &str) -> Result<Vec<RegionResult>> {
+        let want = want("reading the results of a task");
+        let query = Query {
+            condition: keys::REGIONS_OF_TASK,
+            values: item([(":task_id", text(task_id)), (":regions", text(keys::REGION_PREFIX))]),
+            consistent: true,
+            ..Query::default()
+        };
+        let items = self.query(want, query, usize::MAX).await?;
+        items.into_iter().map(|item| decode(self.call(want, "Query"), item)).collect()
+    }
+
+    async fn open_tasks(&self) -> Result<Vec<SyncTask>> {
+        let want = want("reading the open tasks");
+        let query = Query {
+            index: Some(keys::OPEN_TASKS),
+            condition: keys::ALL_OPEN,
+            values: item([(":open", text(keys::OPEN_MARK))]),
+            ..Query::default()
+        };
+        self.decode_tasks(want, self.query(want, query, usize::MAX).await?)
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Vec<SyncTask>> {
+        if query.limit == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(account_id) = &query.account_id {
+            return self.account_tasks(account_id, query).await;
+        }
+        let accounts = self.accounts().await?;
+        let mut tasks: Vec<_> = stream::iter(accounts)
+            .map(|record| async move { self.account_tasks(&record.account.id, query).await })
+            .buffer_unordered(ACCOUNTS_AT_A_TIME)
+            .try_concat()
+            .await?;
+        tasks.sort_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));
+        tasks.truncate(query.limit);
+        Ok(tasks)
+    }
+}

@@ -1,0 +1,75 @@
+//! Accounts in memory.
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+
+use super::MemoryStore;
+use super::units::size;
+use crate::store::{AccountStore, Result};
+
+impl MemoryStore {
+    /// Changes an account that is known. Returns what the change returns.
+    fn change_account(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut AccountRecord) -> bool,
+    ) -> Result<bool> {
+        self.request(|tables, bill| {
+            let Some(record) = tables.accounts.get_mut(id) else { return Ok(false) };
+            let done = change(record);
+            bill.write(size(record), 0);
+            Ok(done)
+        })
+    }
+}
+
+#[async_trait]
+impl AccountStore for MemoryStore {
+    async fn account(&self, id: &str) -> Result<Option<AccountRecord>> {
+        self.request(|tables, bill| {
+            let found = tables.accounts.get(id).cloned();
+            bill.read(size(&found));
+            Ok(found)
+        })
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountRecord>> {
+        self.request(|tables, bill| {
+            let found: Vec<_> = tables.accounts.values().cloned().collect();
+            bill.read(size(&found));
+            Ok(found)
+        })
+    }
+
+    async fn put_account(&self, account: &Account) -> Result<()> {
+        self.request(|tables, bill| {
+            let known = tables.accounts.remove(&account.id);
+            let (suspended, regions) =
+                known.map_or((None, None), |known| (known.suspended, known.regions));
+            let record = AccountRecord { account: account.clone(), suspended, regions };
+            bill.write(size(&record), 0);
+            tables.accounts.insert(account.id.clone(), record);
+            Ok(())
+        })
+    }
+
+    async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
+        self.change_account(id, |record| {
+            record.regions = Some(regions.clone());
+            true
+        })
+        .map(drop)
+    }
+
+    async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
+        self.change_account(id, |record| {
+            let is_new = record.suspended.is_none();
+            record.suspended.get_or_insert_with(|| suspension.clone());
+            is_new
+        })
+    }
+
+    async fn resume(&self, id: &str) -> Result<()> {
+        self.change_account(id, |record| record.suspended.take().is_some()).map(drop)
+    }
+}

@@ -1,0 +1,288 @@
+//! The world: accounts and what they have in each region. It knows nothing of
+//! any protocol; vendors' folders say how it is asked about.
+
+pub(crate) mod catalog;
+mod churn;
+mod faults;
+mod generate;
+pub(crate) mod id;
+pub(crate) mod model;
+mod permission;
+mod plan;
+mod report;
+mod site;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use self::catalog::RegionFacts;
+use self::generate::Birth;
+use self::model::{Account, Holding, State};
+use self::permission::Permissions;
+pub use self::churn::Churn;
+pub use self::faults::{Call, Fault, Faults, Rule, RuleId};
+pub use self::permission::Permission;
+pub use self::plan::{AccessKey, AccountPlan, Endpoints, InvalidPlan, Plan, spread};
+pub use self::report::{Change, ChurnReport, Event, Happening, Which};
+pub use self::site::{NotPossible, Site};
+pub use self::truth::{TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError};
+
+/// At most so many events are remembered; a million take some 150 MB.
+const EVENTS: usize = 1 << 20;
+
+/// What can be changed while the cloud runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    pub latency: Duration,
+    pub limit: Option<u32>,
+}
+
+struct Inner {
+    state: RwLock<State>,
+    faults: Faults,
+    settings: Mutex<Settings>,
+    calls: Mutex<BTreeMap<Call, u64>>,
+    regions: Vec<&'static RegionFacts>,
+    endpoints: Endpoints,
+    seed: u64,
+}
+
+/// A handle on a world; clones are handles on the same one.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+impl World {
+    /// Makes the world that a plan describes. The same plan gives the same
+    /// world.
+    ///
+    /// # Errors
+    ///
+    /// The plan names a region that the vendor does not have, or an account
+    /// or an access key twice.
+    pub fn new(plan: &Plan) -> Result<Self, InvalidPlan> {
+        let regions = plan.regions()?;
+        let mut state = State {
+            accounts: Vec::new(),
+            serial: 0,
+            seed: plan.seed,
+            now: plan.now.as_second() / 60,
+            log: std::collections::VecDeque::new(),
+            sequence: 0,
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        for (index, account) in plan.accounts.iter().enumerate() {
+            state.accounts.push(empty_account(account, &regions, index, plan.seed));
+            for (region, instances) in &account.regions {
+                populate(&mut state, index, region, *instances, &mut rng);
+            }
+        }
+        Ok(Self(Arc::new(Inner {
+            state: RwLock::new(state),
+            faults: Faults::new(plan.seed),
+            settings: Mutex::default(),
+            calls: Mutex::default(),
+            regions,
+            endpoints: plan.endpoints,
+            seed: plan.seed,
+        })))
+    }
+
+    /// Returns what an account has in a region, to look at and to change.
+    ///
+    /// # Errors
+    ///
+    /// There is no such account, or the world does not offer the region.
+    pub fn at(&self, account: &str, region: &str) -> Result<Site, NotPossible> {
+        Site::new(self, account, region)
+    }
+
+    /// Returns the ids of the regions that the world offers.
+    pub fn regions(&self) -> Vec<&'static str> {
+        self.0.regions.iter().map(|region| region.id).collect()
+    }
+
+    /// Returns the ids of its accounts.
+    pub fn accounts(&self) -> Vec<String> {
+        self.state().accounts.iter().map(|account| account.id.clone()).collect()
+    }
+
+    /// Returns how many instances there are, over all accounts and regions.
+    pub fn len(&self) -> usize {
+        let state = self.state();
+        let holdings = state.accounts.iter().flat_map(|account| account.holdings.values());
+        holdings.map(|holding| holding.instances.len()).sum()
+    }
+
+    /// Tells whether there is no instance anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the faults, to be added and taken back at any time.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// Sets how long every answer takes.
+    pub fn set_latency(&self, latency: Duration) {
+        lock(&self.0.settings).latency = latency;
+    }
+
+    /// Sets how many calls a minute each account may make of each action in
+    /// each region; `None` for any number.
+    pub fn set_limit(&self, calls_a_minute: Option<u32>) {
+        lock(&self.0.settings).limit = calls_a_minute;
+    }
+
+    /// Sets what an account may do: of one action, or of all of them.
+    pub fn permit(&self, account: &str, action: Option<&str>, permission: Permission) {
+        if let Some(found) = self.change().accounts.iter_mut().find(|found| found.id == account) {
+            found.permissions.set(action, permission);
+        }
+    }
+
+    /// Replaces an account's access keys, as a rotation of keys does.
+    pub fn set_keys(&self, account: &str, keys: Vec<AccessKey>) {
+        if let Some(found) = self.change().accounts.iter_mut().find(|found| found.id == account) {
+            found.keys = keys;
+        }
+    }
+
+    /// Returns how many calls there have been of an action, whatever came of
+    /// them.
+    pub fn calls_of(&self, action: &str) -> u64 {
+        let calls = lock(&self.0.calls);
+        calls.iter().filter(|(call, _)| call.action == action).map(|(_, count)| count).sum()
+    }
+
+    /// Returns how many calls there have been, by account, region and action.
+    pub fn calls(&self) -> BTreeMap<Call, u64> {
+        lock(&self.0.calls).clone()
+    }
+
+    /// Forgets the calls so far.
+    pub fn reset_calls(&self) {
+        lock(&self.0.calls).clear();
+    }
+
+    /// Returns the number of the latest event; 0 if there was none.
+    pub fn sequence(&self) -> u64 {
+        self.state().sequence
+    }
+
+    /// Returns the events after a number, oldest first. Only the latest
+    /// million are remembered.
+    pub fn events_since(&self, sequence: u64) -> Vec<Event> {
+        let state = self.state();
+        state.log.iter().filter(|event| event.sequence > sequence).cloned().collect()
+    }
+
+    /// Returns what the events after a number come to.
+    pub fn report_since(&self, sequence: u64) -> ChurnReport {
+        ChurnReport::of(&self.events_since(sequence))
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    pub(crate) fn endpoints(&self) -> Endpoints {
+        self.0.endpoints
+    }
+
+    pub(crate) fn offered(&self) -> &[&'static RegionFacts] {
+        &self.0.regions
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        *lock(&self.0.settings)
+    }
+
+    /// Counts a call. Actions and regions come from outside, so what is not
+    /// known yet is no longer counted apart once there is much of it.
+    pub(crate) fn count(&self, call: &Call) {
+        const MOST: usize = 10_000;
+        let mut calls = lock(&self.0.calls);
+        match calls.get_mut(call) {
+            Some(count) => *count += 1,
+            None if calls.len() < MOST => {
+                calls.insert(call.clone(), 1);
+            }
+            None => tracing::warn!(most = MOST, "a call was not counted: too many kinds of them"),
+        }
+    }
+
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes an event.
+    fn note(&mut self, account: usize, region: &str, id: String, what: Happening) {
+        self.sequence += 1;
+        self.now += 1;
+        let account = self.accounts[account].id.clone();
+        if self.log.len() >= EVENTS {
+            self.log.pop_front();
+        }
+        self.log.push_back(Event {
+            sequence: self.sequence,
+            which: Which { account, region: region.to_owned(), id },
+            what,
+        });
+    }
+}
+
+/// Locks what a panic elsewhere cannot have left half-done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn empty_account(
+    plan: &AccountPlan,
+    regions: &[&'static RegionFacts],
+    index: usize,
+    seed: u64,
+) -> Account {
+    let salt = |number: usize| id::scatter(id::scatter(seed ^ index as u64) ^ number as u64);
+    let holdings = regions.iter().enumerate().map(|(number, region)| {
+        let holding = Holding {
+            region,
+            instances: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            salt: salt(number),
+        };
+        (region.id, holding)
+    });
+    Account {
+        id: plan.id.clone(),
+        keys: vec![plan.key.clone()],
+        permissions: Permissions::default(),
+        holdings: holdings.collect(),
+    }
+}
+
+fn populate(
+    state: &mut State,
+    account: usize,
+    region: &str,
+    instances: u32,
+    rng: &mut ChaCha8Rng,
+) {
+    for number in 0..instances {
+        generate::add_instance(state, account, region, Birth::Old, rng);
+        if number % 25 == 0 {
+            generate::add_loose_disk(state, account, region, rng);
+        }
+    }
+}

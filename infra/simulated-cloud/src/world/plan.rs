@@ -1,0 +1,169 @@
+//! What a world is made from.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::catalog::{self, REGIONS, RegionFacts};
+
+/// A key that requests are signed with.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    /// The public part.
+    pub id: String,
+    /// The secret part.
+    pub secret: SecretString,
+    /// The security token that goes with a temporary key.
+    pub token: Option<SecretString>,
+    /// When a temporary key ends.
+    pub expires: Option<Timestamp>,
+    /// Whether it is in use. A key can be switched off.
+    pub active: bool,
+}
+
+impl AccessKey {
+    /// Makes a lasting key.
+    pub fn new(id: &str, secret: &str) -> Self {
+        Self { id: id.to_owned(), secret: secret.into(), token: None, expires: None, active: true }
+    }
+
+    /// Makes a temporary key of it.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+}
+
+/// An account of a world to be.
+#[derive(Clone, Debug)]
+pub struct AccountPlan {
+    /// The account's id within the world.
+    pub id: String,
+    /// The key that its requests are signed with.
+    pub key: AccessKey,
+    /// How many instances it has in which regions.
+    pub regions: Vec<(String, u32)>,
+}
+
+/// What the vendor says its regions' hosts are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Endpoints {
+    /// The real vendor's: `ecs.cn-hangzhou.aliyuncs.com`. A client has to have
+    /// its endpoint configured.
+    #[default]
+    Vendor,
+    /// The address of the server that answers.
+    Server,
+}
+
+/// What a world is made from.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed: the same plan with the same seed gives the same world.
+    pub seed: u64,
+    /// The accounts.
+    pub accounts: Vec<AccountPlan>,
+    /// Regions that are offered beside those where an account has something.
+    pub more_regions: Vec<String>,
+    /// What the vendor says its regions' hosts are.
+    pub endpoints: Endpoints,
+    /// When the world begins. Everything in it is older.
+    pub now: Timestamp,
+}
+
+impl Plan {
+    /// Makes a plan without accounts, which begins on 2026-11-01.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            accounts: Vec::new(),
+            more_regions: Vec::new(),
+            endpoints: Endpoints::default(),
+            now: Timestamp::constant(1_793_491_200, 0),
+        }
+    }
+
+    /// Adds an account with instances in regions.
+    #[must_use]
+    pub fn account<'a>(
+        mut self,
+        id: &str,
+        key: AccessKey,
+        regions: impl IntoIterator<Item = (&'a str, u32)>,
+    ) -> Self {
+        let regions = regions.into_iter().map(|(region, n)| (region.to_owned(), n)).collect();
+        self.accounts.push(AccountPlan { id: id.to_owned(), key, regions });
+        self
+    }
+
+    /// Returns the regions to offer, in the catalogue's order.
+    pub(crate) fn regions(&self) -> Result<Vec<&'static RegionFacts>, InvalidPlan> {
+        let mut accounts = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for account in &self.accounts {
+            if !accounts.insert(&account.id) {
+                return Err(InvalidPlan::Account(account.id.clone()));
+            }
+            if !keys.insert(&account.key.id) {
+                return Err(InvalidPlan::Key(account.key.id.clone()));
+            }
+        }
+        let held = self.accounts.iter().flat_map(|account| &account.regions).map(|(id, _)| id);
+        let named: BTreeSet<&String> = held.chain(&self.more_regions).collect();
+        match named.iter().find(|id| catalog::find_region(id).is_none()) {
+            Some(unknown) => Err(InvalidPlan::Region((*unknown).clone())),
+            None => {
+                Ok(REGIONS.iter().filter(|region| named.contains(&region.id.to_owned())).collect())
+            }
+        }
+    }
+}
+
+/// Spreads a number of instances over the vendor's first regions, as accounts
+/// do: most in the first, fewer in each next one, none in the last.
+pub fn spread(instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
+    let count = regions.clamp(1, REGIONS.len());
+    let filled = count.saturating_sub(1).max(1);
+    let weights: f64 = (1..=filled).map(|place| 1.0 / place as f64).sum();
+    let mut left = instances;
+    let mut spread: Vec<(&'static str, u32)> = REGIONS[..count].iter().map(|r| (r.id, 0)).collect();
+    for (place, (_, share)) in spread.iter_mut().take(filled).enumerate() {
+        let part = f64::from(instances) / weights / (place + 1) as f64;
+        *share = (part.round() as u32).min(left);
+        left -= *share;
+    }
+    spread[0].1 += left;
+    spread
+}
+
+/// Why a world cannot be made from a plan.
+#[derive(Debug, Error)]
+pub enum InvalidPlan {
+    /// A region that the vendor does not have.
+    #[error("the vendor has no region `{0}`; name one of its own, such as cn-hangzhou")]
+    Region(String),
+    /// An account twice.
+    #[error("the account `{0}` is there twice; give each its own id")]
+    Account(String),
+    /// An access key twice.
+    #[error("the access key `{0}` is there twice; give each account its own key")]
+    Key(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreading_loses_no_instance_and_leaves_the_last_region_empty() {
+        for (instances, regions) in [(3000, 12), (0, 3), (1, 1), (7, 2), (100_000, 99)] {
+            let spread = spread(instances, regions);
+            assert_eq!(spread.iter().map(|(_, n)| n).sum::<u32>(), instances);
+            assert_eq!(spread.len(), regions.min(REGIONS.len()));
+            assert!(regions == 1 || spread.last().is_some_and(|(_, n)| *n == 0), "{spread:?}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Tables that fail when a test says so; otherwise those they wrap.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::change::Change;
+use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Row;
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_runtime::store::{
+    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
+    StoreError, TaskQuery, TaskStore,
+};
+use jiff::Timestamp;
+
+/// What can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// [`AccountStore::account`].
+    Account,
+    /// [`ScopeStore::acquire`].
+    Acquire,
+    /// [`ScopeStore::release`].
+    Release,
+    /// [`TaskStore::start_task`].
+    StartTask,
+    /// [`TaskStore::put_region_result`].
+    PutRegionResult,
+    /// [`ResourceStore::live_index`].
+    LiveIndex,
+    /// [`ResourceStore::rows`].
+    Rows,
+    /// [`ResourceStore::put_rows`].
+    PutRows,
+    /// [`ChangeStore::put_changes`].
+    PutChanges,
+}
+
+/// Tables that fail when told to. An operation on several items that fails
+/// has done the first half of them.
+#[derive(Clone)]
+pub struct FailingStore {
+    inner: Arc<dyn Store>,
+    planned: Arc<Mutex<BTreeMap<Operation, u32>>>,
+}
+
+impl FailingStore {
+    /// Returns tables over others.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, planned: Arc::default() })
+    }
+
+    /// Lets an operation fail once, after it succeeded `after` times.
+    pub fn fail(&self, operation: Operation, after: u32) {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        planned.insert(operation, after);
+    }
+
+    fn fails(&self, operation: Operation) -> bool {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        match planned.get_mut(&operation) {
+            Some(0) => planned.remove(&operation).is_some(),
+            Some(after) => {
+                *after -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn check(&self, operation: Operation) -> Result<()> {
+        if self.fails(operation) { Err(unavailable()) } else { Ok(()) }
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { operation: "test", reason: "told to fail".to_owned() }
+}
+
+/// Returns the items that an operation gets done before it fails.
+fn first_half<T>(items: &[T]) -> &[T] {
+    &items[..items.len() / 2]
+}
+
+#[async_trait]
+impl AccountStore for FailingStore {
+    async fn account(&self, id: &str) -> Result<Option<AccountRecord>> {
+        self.check(Operation::Account)?;
+        self.inner.account(id).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountRecord>> {
+        self.inner.accounts().await
+    }
+
+    async fn put_account(&self, account: &Account) -> Result<()> {
+        self.inner.put_account(account).await
+    }
+
+    async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
+        self.inner.put_regions(id, regions).await
+    }
+
+    async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
+        self.inner.suspend(id, suspension).await
+    }
+
+    async fn resume(&self, id: &str) -> Result<()> {
+        self.inner.resume(id).await
+    }
+}
+
+#[async_trait]
+impl ScopeStore for FailingStore {
+    async fn scope(&self, scope: &Scope) -> Result<ScopeState> {
+        self.inner.scope(scope).await
+    }
+
+    async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
+        self.inner.scopes(account_id).await
+    }
+
+    async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
+        self.inner.set_dispatched(scope, dispatched).await
+    }
+
+    async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition> {
+        self.check(Operation::Acquire)?;
+        self.inner.acquire(scope, request).await
+    }
+
+    async fn save_checkpoint(
+        &self,
+        lease: &Lease,
+        checkpoint: &Checkpoint,
+        seen: &[u64],
+    ) -> Result<()> {
+        self.inner.save_checkpoint(lease, checkpoint, seen).await
+    }
+
+    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
+        self.inner.checkpoint_seen(scope, checkpoint).await
+    }
+
+    async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
+        self.check(Operation::Release)?;
+        self.inner.release(lease, release).await
+    }
+
+    async fn expire_leases(&self, account_id: &str) -> Result<()> {
+        self.inner.expire_leases(account_id).await
+    }
+}
+
+#[async_trait]
+impl TaskStore for FailingStore {
+    async fn create_task(&self, task: &SyncTask) -> Result<bool> {
+        self.inner.create_task(task).await
+    }
+
+    async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
+        self.inner.task(task_id).await
+    }
+
+    async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {
+        self.check(Operation::StartTask)?;
+        self.inner.start_task(task_id, deadline).await
+    }
+
+    async fn request_cancel(&self, task_id: &str) -> Result<bool> {
+        self.inner.request_cancel(task_id).await
+    }
+
+    async fn update_task(&self, task: &SyncTask) -> Result<bool> {
+        self.inner.update_task(task).await
+    }
+
+    async fn put_region_result(&self, result: &RegionResult) -> Result<bool> {
+        self.check(Operation::PutRegionResult)?;
+        self.inner.put_region_result(result).await
+    }
+
+    async fn region_result(&self, task_id: &str, region: &str) -> Result<Option<RegionResult>> {
+        self.inner.region_result(task_id, region).await
+    }
+
+    async fn region_results(&self, task_id: &str) -> Result<Vec<RegionResult>> {
+        self.inner.region_results(task_id).await
+    }
+
+    async fn open_tasks(&self) -> Result<Vec<SyncTask>> {
+        self.inner.open_tasks().await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Vec<SyncTask>> {
+        self.inner.tasks(query).await
+    }
+}
+
+#[async_trait]
+impl ResourceStore for FailingStore {
+    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
+        self.check(Operation::LiveIndex)?;
+        self.inner.live_index(scope).await
+    }
+
+    async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {
+        self.check(Operation::Rows)?;
+        self.inner.rows(scope, ids).await
+    }
+
+    async fn put_rows(&self, rows: &[Row], tombstone_days: u32) -> Result<()> {
+        if self.fails(Operation::PutRows) {
+            self.inner.put_rows(first_half(rows), tombstone_days).await?;
+            return Err(unavailable());
+        }
+        self.inner.put_rows(rows, tombstone_days).await
+    }
+
+    async fn remove_rows(&self, scope: &Scope, ids: &[String]) -> Result<()> {
+        self.inner.remove_rows(scope, ids).await
+    }
+
+    async fn scope_rows(
+        &self,
+        scope: &Scope,
+        tombstones: bool,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Row>> {
+        self.inner.scope_rows(scope, tombstones, cursor).await
+    }
+}
+
+#[async_trait]
+impl ChangeStore for FailingStore {
+    async fn put_changes(&self, changes: &[Change]) -> Result<()> {
+        if self.fails(Operation::PutChanges) {
+            self.inner.put_changes(first_half(changes)).await?;
+            return Err(unavailable());
+        }
+        self.inner.put_changes(changes).await
+    }
+
+    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
+        self.inner.task_changes(task_id, scope).await
+    }
+
+    async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {
+        self.inner.history(scope, id).await
+    }
+
+    async fn account_changes(
+        &self,
+        account_id: &str,
+        since: Option<Timestamp>,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        self.inner.account_changes(account_id, since, cursor).await
+    }
+}
+
+impl Store for FailingStore {
+    fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store> {
+        Arc::new(Self { inner: self.inner.metered(meter), planned: self.planned.clone() })
+    }
+}

@@ -1,0 +1,321 @@
+//! A vendor in memory, which does what a test tells it to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::listing::{Page, Undecodable};
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::{Disk, Resource, Status};
+use cloud_sync_core::scope::Kind;
+use cloud_sync_provider::{Details, Permission, Result, Vendor, Vendors};
+
+/// What can be asked of the vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Call {
+    /// [`Vendor::regions`].
+    Regions,
+    /// [`Vendor::page`].
+    Page,
+    /// [`Vendor::reread`].
+    Reread,
+    /// [`Vendor::details`] of everything.
+    AllDetails,
+    /// [`Vendor::details`] by id.
+    SomeDetails,
+    /// [`Vendor::statuses`].
+    Statuses,
+    /// [`Vendor::probe`].
+    Probe,
+}
+
+/// Something that is to go wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The call fails.
+    Error(VendorError),
+    /// The call panics.
+    Panic,
+    /// A listing or re-read answers with nothing, and no error.
+    Empty,
+}
+
+#[derive(Debug)]
+struct Planned {
+    call: Call,
+    region: Option<String>,
+    after: u32,
+    times: u32,
+    fault: Fault,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    regions: BTreeMap<String, BTreeMap<String, Resource>>,
+    disks: BTreeMap<String, BTreeSet<Disk>>,
+    undecodable: BTreeMap<String, Vec<Undecodable>>,
+    hidden: BTreeSet<String>,
+    planned: Vec<Planned>,
+    calls: BTreeMap<Call, u32>,
+    page_size: usize,
+    call_time: Duration,
+}
+
+/// The vendor; clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptedVendor(Arc<Mutex<State>>);
+
+/// Returns a running machine as the vendor shows it.
+#[must_use]
+pub fn machine(id: &str) -> Resource {
+    Resource {
+        id: id.to_owned(),
+        name: format!("name of {id}"),
+        status: Status::Running,
+        vendor_status: "Running".into(),
+        spec: "ecs.g7.large".into(),
+        zone: "cn-hangzhou-k".into(),
+        private_ips: ["10.0.0.1".to_owned()].into(),
+        security_groups: ["sg-1".to_owned(), "sg-2".to_owned()].into(),
+        tags: [("env".to_owned(), "prod".to_owned())].into(),
+        created_at: Some("2024-01-01T00:00:00Z".parse().unwrap_or_default()),
+        ..Resource::default()
+    }
+}
+
+impl ScriptedVendor {
+    /// Returns a vendor with the given, empty regions and pages of 10.
+    #[must_use]
+    pub fn new(regions: &[&str]) -> Self {
+        let vendor = Self::default();
+        vendor.state().page_size = 10;
+        for region in regions {
+            vendor.state().regions.insert((*region).to_owned(), BTreeMap::new());
+        }
+        vendor
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Creates or replaces a resource.
+    pub fn put(&self, region: &str, resource: Resource) {
+        self.state()
+            .regions
+            .entry(region.to_owned())
+            .or_default()
+            .insert(resource.id.clone(), resource);
+    }
+
+    /// Creates `count` machines, `{prefix}-000` and so on.
+    pub fn fill(&self, region: &str, prefix: &str, count: usize) {
+        for n in 0..count {
+            self.put(region, machine(&format!("{prefix}-{n:03}")));
+        }
+    }
+
+    /// Changes a resource.
+    ///
+    /// # Panics
+    ///
+    /// There is no such resource.
+    pub fn change(&self, region: &str, id: &str, change: impl FnOnce(&mut Resource)) {
+        let mut state = self.state();
+        let resource = state.regions.get_mut(region).and_then(|all| all.get_mut(id));
+        change(resource.unwrap_or_else(|| panic!("no {id} in {region}")));
+    }
+
+    /// Releases a resource.
+    pub fn release(&self, region: &str, id: &str) {
+        if let Some(all) = self.state().regions.get_mut(region) {
+            all.remove(id);
+        }
+    }
+
+    /// Lets listings of a resource leave it out; re-reads still find it.
+    pub fn hide(&self, id: &str) {
+        self.state().hidden.insert(id.to_owned());
+    }
+
+    /// Sets the data disks of a resource.
+    pub fn attach(&self, id: &str, disks: &[&str]) {
+        let disks = disks.iter().map(|disk| Disk { id: (*disk).to_owned(), ..Disk::default() });
+        self.state().disks.insert(id.to_owned(), disks.collect());
+    }
+
+    /// Adds an item that cannot be decoded to the last page of a region.
+    pub fn garble(&self, region: &str, id: Option<&str>) {
+        let item = Undecodable { id: id.map(str::to_owned), message: "Status is a number".into() };
+        self.state().undecodable.entry(region.to_owned()).or_default().push(item);
+    }
+
+    /// Lets a call fail: from the one after `after` such calls on, `times`
+    /// times, in one region or in any.
+    pub fn fail(&self, call: Call, region: Option<&str>, after: u32, times: u32, fault: Fault) {
+        let region = region.map(str::to_owned);
+        self.state().planned.push(Planned { call, region, after, times, fault });
+    }
+
+    /// Lets nothing go wrong any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.planned.clear();
+        state.hidden.clear();
+        state.undecodable.clear();
+    }
+
+    /// Lets every call take so long.
+    pub fn take_time(&self, time: Duration) {
+        self.state().call_time = time;
+    }
+
+    /// Returns how often a call was made since the last [`Self::forget`].
+    #[must_use]
+    pub fn calls(&self, call: Call) -> u32 {
+        self.state().calls.get(&call).copied().unwrap_or_default()
+    }
+
+    /// Forgets how often calls were made.
+    pub fn forget(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Returns what a region has, with its disks.
+    #[must_use]
+    pub fn truth(&self, region: &str) -> BTreeMap<String, Resource> {
+        let state = self.state();
+        let mut all = state.regions.get(region).cloned().unwrap_or_default();
+        for (id, resource) in &mut all {
+            resource.data_disks = Some(state.disks.get(id).cloned().unwrap_or_default());
+        }
+        all
+    }
+
+    async fn enter(&self, call: Call, region: Option<&str>) -> Result<bool> {
+        let time = self.state().call_time;
+        tokio::time::sleep(time).await;
+        let fault = {
+            let mut state = self.state();
+            *state.calls.entry(call).or_default() += 1;
+            state.planned.iter_mut().find_map(|planned| {
+                let is_meant = planned.call == call
+                    && (planned.region.is_none() || planned.region.as_deref() == region);
+                if !is_meant || planned.times == 0 {
+                    None
+                } else if planned.after > 0 {
+                    planned.after -= 1;
+                    None
+                } else {
+                    planned.times -= 1;
+                    Some(planned.fault.clone())
+                }
+            })
+        };
+        match fault {
+            None => Ok(false),
+            Some(Fault::Empty) => Ok(true),
+            Some(Fault::Error(error)) => Err(error),
+            Some(Fault::Panic) => panic!("told to panic"),
+        }
+    }
+}
+
+/// Returns an error of a class, as the engine would after its retries.
+#[must_use]
+pub fn error(class: ErrorClass, code: &str) -> Fault {
+    Fault::Error(VendorError::new(class, "DescribeInstances", code, "told to fail"))
+}
+
+#[async_trait]
+impl Vendor for ScriptedVendor {
+    async fn regions(&self) -> Result<Vec<Region>> {
+        self.enter(Call::Regions, None).await?;
+        let state = self.state();
+        let region = |id: &String| Region { id: id.clone(), endpoint: String::new() };
+        Ok(state.regions.keys().map(region).collect())
+    }
+
+    async fn page(&self, _: &Kind, region: &Region, token: Option<&str>) -> Result<Page> {
+        if self.enter(Call::Page, Some(&region.id)).await? {
+            return Ok(Page::default());
+        }
+        let state = self.state();
+        let all = state.regions.get(&region.id).cloned().unwrap_or_default();
+        let visible = all.into_iter().filter(|(id, _)| !state.hidden.contains(id));
+        let mut rest = visible.filter(|(id, _)| token.is_none_or(|token| id.as_str() > token));
+        let resources: Vec<_> =
+            rest.by_ref().take(state.page_size).map(|(_, resource)| resource).collect();
+        let is_last = rest.next().is_none();
+        let next = resources.last().filter(|_| !is_last).map(|last| last.id.clone());
+        let garbled = state.undecodable.get(&region.id).filter(|_| is_last);
+        Ok(Page { resources, undecodable: garbled.cloned().unwrap_or_default(), next })
+    }
+
+    async fn reread(&self, _: &Kind, region: &Region, ids: &[String]) -> Result<Page> {
+        if self.enter(Call::Reread, Some(&region.id)).await? {
+            return Ok(Page::default());
+        }
+        let state = self.state();
+        let all = state.regions.get(&region.id).cloned().unwrap_or_default();
+        let resources = ids.iter().filter_map(|id| all.get(id).cloned()).collect();
+        Ok(Page { resources, ..Page::default() })
+    }
+
+    fn has_details(&self, _: &Kind) -> bool {
+        true
+    }
+
+    async fn details(
+        &self,
+        _: &Kind,
+        region: &Region,
+        ids: Option<&[String]>,
+    ) -> Result<Details> {
+        let call = if ids.is_some() { Call::SomeDetails } else { Call::AllDetails };
+        self.enter(call, Some(&region.id)).await?;
+        let state = self.state();
+        let mut details: Details = state.disks.clone().into_iter().collect();
+        if let Some(ids) = ids {
+            details.retain(|id, _| ids.contains(id));
+        }
+        Ok(details)
+    }
+
+    async fn statuses(
+        &self,
+        _: &Kind,
+        region: &Region,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, (Status, String)>> {
+        self.enter(Call::Statuses, Some(&region.id)).await?;
+        let state = self.state();
+        let all = state.regions.get(&region.id).cloned().unwrap_or_default();
+        let found = all.into_iter().filter(|(id, _)| ids.contains(id));
+        Ok(found.map(|(id, r)| (id, (r.status, r.vendor_status))).collect())
+    }
+
+    async fn probe(&self, _: &Kind, region: &Region) -> Result<Permission> {
+        self.enter(Call::Probe, Some(&region.id)).await?;
+        Ok(Permission::Granted)
+    }
+}
+
+impl Vendors for ScriptedVendor {
+    fn open(
+        &self,
+        _: &Account,
+        _: Credentials,
+        _: Arc<Meter>,
+    ) -> std::result::Result<Arc<dyn Vendor>, InvalidAccount> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn kinds(&self, account: &Account) -> std::result::Result<Vec<Kind>, InvalidAccount> {
+        Ok(account.kinds.clone())
+    }
+}

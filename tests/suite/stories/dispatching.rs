@@ -1,0 +1,142 @@
+//! The tick and requests: what is started, and that it is started once.
+
+use std::time::Duration;
+
+use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::message::{Mode, SyncRequest, Trigger};
+use cloud_sync_core::task::TaskStatus;
+use cloud_sync_dispatch::DispatchError;
+use cloud_sync_runtime::clock::Clock;
+use cloud_sync_tests::vendor::{Call, error};
+use cloud_sync_tests::world::{ACCOUNT, World};
+
+async fn tick(world: &World, id: &str) -> usize {
+    let dispatch = world.dispatcher.tick(id, world.clock.now()).await.unwrap();
+    world.drain().await;
+    dispatch.tasks.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_tick_twice_is_one_set_of_tasks() {
+    let world = World::new(&["r1", "r2"]).await;
+    let at = world.clock.now();
+    let first = world.dispatcher.tick("event-1", at).await.unwrap();
+    world.dispatcher.tick("event-1", at).await.unwrap();
+    world.drain().await;
+    world.dispatcher.tick("event-1", at).await.unwrap();
+    world.drain().await;
+    assert_eq!(first.tasks.len(), 1);
+    assert_eq!(first.tasks[0].trigger, Trigger::Scheduled);
+    assert_eq!(first.tasks[0].regions, ["r1", "r2"]);
+    let query = cloud_sync_runtime::store::TaskQuery { limit: 10, ..Default::default() };
+    assert_eq!(world.store.tasks(&query).await.unwrap().len(), 1);
+    assert_eq!(world.vendor.calls(Call::Page), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_starts_only_what_is_due() {
+    let world = World::new(&["r1"]).await;
+    assert_eq!(tick(&world, "1").await, 1);
+    tokio::time::sleep(Duration::from_secs(5 * 60)).await;
+    assert_eq!(tick(&world, "2").await, 0, "the interval is an hour");
+    tokio::time::sleep(Duration::from_secs(56 * 60)).await;
+    assert_eq!(tick(&world, "3").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_daily_sync_is_a_full_one_and_the_others_incremental() {
+    let world = World::new(&["r1"]).await;
+    let mut modes = Vec::new();
+    for hour in 0..26 {
+        let at = world.clock.now();
+        let dispatch = world.dispatcher.tick(&hour.to_string(), at).await.unwrap();
+        modes.extend(dispatch.tasks.iter().map(|task| task.mode));
+        world.drain().await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    let full: Vec<_> = (0..modes.len()).filter(|n| modes[*n] == Mode::Full).collect();
+    assert_eq!(full, [0, 24]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_leaves_a_scope_in_flight_alone() {
+    let world = World::new(&["r1"]).await;
+    world.dispatcher.tick("1", world.clock.now()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    let second = world.dispatcher.tick("2", world.clock.now()).await.unwrap();
+    assert_eq!(second.tasks, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_account_waits_for_other_credentials() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fail(Call::Page, None, 0, 1, error(ErrorClass::Auth, "SignatureDoesNotMatch"));
+    assert_eq!(tick(&world, "1").await, 1);
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(tick(&world, "2").await, 0, "it is suspended");
+    world.credentials.set("PROD", "key-id", "another-secret");
+    assert_eq!(tick(&world, "3").await, 1);
+    assert!(world.store.account(ACCOUNT).await.unwrap().unwrap().suspended.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_by_name_tries_a_suspended_account() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fail(Call::Page, None, 0, 1, error(ErrorClass::Auth, "SignatureDoesNotMatch"));
+    let (refused, _) = world.sync(Mode::Full).await;
+    assert_eq!(refused.status, TaskStatus::Failed);
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!(task.status, TaskStatus::Success);
+}
+
+#[tokio::test(start_paused = true)]
+async fn regions_are_asked_for_once_a_day() {
+    let world = World::new(&["r1"]).await;
+    world.sync(Mode::Full).await;
+    world.sync(Mode::Full).await;
+    assert_eq!(world.vendor.calls(Call::Regions), 1);
+    tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
+    world.sync(Mode::Full).await;
+    assert_eq!(world.vendor.calls(Call::Regions), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn regions_remembered_serve_while_the_vendor_cannot_be_asked() {
+    let world = World::new(&["r1"]).await;
+    world.sync(Mode::Full).await;
+    tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
+    world.vendor.fail(Call::Regions, None, 0, 1, error(ErrorClass::Network, "Timeout"));
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!(task.regions, ["r1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_told_before_any_task_exists() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fail(Call::Regions, None, 0, 1, error(ErrorClass::Auth, "InvalidAccessKeyId"));
+    let now = world.clock.now();
+    let dispatch = world.dispatcher.request(&SyncRequest::default(), "x", now).await.unwrap();
+    assert_eq!(dispatch.tasks, []);
+    assert_eq!(dispatch.problems[0].code, "InvalidAccessKeyId");
+    assert_eq!(world.notifier.notices().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_what_does_not_exist_names_what_does() {
+    let world = World::new(&["r1", "r2"]).await;
+    for (request, field, names) in [
+        (SyncRequest { account_ids: vec!["x".into()], ..Default::default() }, "account_ids", "prod"),
+        (SyncRequest { regions: vec!["x".into()], ..Default::default() }, "regions", "r1, r2"),
+        (
+            SyncRequest { kinds: vec!["aliyun.x.y".parse().unwrap()], ..Default::default() },
+            "kinds",
+            "aliyun.ecs.instance",
+        ),
+    ] {
+        let error = world.dispatcher.request(&request, "x", world.clock.now()).await.unwrap_err();
+        let DispatchError::Invalid(invalid) = error else { panic!("{error}") };
+        assert_eq!(invalid.field, field);
+        assert!(invalid.reason.contains(names), "{}", invalid.reason);
+    }
+    assert!(world.work.is_empty(), "nothing was dispatched");
+}

@@ -1,0 +1,7 @@
+//! Stories: the whole service over in-memory twins and a scripted vendor.
+
+mod deletions;
+mod dispatching;
+mod faults;
+mod retries;
+mod syncing;
