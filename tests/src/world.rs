@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
 use cloud_sync_core::change::{Change, replay};
+use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest, WorkMessage};
 use cloud_sync_core::resource::{Resource, Row};
@@ -78,6 +79,22 @@ pub struct World {
     deliveries: std::sync::atomic::AtomicU64,
 }
 
+/// Returns where the account's credentials are.
+#[must_use]
+pub fn reference() -> CredentialsRef {
+    CredentialsRef::Env("PROD".to_owned())
+}
+
+/// Returns credentials with this secret.
+#[must_use]
+pub fn secret(secret: &str) -> Credentials {
+    Credentials {
+        access_key_id: "key-id".to_owned(),
+        access_key_secret: secret.to_owned().into(),
+        security_token: None,
+    }
+}
+
 /// Returns the account that every story is about.
 #[must_use]
 pub fn account() -> Account {
@@ -90,7 +107,7 @@ pub fn account() -> Account {
         kinds: vec![kind()],
         enabled: true,
         endpoint: None,
-        credentials: CredentialsRef::Env("PROD".to_owned()),
+        credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),
     }
@@ -139,7 +156,7 @@ impl World {
         let notifier = Arc::new(MemoryNotifier::default());
         let metrics = Arc::new(MemoryMetrics::default());
         let credentials = Arc::new(FixedCredentials::default());
-        credentials.set("PROD", "key-id", "key-secret");
+        credentials.set(&reference(), secret("key-secret"));
         let base = "2026-01-01T00:00:00Z".parse().unwrap_or_default();
         let clock = Arc::new(RuntimeClock { base, start: tokio::time::Instant::now() });
         let dispatcher = Dispatcher {

@@ -1,4 +1,5 @@
 //! The one integration-test binary. Every file beside this one is a module.
 
 mod layout;
+mod queue_contract;
 mod stories;

@@ -216,14 +216,11 @@ pub fn parse_accounts(path: &Path, content: &[u8]) -> Result<Vec<Account>, Accou
     let mut accounts = Vec::new();
     for account in file.accounts {
         let at = account.span().start;
-        let mut account = account.into_inner();
+        let account = account.into_inner();
         account.validate().map_err(|error| wrong(at, error.to_string()))?;
         if let Some(line) = lines.insert(account.id.clone(), place(path, content, at).line) {
             let problem = format!("a second account '{}': the first is at line {line}", account.id);
             return Err(wrong(at, problem));
-        }
-        if account.name.is_empty() {
-            account.name.clone_from(&account.id);
         }
         accounts.push(account);
     }

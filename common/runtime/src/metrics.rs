@@ -1,2 +1,401 @@
-//! To be written. The lead's code uses: RegionMetrics::of(&RegionResult, &Scope, &Reading), TaskMetrics::of(&SyncTask),
-//! MetricSink { fn region(&self, RegionMetrics); fn task(&self, TaskMetrics) }, EmfSink::stdout(namespace: &str).
+//! Metrics: one structured line a region and one a task, in CloudWatch's
+//! embedded metric format, which needs no call to CloudWatch.
+//!
+//! Dimensions are provider and kind, and status for the bare count alone: a
+//! metric costs money for every combination of them. What tells one line from
+//! another beyond that (account, region, task, calls by API) are properties,
+//! which can be searched for and cost nothing.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::meter::{ApiUse, Reading};
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TaskStatus};
+use metrique::emf::{Emf, MetricDefinition, MetricDirective};
+use metrique::unit::{Count, Millisecond};
+use metrique::unit_of_work::metrics;
+use metrique::writer::format::Format;
+use metrique::writer::{Entry, IoStreamError, Unit};
+use metrique::{CloseValue, RootEntry};
+
+/// At most so many APIs are told of in one line, those with the most calls.
+const MOST_APIS: usize = 8;
+
+/// Errors by class.
+#[metrics(subfield)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorCounts {
+    /// Of class network.
+    #[metrics(unit = Count)]
+    pub network: u64,
+    /// Of class throttled.
+    #[metrics(unit = Count)]
+    pub throttled: u64,
+    /// Of class auth.
+    #[metrics(unit = Count)]
+    pub auth: u64,
+    /// Of class data.
+    #[metrics(unit = Count)]
+    pub data: u64,
+    /// Of class not offered.
+    #[metrics(unit = Count)]
+    pub not_offered: u64,
+    /// Of class internal.
+    #[metrics(unit = Count)]
+    pub internal: u64,
+}
+
+impl ErrorCounts {
+    /// Counts errors.
+    #[must_use]
+    pub fn of(errors: &[RegionError]) -> Self {
+        let count = |class: ErrorClass| errors.iter().filter(|e| e.class == class).count() as u64;
+        Self {
+            network: count(ErrorClass::Network),
+            throttled: count(ErrorClass::Throttled),
+            auth: count(ErrorClass::Auth),
+            data: count(ErrorClass::Data),
+            not_offered: count(ErrorClass::NotOffered),
+            internal: count(ErrorClass::Internal),
+        }
+    }
+}
+
+/// What one attempt at a region amounted to.
+#[metrics(rename_all = "PascalCase")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionMetrics {
+    /// When it ended.
+    #[metrics(timestamp)]
+    pub at: SystemTime,
+    /// The vendor.
+    pub provider: String,
+    /// The kind.
+    pub kind: String,
+    /// How it stands.
+    pub status: &'static str,
+    /// The account.
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// The task.
+    pub task_id: String,
+    /// One: the sum over lines is the number of regions.
+    #[metrics(unit = Count)]
+    pub regions: u64,
+    /// From the region's start to its end, over all attempts.
+    #[metrics(unit = Millisecond)]
+    pub duration: Option<Duration>,
+    /// How often a worker began it.
+    #[metrics(unit = Count)]
+    pub attempts: u64,
+    /// Everything listed.
+    #[metrics(unit = Count)]
+    pub total: u64,
+    /// New, or back again.
+    #[metrics(unit = Count)]
+    pub added: u64,
+    /// Changed.
+    #[metrics(unit = Count)]
+    pub updated: u64,
+    /// Proven to be gone.
+    #[metrics(unit = Count)]
+    pub deleted: u64,
+    /// As it was.
+    #[metrics(unit = Count)]
+    pub unchanged: u64,
+    /// Missing, but held back from deletion.
+    #[metrics(unit = Count)]
+    pub held: u64,
+    /// All errors.
+    #[metrics(unit = Count)]
+    pub errors: u64,
+    /// The errors kept with the region, by class.
+    #[metrics(flatten, prefix = "errors_")]
+    pub errors_by_class: ErrorCounts,
+    /// Requests to the vendor in this attempt, retries included.
+    #[metrics(unit = Count)]
+    pub api_calls: u64,
+    /// Those of them that were throttled.
+    #[metrics(unit = Count)]
+    pub throttles: u64,
+    /// How long one took, on average; `None` without any.
+    #[metrics(unit = Millisecond)]
+    pub api_latency_mean: Option<Duration>,
+    /// How long the longest took; `None` without any.
+    #[metrics(unit = Millisecond)]
+    pub api_latency_max: Option<Duration>,
+    /// The time requests to the tables took in this attempt, in sum.
+    #[metrics(unit = Millisecond)]
+    pub database_time: Duration,
+    /// Read request units of this attempt.
+    #[metrics(unit = Count)]
+    pub read_units: f64,
+    /// Write request units of this attempt.
+    #[metrics(unit = Count)]
+    pub write_units: f64,
+    /// How many workers were busy, as far as the caller knows.
+    #[metrics(unit = Count)]
+    pub concurrency: Option<u64>,
+    /// Calls by API, for a person.
+    pub apis: Vec<String>,
+}
+
+impl RegionMetrics {
+    /// Returns the metrics of a region as it stands, with the cost of the
+    /// attempt that `reading` was taken of.
+    #[must_use]
+    pub fn of(result: &RegionResult, scope: &Scope, reading: &Reading) -> Self {
+        let all = reading.apis.values().fold(ApiUse::default(), |sum, api| ApiUse {
+            calls: sum.calls + api.calls,
+            throttled: sum.throttled + api.throttled,
+            total: sum.total + api.total,
+            longest: sum.longest.max(api.longest),
+        });
+        Self {
+            at: result.end_time.map_or_else(SystemTime::now, SystemTime::from),
+            provider: scope.kind.provider().to_owned(),
+            kind: scope.kind.to_string(),
+            status: result.status.as_str(),
+            account_id: scope.account_id.clone(),
+            region: scope.region.clone(),
+            task_id: result.task_id.clone(),
+            regions: 1,
+            duration: result
+                .end_time
+                .and_then(|end| Duration::try_from(end.duration_since(result.start_time)).ok()),
+            attempts: result.attempts.into(),
+            total: result.counts.total_count,
+            added: result.counts.added_count,
+            updated: result.counts.updated_count,
+            deleted: result.counts.deleted_count,
+            unchanged: result.counts.unchanged_count,
+            held: result.counts.held_count,
+            errors: result.counts.error_count,
+            errors_by_class: ErrorCounts::of(&result.errors),
+            api_calls: all.calls,
+            throttles: all.throttled,
+            api_latency_mean: mean(&all),
+            api_latency_max: (all.calls > 0).then_some(all.longest),
+            database_time: reading.store_time,
+            read_units: reading.read_units,
+            write_units: reading.write_units,
+            concurrency: None,
+            apis: by_api(reading),
+        }
+    }
+}
+
+fn mean(api: &ApiUse) -> Option<Duration> {
+    (api.calls > 0).then(|| api.total.div_f64(api.calls as f64))
+}
+
+fn by_api(reading: &Reading) -> Vec<String> {
+    let mut apis: Vec<_> = reading.apis.iter().collect();
+    apis.sort_by_key(|(_, api)| std::cmp::Reverse(api.calls));
+    let text = |(name, api): (&String, &ApiUse)| {
+        let mean = mean(api).unwrap_or_default();
+        format!(
+            "{name} calls={} throttled={} mean_ms={} max_ms={}",
+            api.calls,
+            api.throttled,
+            mean.as_millis(),
+            api.longest.as_millis()
+        )
+    };
+    apis.into_iter().take(MOST_APIS).map(text).collect()
+}
+
+/// What one task amounted to.
+#[metrics(rename_all = "PascalCase")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskMetrics {
+    /// When it ended.
+    #[metrics(timestamp)]
+    pub at: SystemTime,
+    /// The vendor.
+    pub provider: String,
+    /// The kind.
+    pub kind: String,
+    /// How it ended.
+    pub status: &'static str,
+    /// The account.
+    pub account_id: String,
+    /// The task.
+    pub task_id: String,
+    /// How much the vendor was asked.
+    pub mode: &'static str,
+    /// What started it.
+    pub trigger: &'static str,
+    /// One: the sum over lines is the number of tasks.
+    #[metrics(unit = Count)]
+    pub tasks: u64,
+    /// Whether it ended in success. The average over lines is the success
+    /// rate.
+    pub success: bool,
+    /// From start to end.
+    #[metrics(unit = Millisecond)]
+    pub task_duration: Option<Duration>,
+    /// How many regions it had.
+    #[metrics(unit = Count)]
+    pub task_regions: u64,
+    /// How many resources were listed.
+    #[metrics(unit = Count)]
+    pub task_total: u64,
+    /// How many resources were added, updated or deleted.
+    #[metrics(unit = Count)]
+    pub task_changed: u64,
+    /// All errors.
+    #[metrics(unit = Count)]
+    pub task_errors: u64,
+}
+
+impl TaskMetrics {
+    /// Returns the metrics of a task that has ended.
+    #[must_use]
+    pub fn of(task: &SyncTask) -> Self {
+        let counts = &task.counts;
+        Self {
+            at: task.end_time.map_or_else(SystemTime::now, SystemTime::from),
+            provider: task.provider.clone(),
+            kind: task.resource_type.to_string(),
+            status: task.status.as_str(),
+            account_id: task.account_id.clone(),
+            task_id: task.task_id.clone(),
+            mode: task.mode.as_str(),
+            trigger: task.trigger.as_str(),
+            tasks: 1,
+            success: task.status == TaskStatus::Success,
+            task_duration: task
+                .duration_ms
+                .and_then(|milliseconds| u64::try_from(milliseconds).ok())
+                .map(Duration::from_millis),
+            task_regions: task.regions.len() as u64,
+            task_total: counts.total_count,
+            task_changed: counts.added_count + counts.updated_count + counts.deleted_count,
+            task_errors: counts.error_count,
+        }
+    }
+}
+
+/// Where metrics go. Never fails the work that it measures.
+pub trait MetricSink: Send + Sync {
+    /// Takes what an attempt at a region amounted to.
+    fn region(&self, metrics: RegionMetrics);
+    /// Takes what a task amounted to.
+    fn task(&self, metrics: TaskMetrics);
+}
+
+/// Writes each as one line of the embedded metric format.
+pub struct EmfSink<W> {
+    inner: Mutex<Inner<W>>,
+}
+
+struct Inner<W> {
+    regions: Emf,
+    tasks: Emf,
+    writer: W,
+}
+
+impl EmfSink<io::Stdout> {
+    /// Returns a sink to standard output, from where Lambda's log stream takes
+    /// the lines to CloudWatch.
+    #[must_use]
+    pub fn stdout(namespace: &str) -> Self {
+        Self::new(namespace, io::stdout())
+    }
+}
+
+impl<W: Write + Send> EmfSink<W> {
+    /// Returns a sink to a writer.
+    #[must_use]
+    pub fn new(namespace: &str, writer: W) -> Self {
+        let inner =
+            Inner { regions: format(namespace, "Regions"), tasks: format(namespace, "Tasks"), writer };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    fn write(&self, entry: &impl Entry, choose: impl FnOnce(&mut Inner<W>) -> &mut Emf) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = Vec::new();
+        let written = choose(&mut inner).format(entry, &mut line).and_then(|()| {
+            // In one piece, so that no log line falls into it.
+            inner.writer.write_all(&line).map_err(IoStreamError::Io)?;
+            inner.writer.flush().map_err(IoStreamError::Io)
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "metrics were not written");
+        }
+    }
+}
+
+impl<W: Write + Send> MetricSink for EmfSink<W> {
+    fn region(&self, metrics: RegionMetrics) {
+        self.write(&RootEntry::new(metrics.close()), |inner| &mut inner.regions);
+    }
+
+    fn task(&self, metrics: TaskMetrics) {
+        self.write(&RootEntry::new(metrics.close()), |inner| &mut inner.tasks);
+    }
+}
+
+/// Returns a format with the dimensions provider and kind, and status too for
+/// the metric `counted`.
+fn format(namespace: &str, counted: &str) -> Emf {
+    let dimensions = vec![vec!["Provider".to_owned(), "Kind".to_owned()]];
+    Emf::builder(namespace.to_owned(), dimensions)
+        .directive(MetricDirective {
+            dimensions: vec![vec!["Provider", "Kind", "Status"]],
+            metrics: vec![MetricDefinition {
+                name: counted,
+                unit: Unit::Count,
+                storage_resolution: None,
+            }],
+            namespace,
+        })
+        .build()
+}
+
+/// Keeps metrics, for tests and for one machine.
+#[derive(Debug, Default)]
+pub struct MemoryMetrics {
+    regions: Mutex<Vec<RegionMetrics>>,
+    tasks: Mutex<Vec<TaskMetrics>>,
+}
+
+impl MemoryMetrics {
+    /// Returns the metrics of regions so far, oldest first.
+    #[must_use]
+    pub fn regions(&self) -> Vec<RegionMetrics> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the metrics of tasks so far, oldest first.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskMetrics> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl MetricSink for MemoryMetrics {
+    fn region(&self, metrics: RegionMetrics) {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner).push(metrics);
+    }
+
+    fn task(&self, metrics: TaskMetrics) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(metrics);
+    }
+}
+
+/// Drops metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoMetrics;
+
+impl MetricSink for NoMetrics {
+    fn region(&self, _: RegionMetrics) {}
+
+    fn task(&self, _: TaskMetrics) {}
+}

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
         clock: parts.clock,
     };
     run(service_fn(async |event: LambdaEvent<Value>| {
-        dispatcher::event::handle(dispatcher, event.payload).await
+        dispatcher::event::handle(dispatcher, event.payload).await.map_err(Error::from)
     }))
     .await
 }

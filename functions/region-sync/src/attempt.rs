@@ -309,6 +309,7 @@ impl Work<'_> {
         self.index = self.store.live_index(&self.scope).await?;
         self.resume().await?;
         if self.details.wants_all()
+            && !self.walk.is_at_end()
             && let Err(error) = self.details.walk(self.sync.clock.now()).await
         {
             if error.class.handling() == Handling::SkipRegion {
@@ -326,7 +327,7 @@ impl Work<'_> {
 
     /// Goes on where an earlier turn or attempt of this task stood.
     async fn resume(&mut self) -> Result<(), Stop> {
-        let task_id = &self.message().task_id;
+        let task_id = &self.delivered.message.task_id;
         let Some(checkpoint) =
             self.before.checkpoint.take().filter(|saved| saved.task_id == *task_id)
         else {

@@ -67,8 +67,8 @@ impl Work<'_> {
         self.delivered.deadline - self.sync.settings.wind_down
     }
 
-    /// Walks every page that is left and compares it. Returns whether the
-    /// walk reached its end; if not, a checkpoint was saved.
+    /// Walks every page that is left and compares it. Returns whether there
+    /// is time for what comes after; if not, a checkpoint was saved.
     pub(crate) async fn walk_pages(&mut self) -> Result<bool, Stop> {
         let fetcher = self.fetcher();
         let mut restarts = 0;
@@ -96,7 +96,9 @@ impl Work<'_> {
             let (processed, next) =
                 futures::join!(self.process(fresh), futures::future::OptionFuture::from(next));
             processed?;
-            if is_time_up && !self.walk.is_at_end() {
+            if is_time_up {
+                // At the end of the walk too: the deletions deserve a worker
+                // with time left.
                 self.settle_doubtful().await?;
                 self.save_checkpoint().await?;
                 return Ok(false);

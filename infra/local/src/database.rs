@@ -67,6 +67,7 @@ pub enum DatabaseError {
 /// An embedded database with its tables, until [`Self::close`].
 pub struct Database {
     store: Arc<DynamoStore>,
+    engine: dynoxide::Database,
     stop: oneshot::Sender<()>,
     server: thread::JoinHandle<()>,
     /// Kept until the server has ended.
@@ -94,8 +95,7 @@ impl Database {
     pub async fn open(path: &Path, command: &str, wait: Duration) -> Result<Self, DatabaseError> {
         let lock = WriterLock::acquire(path, command, wait).await?;
         let engine = open_file(path)?;
-        let removed = engine.sweep_ttl().map_err(|error| file_error(path, &error))?;
-        tracing::debug!(removed, "swept what has outlived its time");
+        engine.sweep_ttl().map_err(|error| file_error(path, &error))?;
         Self::serve(engine, Some(lock), true).await
     }
 
@@ -119,10 +119,21 @@ impl Database {
         self.store.clone()
     }
 
+    /// Removes what has outlived its time. Returns how much that was.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written.
+    pub async fn sweep(&self) -> Result<usize, DatabaseError> {
+        let engine = self.engine.clone();
+        let swept = tokio::task::spawn_blocking(move || engine.sweep_ttl()).await;
+        swept.map_err(server_error)?.map_err(server_error)
+    }
+
     /// Ends the server, and closes the file once nobody uses it any more.
     pub async fn close(self) {
-        let Self { store, stop, server, lock } = self;
-        drop(store);
+        let Self { store, engine, stop, server, lock } = self;
+        drop((store, engine));
         // An error says that the server has ended already.
         stop.send(()).ok();
         let ended = tokio::task::spawn_blocking(move || server.join());
@@ -142,9 +153,10 @@ impl Database {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
         // A thread of its own: SQLite blocks, and the service must not.
+        let served = engine.clone();
         let server = thread::Builder::new()
             .name("database".to_owned())
-            .spawn(move || serve_until(engine, ready, stopped))
+            .spawn(move || serve_until(served, ready, stopped))
             .map_err(server_error)?;
         let port = match address.await {
             Ok(Ok(port)) => port,
@@ -153,7 +165,7 @@ impl Database {
         };
         let client = client(port);
         let store = Arc::new(DynamoStore::new(client.clone(), ""));
-        let database = Self { store, stop, server, lock };
+        let database = Self { store, engine, stop, server, lock };
         if is_writer {
             create_tables(&client, "").await?;
         }

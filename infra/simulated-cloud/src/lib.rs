@@ -1,1 +1,18 @@
-//! x
+//! Clouds to run against: real protocols, signatures verified, paging, limits,
+//! faults and churn.
+//!
+//! [`World`] is what there is: accounts, regions, instances. It is made from a
+//! seeded [`Plan`], knows the truth about itself and can be changed while it
+//! is asked about. A vendor's folder speaks that vendor's protocol over it;
+//! [`SimulatedCloud`] serves it over HTTP.
+
+pub mod aliyun;
+mod server;
+mod world;
+
+pub use server::{Running, SimulatedCloud, StartError};
+pub use world::{
+    AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Endpoints, Event, Fault, Faults,
+    Happening, InvalidPlan, NotPossible, Permission, Plan, Rule, RuleId, Site, TruthAccount,
+    TruthDisk, TruthFile, TruthInstance, TruthWriteError, Which, World, spread,
+};

@@ -8,7 +8,7 @@ use cloud_sync_core::task::TaskStatus;
 use cloud_sync_dispatch::DispatchError;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_tests::vendor::{Call, error};
-use cloud_sync_tests::world::{ACCOUNT, World};
+use cloud_sync_tests::world::{ACCOUNT, World, reference, secret};
 
 async fn tick(world: &World, id: &str) -> usize {
     let dispatch = world.dispatcher.tick(id, world.clock.now()).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_suspended_account_waits_for_other_credentials() {
     assert_eq!(tick(&world, "1").await, 1);
     tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
     assert_eq!(tick(&world, "2").await, 0, "it is suspended");
-    world.credentials.set("PROD", "key-id", "another-secret");
+    world.credentials.set(&reference(), secret("another-secret"));
     assert_eq!(tick(&world, "3").await, 1);
     assert!(world.store.account(ACCOUNT).await.unwrap().unwrap().suspended.is_none());
 }

@@ -6,7 +6,6 @@ use cloud_sync_core::diff::{Field, apply, diff};
 use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
 use cloud_sync_core::resource::{Disk, Resource};
 use proptest::prelude::*;
-use proptest::sample::SizeRange;
 use serde_json::{Value, json};
 
 use crate::strategies::{disks, mixed, resource, successors, text, tracked};
@@ -108,11 +107,10 @@ proptest! {
         values in prop::collection::vec(text(), 1..6),
         disks in prop::collection::vec((text(), text()), 0..4),
         tags in prop::collection::btree_map(text(), text(), 0..5),
-        ((groups, more_groups), (ips, more_ips), (picks, more_picks), tag_order) in shuffles(),
+        (one, other) in (shuffles(), shuffles()),
     ) {
-        let stored = reply(&base, &values, &disks, &tags, [&groups, &ips, &picks], &[]);
-        let seen =
-            reply(&base, &values, &disks, &tags, [&more_groups, &more_ips, &more_picks], &tag_order);
+        let stored = reply(&base, &values, &disks, &tags, &one);
+        let seen = reply(&base, &values, &disks, &tags, &other);
         prop_assert_eq!(Fingerprint::of(&stored), Fingerprint::of(&seen));
         prop_assert!(diff(&stored, &seen).is_empty());
     }
@@ -154,20 +152,18 @@ proptest! {
     }
 }
 
+/// The order in which a list's items come, with repetitions.
 type Picks = Vec<usize>;
 
-/// Two orders, each with repetitions, for each of three lists, and one for
-/// the tags. Every index below the list's length occurs at least once.
-fn shuffles() -> impl Strategy<Value = ((Picks, Picks), (Picks, Picks), (Picks, Picks), Picks)> {
-    let twice = || (order(0..6), order(0..6));
-    (twice(), twice(), twice(), order(0..6))
-}
-
-fn order(repeats: impl Into<SizeRange>) -> impl Strategy<Value = Picks> {
-    prop::collection::vec(0..6_usize, repeats).prop_flat_map(|repeats| {
+/// An order for each of four lists of at most six items, none of them left
+/// out.
+fn shuffles() -> impl Strategy<Value = [Picks; 4]> {
+    let repeats = prop::collection::vec(0..6_usize, 0..6);
+    let order = repeats.prop_flat_map(|repeats| {
         let all: Picks = (0..6).chain(repeats).collect();
         Just(all).prop_shuffle()
-    })
+    });
+    prop::array::uniform4(order)
 }
 
 fn picked<'a, T>(values: &'a [T], order: &'a [usize]) -> impl Iterator<Item = &'a T> {
@@ -181,20 +177,20 @@ fn reply(
     values: &[String],
     disks: &[(String, String)],
     tags: &BTreeMap<String, String>,
-    [groups, ips, picks]: [&Picks; 3],
-    tag_order: &[usize],
+    [groups, ips, attached, tagged]: &[Picks; 4],
 ) -> Resource {
     let mut document = serde_json::to_value(base).unwrap();
     document["security_groups"] = picked(values, groups).cloned().collect();
     document["public_ips"] = picked(values, ips).cloned().collect();
-    document["private_ips"] = picked(values, picks).cloned().collect();
-    document["data_disks"] = picked(disks, picks)
+    document["private_ips"] = picked(values, attached).cloned().collect();
+    document["data_disks"] = picked(disks, attached)
         .map(|(id, category)| json!({ "id": id, "category": category, "size_gib": 20 }))
         .collect();
     let tags: Vec<_> = tags.iter().collect();
-    let ordered = picked(&tags, tag_order).chain(&tags);
     document["tags"] = Value::Object(
-        ordered.map(|(key, value)| ((*key).clone(), (*value).clone().into())).collect(),
+        picked(&tags, tagged)
+            .map(|(key, value)| ((*key).clone(), (*value).clone().into()))
+            .collect(),
     );
     serde_json::from_value(document).unwrap()
 }

@@ -159,17 +159,11 @@ fn scope() -> Scope {
     }
 }
 
-/// What a vendor shows of one id in one listing.
-#[derive(Clone, Debug)]
-enum Shown {
-    Well(Resource),
-    Undecodable,
-}
-
-/// A listing by id, and the order, repetitions and cuts of its pages.
+/// A listing by id (`None` for what cannot be decoded), and the order,
+/// repetitions and cuts of its pages.
 #[derive(Clone, Debug)]
 struct Listing {
-    shown: BTreeMap<String, Shown>,
+    shown: BTreeMap<String, Option<Resource>>,
     order: Vec<(usize, Option<Resource>)>,
     cuts: BTreeSet<usize>,
     resume_at: usize,
@@ -193,13 +187,13 @@ impl Listing {
             let Some((id, shown)) = entries.get(index) else { continue };
             let page = pages.last_mut().expect("never empty");
             match (shown, again) {
-                (Shown::Well(_), Some(again)) if seen.contains(id) => {
+                (Some(_), Some(again)) if seen.contains(id) => {
                     page.resources.push(Resource { id: (*id).clone(), ..again });
                 }
-                (Shown::Well(resource), _) => {
+                (Some(resource), _) => {
                     page.resources.push(Resource { id: (*id).clone(), ..resource.clone() });
                 }
-                (Shown::Undecodable, _) => page
+                (None, _) => page
                     .undecodable
                     .push(Undecodable { id: Some((*id).clone()), message: "no status".into() }),
             }
@@ -210,10 +204,7 @@ impl Listing {
 }
 
 fn listing(count: usize) -> impl Strategy<Value = Listing> {
-    let shown = prop_oneof![
-        8 => resource().prop_map(Shown::Well),
-        1 => Just(Shown::Undecodable),
-    ];
+    let shown = prop::option::weighted(0.9, resource());
     (
         prop::collection::btree_map("i-[0-9a]", shown, 0..count),
         prop::collection::vec((0..count, prop::option::of(resource())), 0..2 * count),
@@ -231,7 +222,7 @@ fn listings(most: usize) -> impl Strategy<Value = Vec<Listing>> {
         let mut known: BTreeMap<String, Resource> = BTreeMap::new();
         let evolve = |(mut listing, bits): (Listing, u16)| {
             for (id, shown) in &mut listing.shown {
-                if let Shown::Well(resource) = shown {
+                if let Some(resource) = shown {
                     if let Some(last) = known.get(id) {
                         *resource = mixed(last, resource, bits);
                     }
@@ -248,20 +239,20 @@ fn listings(most: usize) -> impl Strategy<Value = Vec<Listing>> {
 /// known where they are not; as they were where nothing could be decoded.
 fn expected(
     before: &BTreeMap<String, Row>,
-    shown: &BTreeMap<String, Shown>,
+    shown: &BTreeMap<String, Option<Resource>>,
 ) -> BTreeMap<String, Resource> {
     let mut after = BTreeMap::new();
     for (id, shown) in shown {
         let row = before.get(id);
         match shown {
-            Shown::Well(resource) => {
+            Some(resource) => {
                 let mut resource = Resource { id: id.clone(), ..tracked(resource) };
                 if resource.data_disks.is_none() {
                     resource.data_disks = row.and_then(|row| row.resource.data_disks.clone());
                 }
                 after.insert(id.clone(), resource);
             }
-            Shown::Undecodable => {
+            None => {
                 if let Some(row) = row.filter(|row| row.is_live()) {
                     after.insert(id.clone(), tracked(&row.resource));
                 }

@@ -187,12 +187,12 @@ fn batches<'a, 'm>(messages: &'a [&'m Outgoing]) -> Vec<&'a [&'m Outgoing]> {
     while !rest.is_empty() {
         let mut bytes = 0;
         let mut groups = HashSet::new();
-        let fits = |message: &&&Outgoing| {
+        let fits = |message: &&'m Outgoing| {
             bytes += message.body.len();
-            let is_first = message.order.as_ref().is_none_or(|order| groups.insert(&order.group));
+            let is_first = message.order.as_ref().is_none_or(|order| groups.insert(order.group.clone()));
             bytes <= MOST_BYTES && is_first
         };
-        let count = rest.iter().take(MOST_IN_BATCH).take_while(fits).count();
+        let count = rest.iter().copied().take(MOST_IN_BATCH).take_while(fits).count();
         // One message alone always fits.
         let (batch, left) = rest.split_at(count.max(1));
         batches.push(batch);

@@ -7,6 +7,7 @@ mod faults;
 mod generate;
 pub(crate) mod id;
 pub(crate) mod model;
+mod ops;
 mod permission;
 mod plan;
 mod report;

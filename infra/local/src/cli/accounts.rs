@@ -1,0 +1,96 @@
+//! `accounts`: list them, or write them from a file.
+
+use cloud_sync_core::account::{AccountRecord, CredentialsRef};
+use cloud_sync_core::scope::Kind;
+use cloud_sync_provider::Registry;
+use cloud_sync_runtime::store::Store;
+
+use super::args::{AccountsArgs, AccountsCommand, ApplyArgs, StorageArgs};
+use super::config::load;
+use super::{SUCCESS, sync};
+use crate::connect::Tables;
+use crate::output::Output;
+use crate::table::{cell, table};
+
+/// Runs the command.
+pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<u8> {
+    match &args.command {
+        None => list(&args.storage, output).await,
+        Some(AccountsCommand::List(list_args)) => list(&list_args.storage, output).await,
+        Some(AccountsCommand::Apply(apply_args)) => apply(apply_args, output).await,
+    }
+}
+
+async fn apply(args: &ApplyArgs, output: &Output) -> anyhow::Result<u8> {
+    let accounts = load(&args.config, &Registry::new()?)?;
+    let tables = Tables::write(&args.storage, &args.queues, "cloud-sync accounts apply").await?;
+    let written = sync::put_accounts(tables.store.as_ref(), &accounts).await;
+    let shown = match written {
+        Ok(()) => show(tables.store.as_ref(), output).await,
+        Err(error) => Err(error.into()),
+    };
+    tables.close().await;
+    shown?;
+    output.remark(format!("{} accounts written", accounts.len()));
+    Ok(SUCCESS)
+}
+
+async fn list(storage: &StorageArgs, output: &Output) -> anyhow::Result<u8> {
+    let tables = Tables::read(storage).await?;
+    let shown = show(tables.store.as_ref(), output).await;
+    tables.close().await;
+    shown.map(|()| SUCCESS)
+}
+
+async fn show(store: &dyn Store, output: &Output) -> anyhow::Result<()> {
+    let records = store.accounts().await?;
+    if output.is_json() {
+        return records.iter().try_for_each(|record| Ok(output.json(record)?));
+    }
+    if records.is_empty() {
+        output.remark("there is no account; `cloud-sync accounts apply` writes those of a file");
+        return Ok(());
+    }
+    let mut table = table(&[
+        ("ACCOUNT", false),
+        ("NAME", false),
+        ("PROVIDER", false),
+        ("STATE", false),
+        ("DEFAULT REGION", false),
+        ("REGIONS", false),
+        ("KINDS", false),
+        ("CREDENTIALS", false),
+    ]);
+    records.iter().for_each(|record| {
+        table.add_row(cells(record));
+    });
+    output.text(table.to_string())?;
+    Ok(())
+}
+
+fn cells(record: &AccountRecord) -> Vec<comfy_table::Cell> {
+    let account = &record.account;
+    let state = match record {
+        AccountRecord { suspended: Some(_), .. } => "suspended",
+        _ if !account.enabled => "disabled",
+        _ => "enabled",
+    };
+    let all_or = |names: Vec<&str>| match names.as_slice() {
+        [] => "all".to_owned(),
+        names => names.join(", "),
+    };
+    let credentials = match &account.credentials {
+        CredentialsRef::Env(prefix) => format!("environment: {prefix}_…"),
+        CredentialsRef::SecretArn(arn) => format!("secret: {arn}"),
+    };
+    vec![
+        cell(&account.id),
+        cell(&account.name),
+        cell(&account.provider),
+        cell(state),
+        cell(&account.default_region),
+        cell(all_or(account.regions.iter().map(String::as_str).collect())),
+        cell(all_or(account.kinds.iter().map(Kind::as_str).collect())),
+        cell(credentials),
+    ]
+}

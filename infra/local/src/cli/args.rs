@@ -1,0 +1,500 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cloud_sync_core::message::Mode;
+use cloud_sync_core::resource::Status;
+use cloud_sync_core::scope::Kind;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Span, Timestamp};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cloud-sync",
+    version,
+    about = "One inventory of your cloud resources: complete, fresh, and with the history of every change.",
+    long_about = "One inventory of your cloud resources: complete, fresh, and with the history of \
+every change.\n\nThe same service that runs on AWS Lambda, whole on this machine. Without a \
+command it shows itself against a simulated cloud; nothing is needed for that, and nothing is \
+left behind.",
+    after_help = "\
+Begin here:
+  cloud-sync                              show everything against a simulated cloud
+  cloud-sync sync --config accounts.toml  sync your accounts into cloud-sync.db
+  cloud-sync status                       what is in it, and how the last syncs went
+
+Exit codes: 0 success, 1 failed, 2 wrong usage or configuration, 3 partly failed,
+130 cancelled with Ctrl-C.
+
+`cloud-sync COMMAND --help` has an example for every command."
+)]
+pub struct Cli {
+    /// What to do; the demo without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What all commands have.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of all commands.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Print results as JSON, and nothing else, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Log more to standard error; twice for still more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show everything against a simulated cloud: nothing needed, nothing left behind
+    Demo(DemoArgs),
+    /// Sync accounts now and wait for the result
+    Sync(SyncArgs),
+    /// Give an overview: what is stored, what runs, how the last syncs went
+    Status(StatusArgs),
+    /// List resources
+    Resources(ResourcesArgs),
+    /// List changes of resources, oldest first
+    Changes(ChangesArgs),
+    /// List sync tasks, newest first, or show one with its regions and errors
+    Tasks(TasksArgs),
+    /// List accounts, or write them from a file
+    Accounts(AccountsArgs),
+    /// Keep accounts in sync on schedule, with an HTTP API, until Ctrl-C
+    Serve(ServeArgs),
+    /// Run the simulated cloud alone, to point an account at
+    SimulatedCloud(SimulatedCloudArgs),
+}
+
+/// Where tables and queues are.
+#[derive(Args, Clone, Debug)]
+pub struct StorageArgs {
+    /// Database file; made if it is not there
+    #[arg(long, value_name = "FILE", default_value = "cloud-sync.db", conflicts_with = "aws")]
+    pub db: PathBuf,
+    /// Use the tables and queues in AWS, or at AWS_ENDPOINT_URL, instead of a file
+    #[arg(long, help_heading = "AWS")]
+    pub aws: bool,
+    /// What the names of the tables begin with (with --aws)
+    #[arg(long, value_name = "PREFIX", env = "TABLE_PREFIX", help_heading = "AWS")]
+    pub table_prefix: Option<String>,
+}
+
+/// The queues, for commands that work.
+#[derive(Args, Clone, Debug)]
+pub struct QueueArgs {
+    /// The work queue (with --aws)
+    #[arg(long, value_name = "URL", env = "WORK_QUEUE_URL", help_heading = "AWS")]
+    pub work_queue_url: Option<String>,
+    /// The results queue (with --aws)
+    #[arg(long, value_name = "URL", env = "RESULTS_QUEUE_URL", help_heading = "AWS")]
+    pub results_queue_url: Option<String>,
+    /// Create the tables and queues that do not exist, to try it out (with --aws)
+    #[arg(long, requires = "aws", help_heading = "AWS")]
+    pub create: bool,
+    /// Wait so many seconds for another process to let go of the database file
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "aws")]
+    pub wait: u64,
+}
+
+/// How to work.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WorkArgs {
+    /// Give a region up when its vendor still fails after so long
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_duration)]
+    pub give_up_after: SignedDuration,
+    /// How many regions to sync at a time
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = workers())]
+    pub workers: u16,
+}
+
+fn workers() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=64)
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  cloud-sync demo --instances 10000 --seed 7")]
+pub struct DemoArgs {
+    /// What the simulated cloud grows from: the same seed, the same cloud
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// How many instances it has
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub instances: u32,
+    /// Over how many regions
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub regions: u16,
+    /// How long each of its answers takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    pub latency_ms: u64,
+}
+
+impl Default for DemoArgs {
+    fn default() -> Self {
+        Self { seed: 42, instances: 3000, regions: 12, latency_ms: 25 }
+    }
+}
+
+/// `sync`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  cloud-sync sync --config accounts.toml
+  cloud-sync sync --account prod --region cn-hangzhou --region cn-shanghai
+  cloud-sync sync --mode incremental --since 2h --json
+
+accounts.toml:
+  [[accounts]]
+  id = \"prod\"
+  provider = \"aliyun\"
+  default_region = \"cn-hangzhou\"
+  credentials = { env = \"PROD\" }   # PROD_ACCESS_KEY_ID and PROD_ACCESS_KEY_SECRET
+
+Ctrl-C cancels: what runs ends as cancelled, nothing is left half-written.")]
+pub struct SyncArgs {
+    /// Accounts file
+    #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
+    pub config: PathBuf,
+    /// Only this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Only this kind, aliyun.ecs.instance for one; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Kind>,
+    /// Only this region; may be repeated
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// How much to ask the vendor
+    #[arg(long, value_enum, default_value_t = ModeArg::Full)]
+    pub mode: ModeArg,
+    /// With incremental: ask for the disks of what was created since, too; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    pub since: Option<Timestamp>,
+    /// How to work.
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Where the results go.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    /// Where the messages go.
+    #[command(flatten)]
+    pub queues: QueueArgs,
+}
+
+/// [`Mode`], as an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Everything, disks too
+    Full,
+    /// The list of resources, and the disks only of what changed
+    Incremental,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Full => Self::Full,
+            ModeArg::Incremental => Self::Incremental,
+        }
+    }
+}
+
+/// `status`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  cloud-sync status --db cloud-sync.db")]
+pub struct StatusArgs {
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `resources`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  cloud-sync resources --region cn-hangzhou --status stopped
+  cloud-sync resources --tag env=prod --name web- --json | jq -r .id
+  cloud-sync resources --ip 47.96.1.2
+  cloud-sync resources --deleted            tombstones too")]
+pub struct ResourcesArgs {
+    /// Only of this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Only of this kind; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Kind>,
+    /// Only of this region; may be repeated
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// Only of this status, running or stopped for two; may be repeated
+    #[arg(long = "status", value_name = "STATUS", value_parser = parse_status)]
+    pub statuses: Vec<Status>,
+    /// Only with this tag, KEY=VALUE or KEY; repeated, with all of them
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    pub tags: Vec<(String, Option<String>)>,
+    /// Only with a name that begins like this
+    #[arg(long, value_name = "PREFIX")]
+    pub name: Option<String>,
+    /// Only with this address, public or private
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<String>,
+    /// Only with this id; may be repeated
+    #[arg(long = "id", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Show deleted ones too
+    #[arg(long)]
+    pub deleted: bool,
+    /// At most so many; 0 for all, which is also what --json gives
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `changes`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  cloud-sync changes --since 1d
+  cloud-sync changes --id i-bp1a2b3c4d5e6f7g8h9i --json")]
+pub struct ChangesArgs {
+    /// Only of this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Only of the resource with this id
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Only from then on: a time, or how long ago (2h, 1d)
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    pub since: Option<Timestamp>,
+    /// Only the last so many; 0 for all, which is also what --json gives
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `tasks`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  cloud-sync tasks --limit 5
+  cloud-sync tasks 20261123T101500Z-3fa9c2d41b07   one task: its regions and errors")]
+pub struct TasksArgs {
+    /// One task, with its regions and errors
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Only of this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `accounts`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  cloud-sync accounts                                  what is configured, what is suspended
+  cloud-sync accounts apply --config accounts.toml     write the file's accounts to the tables
+  cloud-sync accounts apply --config accounts.toml --aws --table-prefix cloud-sync-"
+)]
+pub struct AccountsArgs {
+    /// What to do; list without one.
+    #[command(subcommand)]
+    pub command: Option<AccountsCommand>,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// What can be done with accounts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AccountsCommand {
+    /// List accounts
+    List(StatusArgs),
+    /// Write the accounts of a file to the tables; others stay as they are
+    Apply(ApplyArgs),
+}
+
+/// `accounts apply`.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// Accounts file
+    #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
+    pub config: PathBuf,
+    /// Where the accounts go.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    /// Where the messages go.
+    #[command(flatten)]
+    pub queues: QueueArgs,
+}
+
+/// `serve`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  cloud-sync serve --config accounts.toml &
+  curl -X POST localhost:8080/syncs -H 'content-type: application/json' -d '{\"account_ids\": [\"prod\"]}'
+  curl localhost:8080/tasks/TASK_ID")]
+pub struct ServeArgs {
+    /// Accounts file
+    #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
+    pub config: PathBuf,
+    /// How often to look for what is due
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub every: SignedDuration,
+    /// Where the HTTP API listens; only addresses of this machine, since it does not ask who calls
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// How to work.
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Where the results go.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    /// Where the messages go.
+    #[command(flatten)]
+    pub queues: QueueArgs,
+}
+
+/// `simulated-cloud`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  cloud-sync simulated-cloud --listen 127.0.0.1:9000 --instances 5000 --churn-every 60s
+
+It prints its endpoint, an access key, and an accounts file to use it with.")]
+pub struct SimulatedCloudArgs {
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
+    pub listen: SocketAddr,
+    /// What it grows from: the same seed, the same cloud
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// How many instances it has
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub instances: u32,
+    /// Over how many regions
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub regions: u16,
+    /// How long each answer takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub latency_ms: u64,
+    /// Keep writing what is really there to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// Let about one instance in a hundred change so often
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub churn_every: Option<SignedDuration>,
+}
+
+/// Reads a duration: `90s`, `2m`, `1h 30m`.
+fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    let hint = "expected a time like 90s, 2m or 1h";
+    // A bare number is taken for seconds.
+    let seconds = text.parse::<u32>().map(|seconds| SignedDuration::from_secs(seconds.into()));
+    let duration = seconds.or_else(|_| text.parse()).map_err(|_| hint.to_owned())?;
+    let longest = SignedDuration::from_hours(24 * 30);
+    if duration.is_positive() && duration <= longest { Ok(duration) } else { Err(hint.to_owned()) }
+}
+
+/// Reads a time, a day (its beginning, in UTC), or how long ago.
+fn parse_since(text: &str) -> Result<Timestamp, String> {
+    parse_since_at(text, Timestamp::now())
+}
+
+fn parse_since_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-01".len());
+    if let Some(day) = day.and_then(|day| day.in_tz("UTC").ok()) {
+        return Ok(day.timestamp());
+    }
+    let ago = text.parse::<Span>().ok().and_then(|span| {
+        let before = now.in_tz("UTC").ok()?.checked_sub(span.abs()).ok()?;
+        Some(before.timestamp())
+    });
+    ago.ok_or_else(|| {
+        "expected a time (2026-11-01T12:00:00Z), a day (2026-11-01), or how long ago (30m, 2h, 1d)"
+            .to_owned()
+    })
+}
+
+fn parse_status(text: &str) -> Result<Status, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn parse_tag(text: &str) -> Result<(String, Option<String>), String> {
+    let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
+    if key.is_empty() {
+        return Err("expected KEY=VALUE, or KEY for any value".to_owned());
+    }
+    Ok((key.to_owned(), value.map(str::to_owned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let read = |text| parse_since_at(text, now).map(|time| time.to_string());
+        assert_eq!(read("2026-11-01T12:00:00+08:00").unwrap(), "2026-11-01T04:00:00Z");
+        assert_eq!(read("2026-11-01").unwrap(), "2026-11-01T00:00:00Z");
+        assert_eq!(read("90m").unwrap(), "2026-11-23T08:30:00Z");
+        assert_eq!(read("1d").unwrap(), "2026-11-22T10:00:00Z");
+        assert_eq!(read("2 hours ago").unwrap(), "2026-11-23T08:00:00Z");
+        for wrong in ["", "yesterday", "2026-13-01", "12"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units_and_an_end() {
+        let read = |text| parse_duration(text).map(|duration| duration.as_secs());
+        assert_eq!((read("2m"), read("90s"), read("1h 30m")), (Ok(120), Ok(90), Ok(5400)));
+        assert_eq!(read("45"), Ok(45));
+        for wrong in ["", "-2m", "0s", "soon", "9999h"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_tag_may_have_an_empty_value_or_any() {
+        assert_eq!(parse_tag("env=prod").unwrap(), ("env".into(), Some("prod".into())));
+        assert_eq!(parse_tag("env=").unwrap(), ("env".into(), Some(String::new())));
+        assert_eq!(parse_tag("env").unwrap(), ("env".into(), None));
+        assert!(parse_tag("=x").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! Tables and small pictures for people.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+
+use crate::output::plain;
+
+/// The longest bar, in characters.
+const LONGEST_BAR: u64 = 40;
+
+/// A column: its title, and whether it holds numbers.
+pub type Column = (&'static str, bool);
+
+/// Returns an empty table with these columns.
+#[must_use]
+pub fn table(columns: &[Column]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(columns.iter().map(|(title, _)| Cell::new(title)));
+    for (column, (_, is_number)) in table.column_iter_mut().zip(columns) {
+        column.set_cell_alignment(if *is_number {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        });
+    }
+    table
+}
+
+/// Returns a cell whose text is safe to measure and to show, on one line.
+#[must_use]
+pub fn cell(text: impl AsRef<str>) -> Cell {
+    Cell::new(plain(&text.as_ref().replace('\n', " ")))
+}
+
+/// Returns lines `label  ████ count`, the longest bar for the largest count.
+#[must_use]
+pub fn bars(counts: &[(String, u64)]) -> String {
+    let width = counts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let largest = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let line = |(label, count): &(String, u64)| {
+        let eighths = count * LONGEST_BAR * 8 / largest;
+        // What is there is seen, however little it is.
+        let eighths = if *count > 0 { eighths.max(1) } else { 0 };
+        let whole = "█".repeat(usize::try_from(eighths / 8).unwrap_or(0));
+        let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][usize::try_from(eighths % 8).unwrap_or(0)];
+        format!("  {label:width$}  {whole}{part} {count}")
+    };
+    counts.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a number with its thousands apart: `12,345`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(|group| String::from_utf8_lossy(group)).collect();
+    groups.join(",")
+}
+
+/// Returns a time to the second, in UTC.
+#[must_use]
+pub fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Returns a duration as people say it.
+#[must_use]
+pub fn duration(milliseconds: i64) -> String {
+    match milliseconds {
+        ..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_in_proportion_and_never_vanish() {
+        let text = bars(&[("a".into(), 1000), ("bb".into(), 500), ("c".into(), 1), ("d".into(), 0)]);
+        let lines: Vec<_> = text.lines().collect();
+        let length = |line: &str| line.matches('█').count();
+        assert_eq!((length(lines[0]), length(lines[1])), (40, 20));
+        assert_eq!(lines[2], "  c   ▏ 1");
+        assert_eq!(lines[3], "  d    0");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        let counts: Vec<_> = [0, 999, 1000, 1_234_567].map(count).to_vec();
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+        let durations: Vec<_> = [7, 1250, 61_000].map(duration).to_vec();
+        assert_eq!(durations, ["7 ms", "1.2 s", "1 min 1 s"]);
+    }
+}

@@ -1,0 +1,155 @@
+//! The simulated cloud over HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
+use futures::stream;
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::aliyun::{Aliyun, Answer, Delivery, Request};
+use crate::world::World;
+
+/// How long requests may take to end once the server is told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The server.
+pub struct SimulatedCloud;
+
+/// A server that runs. Dropping it stops it.
+pub struct Running {
+    /// Where it listens. With port 0 asked for, this is the one it got.
+    pub addr: SocketAddr,
+    /// The world that it serves.
+    pub world: World,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+/// The server could not start.
+#[derive(Debug, Error)]
+#[error("the simulated cloud cannot listen on {addr}: {source}; choose another address or port")]
+pub struct StartError {
+    /// The address that was asked for.
+    pub addr: SocketAddr,
+    /// What went wrong.
+    pub source: std::io::Error,
+}
+
+impl SimulatedCloud {
+    /// Serves a world.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened on.
+    pub async fn start(world: World, listen: SocketAddr) -> Result<Running, StartError> {
+        let failed = |source| StartError { addr: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        let cloud = Arc::new(Aliyun::new(world.clone(), addr.to_string()));
+        let app = Router::new().fallback(answer).with_state(cloud);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            // A dropped sender stops the server too.
+            let stopped = async { stopped.await.unwrap_or_default() };
+            let served = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the simulated cloud stopped");
+            }
+        });
+        Ok(Running { addr, world, stop: Some(stop), task })
+    }
+}
+
+impl Running {
+    /// Returns where it can be reached: `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Stops it, and waits until its requests have ended, for two seconds at
+    /// most.
+    pub async fn shutdown(mut self) {
+        drop(self.stop.take());
+        if tokio::time::timeout(GRACE, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+async fn answer(
+    State(cloud): State<Arc<Aliyun>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_form = text(header::CONTENT_TYPE).starts_with("application/x-www-form-urlencoded");
+    if !(method == Method::GET || method == Method::POST) {
+        return empty(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let request = Request {
+        method: method.as_str(),
+        host: text(header::HOST),
+        query: uri.query().unwrap_or(""),
+        form: if is_form { &body } else { &[] },
+    };
+    let answer = cloud.answer(&request, Timestamp::now());
+    if !answer.delay.is_zero() {
+        tokio::time::sleep(answer.delay).await;
+    }
+    deliver(answer)
+}
+
+fn deliver(answer: Answer) -> Response<Body> {
+    let length = answer.body.len();
+    let mut response = match answer.delivery {
+        Delivery::Whole => Response::new(Body::from(answer.body)),
+        Delivery::Nothing => Response::new(broken(Bytes::new())),
+        Delivery::Half => {
+            let half = Bytes::from(answer.body).slice(..length / 2);
+            Response::new(broken(half))
+        }
+    };
+    let Ok(status) = StatusCode::from_u16(answer.status) else {
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    *response.status_mut() = status;
+    let content_type = header::HeaderValue::from_static(answer.content_type);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A body that ends in an error, upon which the connection is closed. Where
+/// the error comes first, the head is not sent either; a pause lets out what
+/// comes before it.
+fn broken(start: Bytes) -> Body {
+    let error = || Err(std::io::Error::other("a fault of the simulated cloud"));
+    Body::from_stream(stream::unfold(Some(start), move |start| async move {
+        match start {
+            Some(start) if !start.is_empty() => Some((Ok(start), None)),
+            Some(_) => Some((error(), None)),
+            None => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Some((error(), None))
+            }
+        }
+    }))
+}

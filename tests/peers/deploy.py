@@ -1,0 +1,370 @@
+"""Deploys template.yaml with the real bootstraps into MiniStack, which holds
+the functions' roles to their policies, and runs the service there.
+
+One schedule goes off → dispatcher → FIFO queue → region-sync against the
+simulated cloud → results → finalizer. Then the task, the rows and the history
+are compared with what the cloud really holds. After that the ways on which
+something goes wrong: a second tick, a poisoned message, dead letters, refused
+credentials; and the HTTP API.
+
+    python deploy.py --template .aws-sam/build/template.yaml \\
+        --sam sam --program target/debug/cloud-sync
+"""
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from pathlib import Path
+
+import boto3
+from boto3.dynamodb.conditions import Key
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from harness import (FUNCTIONS, REGION, ROOT_KEY, Failed, MiniStack, SimulatedCloud, Workplace,
+                     check, equal, http, put_account, wait_for)
+
+STACK = "peers"
+KIND = "aliyun.ecs.instance"
+ENDED = {"success", "partial", "failed", "cancelled"}
+
+
+class Deployment:
+    """A deployed stack and what it works with."""
+
+    def __init__(self, stack: MiniStack, cloud: SimulatedCloud, outputs: dict[str, str]) -> None:
+        self.stack, self.cloud, self.outputs = stack, cloud, outputs
+        self.prefix = outputs["TablePrefix"]
+        tables = boto3.resource("dynamodb", endpoint_url=stack.url, region_name=REGION,
+                                aws_access_key_id=ROOT_KEY[0], aws_secret_access_key=ROOT_KEY[1])
+        self.table = lambda name: tables.Table(self.prefix + name)
+        self.sqs, self.logs = stack.client("sqs"), stack.client("logs")
+        self.lambdas = stack.client("lambda")
+
+    def items(self, table: str) -> list[dict]:
+        """Returns every item of a table."""
+        table, found, more = self.table(table), [], {}
+        while True:
+            page = table.scan(ConsistentRead=True, **more)
+            found += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return found
+            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def tasks(self) -> dict[str, dict]:
+        """Returns every task by id."""
+        return {item["task_id"]: item for item in self.items("tasks") if item["part"] == "task"}
+
+    def ended_task(self, task_id: str, seconds: float = 90) -> dict:
+        """Returns a task once it has ended."""
+
+        def probe() -> dict | None:
+            task = self.tasks().get(task_id)
+            return task if task and task["status"] in ENDED else None
+
+        return wait_for(f"the end of task {task_id}", seconds, probe)
+
+    def invoke(self, function: str, event: dict) -> dict:
+        """Invokes a function by hand and returns its answer."""
+        answer = self.lambdas.invoke(FunctionName=f"{STACK}-{function}",
+                                     Payload=json.dumps(event).encode())
+        text = answer["Payload"].read().decode()
+        check("FunctionError" not in answer, f"{function} failed: {text}")
+        return json.loads(text)
+
+    def log_lines(self, function: str) -> list[str]:
+        """Returns what a function logged."""
+        pages = self.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{STACK}-{function}")
+        return [event["message"].rstrip() for page in pages for event in page["events"]]
+
+    def print_logs(self) -> None:
+        """Prints the end of what every function logged."""
+        for function in FUNCTIONS:
+            print(f"--- {function} ---", *self.log_lines(function)[-40:], sep="\n", file=sys.stderr)
+        for task in self.items("tasks"):
+            print(json.dumps(task, default=str), file=sys.stderr)
+
+
+def the_schedule_goes_off(run: Deployment) -> str:
+    """Lets a one-shot schedule invoke what the template's schedule invokes,
+    as its role and with its input, and returns the event's id."""
+    scheduler = run.stack.client("scheduler")
+    tick = scheduler.get_schedule(Name=f"{STACK}-tick")
+    equal(tick["ScheduleExpression"], "rate(5 minutes)", "the schedule's rate")
+    at = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=1)
+    # What EventBridge Scheduler fills in, MiniStack leaves as it stands.
+    filled = (tick["Target"]["Input"]
+              .replace("<aws.scheduler.schedule-arn>", tick["Arn"])
+              .replace("<aws.scheduler.scheduled-time>", at.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    check("<aws" not in filled, f"a context attribute that is not known: {filled}")
+    scheduler.create_schedule(
+        Name=f"{STACK}-once", ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
+        Target={"Arn": tick["Target"]["Arn"], "RoleArn": tick["Target"]["RoleArn"],
+                "Input": filled})
+    return filled
+
+
+def the_task_counts_what_the_cloud_holds(run: Deployment) -> str:
+    """The tick made one task, which ended in success with exact counts."""
+    task_id = wait_for("a task", 60, lambda: next(iter(run.tasks()), None))
+    task = run.ended_task(task_id)
+    truth = run.cloud.truth()
+    total = sum(len(instances) for instances in truth.values())
+    equal(task["status"], "success", f"the task ({task.get('error_message')})")
+    counts = {name: int(task[f"{name}_count"]) for name in
+              ("total", "added", "updated", "deleted", "unchanged", "error")}
+    equal(counts, {"total": total, "added": total, "updated": 0, "deleted": 0, "unchanged": 0,
+                   "error": 0}, "the counts")
+    equal(sorted(task["regions"]), sorted(truth), "the regions")
+    check(int(task["api_calls"]) > 0 and task["write_units"] > 0, "the task cost nothing")
+    parts = run.table("tasks").query(
+        KeyConditionExpression=Key("task_id").eq(task_id) & Key("part").begins_with("region#"))
+    by_region = {part["region"]: int(part["total_count"]) for part in parts["Items"]}
+    equal(by_region, {region: len(instances) for region, instances in truth.items()},
+          "the counts by region")
+    return task_id
+
+
+def row_view(row: dict) -> dict:
+    """Returns what is compared of a row."""
+    return {
+        "name": row.get("name", ""), "status": row["vendor_status"], "type": row["spec"],
+        "zone": row["zone"], "public": sorted(row.get("public_ips", [])),
+        "private": sorted(row.get("private_ips", [])),
+        "groups": sorted(row.get("security_groups", [])), "tags": row.get("tags", {}),
+        "disks": sorted((disk["id"], disk.get("category", ""), int(disk["size_gib"]))
+                        for disk in row.get("data_disks", [])),
+    }
+
+
+def truth_view(one: dict) -> dict:
+    """Returns the same of an instance as it really is."""
+    return {
+        "name": one["name"], "status": one["status"], "type": one["instance_type"],
+        "zone": one["zone"], "public": sorted(one["public_ips"]),
+        "private": sorted(one["private_ips"]), "groups": sorted(one["security_groups"]),
+        "tags": one["tags"],
+        "disks": sorted((disk["id"], disk["category"], disk["size_gib"])
+                        for disk in one["data_disks"]),
+    }
+
+
+def the_rows_equal_the_cloud(run: Deployment) -> None:
+    """Every instance has its row, field by field, and its one change."""
+    wanted = {(f"prod#{KIND}#{region}", identifier): truth_view(one)
+              for region, instances in run.cloud.truth().items()
+              for identifier, one in instances.items()}
+    rows = {(row["scope"], row["id"]): row for row in run.items("resources")}
+    equal(sorted(rows), sorted(wanted), "the rows")
+    for key, row in rows.items():
+        equal(row_view(row), wanted[key], f"row {key}")
+        check("live" in row, f"row {key} is not in the index of live rows")
+    changes = run.items("changes")
+    equal(sorted(change["resource"] for change in changes),
+          sorted("#".join(key) for key in wanted), "the changes")
+    equal({(change["change"], int(change["version"])) for change in changes}, {("added", 1)},
+          "the kind and version of every change")
+
+
+def the_same_tick_again_starts_nothing(run: Deployment, event: str, task_id: str) -> None:
+    """The tick's event a second time is answered with nothing new."""
+    answer = run.invoke("dispatcher", json.loads(event))
+    check(set(answer["task_ids"]) <= {task_id}, f"another task: {answer}")
+    equal(set(run.tasks()), {task_id}, "the tasks")
+
+
+def signed(run: Deployment, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+    """Asks the API as an IAM user would; returns the status and the answer."""
+    url = run.outputs["ApiUrl"] + path
+    host = url.split("/")[2]
+    data = json.dumps(body).encode() if body is not None else None
+    request = AWSRequest(method, url, data=data, headers={"content-type": "application/json"})
+    SigV4Auth(Credentials(*ROOT_KEY), "execute-api", REGION).add_auth(request)
+    # The name is not in any DNS: the gateway tells its APIs apart by the header.
+    status, text = http(run.stack.url + path, data=data, method=method, timeout=40,
+                        headers=dict(request.headers) | {"Host": host})
+    return status, json.loads(text or b"null")
+
+
+def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
+    """POST /syncs → 202; the task ends; GET /tasks/{id} shows it; nothing was
+    written for what did not change."""
+    total = sum(len(instances) for instances in run.cloud.truth().values())
+    host = {"Host": run.outputs["ApiUrl"].split("/")[2]}
+    equal(http(f"{run.stack.url}/healthz", headers=host)[0], 200, "GET /healthz")
+    status, _ = http(f"{run.stack.url}/syncs", data=b"{}", headers=host)
+    equal(status, 403, "POST /syncs without a signature")
+    status, answer = signed(run, "POST", "/syncs", {"account_ids": ["prod"], "mode": "full"})
+    equal((status, len(answer["task_ids"]), answer["problems"]), (202, 1, []), "POST /syncs")
+    task_id = answer["task_ids"][0]
+    run.ended_task(task_id)
+    status, task = signed(run, "GET", f"/tasks/{task_id}")
+    equal((status, task["status"], task["trigger"]), (200, "success", "on_demand"), "the task")
+    equal((task["total_count"], task["unchanged_count"]), (total, total), "the counts")
+    equal(len(run.items("changes")), total, "the changes")
+    status, problem = signed(run, "POST", "/syncs", {"account_ids": ["nobody"]})
+    equal((status, problem["field"]), (422, "account_ids"), "an unknown account")
+    equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
+
+
+class Operator:
+    """Somebody who reads the notices."""
+
+    def __init__(self, run: Deployment) -> None:
+        self.run, self.heard = run, []
+        self.queue = run.sqs.create_queue(QueueName="operator")["QueueUrl"]
+        arn = run.sqs.get_queue_attributes(
+            QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        run.stack.client("sns").subscribe(TopicArn=run.outputs["OperatorTopicArn"],
+                                          Protocol="sqs", Endpoint=arn)
+
+    def hears_of(self, *words: str) -> None:
+        """Waits for a notice with all these words."""
+
+        def probe() -> bool:
+            got = self.run.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
+            self.heard += [message["Body"] for message in got.get("Messages", [])]
+            for message in got.get("Messages", []):
+                self.run.sqs.delete_message(QueueUrl=self.queue,
+                                            ReceiptHandle=message["ReceiptHandle"])
+            return any(all(word in text for word in words) for text in self.heard)
+
+        try:
+            wait_for(f"a notice of {words}", 60, probe)
+        except Failed as failed:
+            raise Failed(f"{failed}; heard: {self.heard}") from None
+
+
+def a_poisoned_message_is_dead_lettered_with_a_reason(run: Deployment, operator: Operator) -> None:
+    """What cannot be read goes to the dead-letter queue, and the operators
+    are told; it does not go round for ever."""
+    run.sqs.send_message(QueueUrl=run.outputs["WorkQueueUrl"], MessageBody='{"poison":',
+                         MessageGroupId="poison", MessageDeduplicationId="poison")
+    operator.hears_of("not a work message", "poison")
+    for name in ("WorkQueueUrl", "WorkDeadLetterQueueUrl"):
+        wait_for(f"an empty {name}", 20, lambda name=name: depth(run, name) == 0)
+
+
+def depth(run: Deployment, queue: str) -> int:
+    """Returns how many messages a queue has, those in flight included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = run.sqs.get_queue_attributes(QueueUrl=run.outputs[queue], AttributeNames=names)
+    return sum(int(count) for count in found["Attributes"].values())
+
+
+def a_dead_work_message_is_its_regions_failure(run: Deployment, operator: Operator) -> None:
+    """A message that was given up ends its region and its task."""
+    truth = run.cloud.truth()
+    region = next(iter(truth))
+    example = next(iter(run.tasks().values()))
+    task_id = "20261123T101500Z-0dead0letter"
+    run.table("tasks").put_item(Item=example | {
+        "task_id": task_id, "regions": [region], "status": "running", "open": "open",
+        "deadline": "2100-01-01T00:00:00.000000000Z"})
+    message = {"task_id": task_id, "account_id": "prod", "kind": KIND, "region": region,
+               "mode": "full", "turn": 0}
+    run.sqs.send_message(QueueUrl=run.outputs["WorkDeadLetterQueueUrl"],
+                         MessageBody=json.dumps(message), MessageGroupId="dead",
+                         MessageDeduplicationId="dead")
+    task = run.ended_task(task_id)
+    equal(task["status"], "failed", "the task")
+    check("too many deliveries" in task["error_message"], task["error_message"])
+    operator.hears_of(task_id)
+
+
+def refused_credentials_suspend_the_account(run: Deployment, operator: Operator) -> None:
+    """Both functions that meet a refusal suspend the account and tell of it:
+    the dispatcher, who asks for regions, and the worker."""
+    regions = sorted(run.cloud.truth())
+    put_account(run.stack, run.prefix, run.cloud.url, "refused", ("nobody", "x" * 16), regions)
+    event = {"id": "refused", "time": "2026-11-23T10:15:00Z",
+             "request": {"account_ids": ["refused"]}}
+    equal(run.invoke("dispatcher", event), {"task_ids": [], "problems": 1}, "the dispatcher")
+    operator.hears_of("refused")
+    accounts = run.table("accounts")
+    check(accounts.get_item(Key={"account_id": "refused"})["Item"]["suspended"],
+          "the account is not suspended")
+    # With regions that are known, the worker is the first to be refused.
+    known = accounts.get_item(Key={"account_id": "prod"})["Item"]["regions"]
+    put_account(run.stack, run.prefix, run.cloud.url, "revoked", ("nobody", "y" * 16), regions)
+    accounts.update_item(Key={"account_id": "revoked"}, UpdateExpression="SET regions = :known",
+                         ExpressionAttributeValues={":known": known})
+    answer = run.invoke("dispatcher", event | {
+        "id": "revoked", "request": {"account_ids": ["revoked"]}})
+    task = run.ended_task(answer["task_ids"][0])
+    equal(task["status"], "failed", "the task of the account that is refused")
+    operator.hears_of("revoked")
+
+
+def no_secret_is_anywhere(run: Deployment) -> None:
+    """The vendor's secret is in no log, row, task or message."""
+    secrets = {run.cloud.key[1], "x" * 16, "y" * 16}
+    tables = ("accounts", "scopes", "tasks", "resources", "changes")
+    texts = {f"the log of {name}": "\n".join(run.log_lines(name)) for name in FUNCTIONS}
+    texts |= {f"table {name}": json.dumps(run.items(name), default=str) for name in tables}
+    for place, text in texts.items():
+        check(not any(secret in text for secret in secrets), f"a secret is in {place}")
+
+
+def the_logs_are_structured(run: Deployment) -> None:
+    """Every function's lines are JSON; a region and a task each have their
+    line of metrics."""
+    for function in FUNCTIONS:
+        lines = [line for line in run.log_lines(function) if line.startswith("{")]
+        check(lines, f"{function} logged nothing")
+        for line in lines:
+            json.loads(line)
+    for function in ("region-sync", "finalizer"):
+        check(any('"CloudWatchMetrics"' in line for line in run.log_lines(function)),
+              f"{function} wrote no metrics")
+
+
+def main() -> None:
+    """Runs everything, in order; each step is a sentence that holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--template", type=Path, required=True, help="the built template")
+    parser.add_argument("--sam", default="sam", help="the SAM CLI")
+    parser.add_argument("--program", required=True, help="the program cloud-sync")
+    parser.add_argument("--instances", type=int, default=250)
+    arguments = parser.parse_args()
+    program = str(Path(arguments.program).resolve())
+    with (Workplace() as place, SimulatedCloud(place, program, 3, arguments.instances) as cloud,
+          MiniStack(place, auth=True) as stack):
+        started = time.monotonic()
+        outputs = stack.deploy(STACK, arguments.template.resolve(), arguments.sam,
+                               ScheduleState="DISABLED")
+        run = Deployment(stack, cloud, outputs)
+        put_account(stack, run.prefix, cloud.url, "prod", cloud.key, sorted(cloud.truth()))
+        operator = Operator(run)
+
+        def step(action, *values: object) -> object:
+            answer = action(run, *values)
+            print(f"  {time.monotonic() - started:6.1f} s  {action.__name__.replace('_', ' ')}")
+            return answer
+
+        try:
+            event = step(the_schedule_goes_off)
+            task_id = step(the_task_counts_what_the_cloud_holds)
+            step(the_rows_equal_the_cloud)
+            step(the_same_tick_again_starts_nothing, event, task_id)
+            step(the_api_starts_a_sync_that_finds_no_change)
+            step(a_poisoned_message_is_dead_lettered_with_a_reason, operator)
+            step(a_dead_work_message_is_its_regions_failure, operator)
+            step(refused_credentials_suspend_the_account, operator)
+            step(the_logs_are_structured)
+            step(no_secret_is_anywhere)
+        except Exception:
+            run.print_logs()
+            raise
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(f"deploy: {failed}")

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use cloud_sync_core::account::{Account, CredentialsRef, Region, RegionCache, Suspension};
+use cloud_sync_runtime::store::Store;
+use tokio::join;
+
+use super::fixtures::{account, at};
+
+fn suspension(task: &str) -> Suspension {
+    Suspension {
+        at: at(0),
+        code: "InvalidAccessKeyId.NotFound".into(),
+        reason: "Specified access key is not found.".into(),
+        task_id: task.into(),
+        credentials_digest: "00ff".into(),
+    }
+}
+
+fn regions() -> RegionCache {
+    let region = Region { id: "cn-hangzhou".into(), endpoint: String::new() };
+    RegionCache { fetched_at: at(0), regions: vec![region] }
+}
+
+pub async fn an_account_that_was_never_written_is_none(store: Arc<dyn Store>) {
+    assert_eq!(store.account("prod").await.unwrap(), None);
+    assert_eq!(store.accounts().await.unwrap(), []);
+}
+
+pub async fn an_account_comes_back_as_it_was_written(store: Arc<dyn Store>) {
+    let written = Account {
+        endpoint: None,
+        credentials: CredentialsRef::SecretArn("arn:aws:secretsmanager:x".into()),
+        ..account("prod")
+    };
+    store.put_account(&account("prod")).await.unwrap();
+    store.put_account(&written).await.unwrap();
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!((read.account, read.suspended, read.regions), (written, None, None));
+}
+
+pub async fn accounts_are_sorted_by_id(store: Arc<dyn Store>) {
+    for id in ["c", "a", "d", "b"] {
+        store.put_account(&account(id)).await.unwrap();
+    }
+    let read = store.accounts().await.unwrap();
+    let ids: Vec<_> = read.iter().map(|record| record.account.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "c", "d"]);
+}
+
+pub async fn writing_a_configuration_keeps_suspension_and_regions(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    store.put_regions("prod", &regions()).await.unwrap();
+    assert!(store.suspend("prod", &suspension("t")).await.unwrap());
+    let disabled = Account { enabled: false, ..account("prod") };
+    store.put_account(&disabled).await.unwrap();
+
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!(read.account, disabled);
+    assert_eq!(read.suspended, Some(suspension("t")));
+    assert_eq!(read.regions, Some(regions()));
+}
+
+pub async fn only_one_of_many_suspends_an_account(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    let (first, second) = (suspension("1"), suspension("2"));
+    let (a, b) = join!(store.suspend("prod", &first), store.suspend("prod", &second));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a != b, "both or none suspended it");
+    let kept = store.account("prod").await.unwrap().unwrap().suspended.unwrap();
+    assert_eq!(kept, if a { first } else { second }, "the first suspension stays");
+}
+
+pub async fn a_resumed_account_can_be_suspended_again(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    assert!(store.suspend("prod", &suspension("1")).await.unwrap());
+    store.resume("prod").await.unwrap();
+    assert_eq!(store.account("prod").await.unwrap().unwrap().suspended, None);
+    assert!(store.suspend("prod", &suspension("2")).await.unwrap());
+}
+
+pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {
+    assert!(!store.suspend("prod", &suspension("1")).await.unwrap());
+    store.put_regions("prod", &regions()).await.unwrap();
+    store.resume("prod").await.unwrap();
+    assert_eq!(store.account("prod").await.unwrap(), None);
+    assert_eq!(store.accounts().await.unwrap(), []);
+}

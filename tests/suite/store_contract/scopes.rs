@@ -1,0 +1,308 @@
+use std::sync::Arc;
+
+use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Release, ScopeState};
+use cloud_sync_core::scope::Scope;
+use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
+use tokio::join;
+
+use super::fixtures::{at, checkpoint, lease, request, scope};
+
+fn ended(task: &str, findings: Option<Findings>) -> Release {
+    Release::Ended { task_id: task.into(), findings }
+}
+
+fn is_lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::LeaseLost(_)))
+}
+
+async fn seen(store: &dyn Store, scope: &Scope, checkpoint: &Checkpoint) -> Vec<u64> {
+    let mut seen = store.checkpoint_seen(scope, checkpoint).await.unwrap();
+    seen.sort_unstable();
+    seen
+}
+
+pub async fn a_scope_that_was_never_touched_is_new(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    assert_eq!(store.scope(&scope).await.unwrap(), ScopeState::new(scope));
+    assert_eq!(store.scopes("prod").await.unwrap(), []);
+}
+
+pub async fn exactly_one_of_two_workers_gets_a_lease(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    for round in 0..5 {
+        let now = round * 1000;
+        let (a, b) = (request("a", "t", now), request("b", "t", now));
+        let (a, b) = join!(store.acquire(&scope, &a), store.acquire(&scope, &b));
+        match (a.unwrap(), b.unwrap()) {
+            (Acquisition::Acquired { lease, .. }, Acquisition::Held { until })
+            | (Acquisition::Held { until }, Acquisition::Acquired { lease, .. }) => {
+                assert_eq!(until, lease.expires_at);
+                assert_eq!(store.scope(&scope).await.unwrap().lease, Some(lease));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub async fn a_lease_is_free_from_the_moment_it_expires(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let first = lease(&*store, &scope, "a", "t", 0).await;
+    let mut late = request("b", "t", 100);
+    late.now -= jiff::SignedDuration::from_nanos(1);
+    let held = store.acquire(&scope, &late).await.unwrap();
+    assert_eq!(held, Acquisition::Held { until: first.expires_at });
+    assert_eq!(lease(&*store, &scope, "b", "t", 100).await.epoch, first.epoch + 1);
+}
+
+pub async fn the_same_owner_gets_its_lease_again_in_a_new_epoch(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let first = lease(&*store, &scope, "a", "t", 0).await;
+    let second = lease(&*store, &scope, "a", "t", 1).await;
+    let expected = Lease { epoch: first.epoch + 1, expires_at: at(101), ..first.clone() };
+    assert_eq!(second, expected);
+    assert!(is_lost(store.release(&first, &Release::Continued).await));
+}
+
+pub async fn a_takeover_keeps_the_tasks_that_may_be_unfinished(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let first = lease(&*store, &scope, "a", "t-2", 0).await;
+    let answer = store.acquire(&scope, &request("b", "t-1", 500)).await.unwrap();
+    let Acquisition::Acquired { lease: second, before } = answer else { panic!("{answer:?}") };
+    assert_eq!(second.tasks, ["t-1", "t-2"]);
+    assert_eq!(before.lease, Some(first));
+    let third = lease(&*store, &scope, "c", "t-1", 1000).await;
+    assert_eq!(third.tasks, ["t-1", "t-2"], "a task is listed once");
+    assert_eq!(store.scope(&scope).await.unwrap().lease, Some(third));
+}
+
+pub async fn a_clean_release_forgets_the_tasks(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    for (now, release) in [(0, ended("t-1", None)), (1, Release::Continued)] {
+        let held = lease(&*store, &scope, "a", "t-1", now).await;
+        store.release(&held, &release).await.unwrap();
+        let state = store.scope(&scope).await.unwrap();
+        assert_eq!((state.lease, state.epoch), (None, held.epoch));
+    }
+    assert_eq!(lease(&*store, &scope, "b", "t-2", 2).await.tasks, ["t-2"]);
+}
+
+pub async fn an_abandoned_lease_is_free_at_once_and_keeps_its_tasks(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let first = lease(&*store, &scope, "a", "t-1", 0).await;
+    store.release(&first, &Release::Abandoned).await.unwrap();
+    let left = store.scope(&scope).await.unwrap().lease.unwrap();
+    assert!(left.expires_at < at(0) && left.tasks == ["t-1"], "{left:?}");
+    assert_eq!(lease(&*store, &scope, "b", "t-2", 0).await.tasks, ["t-1", "t-2"]);
+}
+
+pub async fn a_worker_whose_lease_was_taken_can_write_nothing(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let zombie = lease(&*store, &scope, "a", "t-1", 0).await;
+    lease(&*store, &scope, "b", "t-2", 200).await;
+    let before = store.scope(&scope).await.unwrap();
+    for chunks in [0, 1, 2] {
+        let seen: &[u64] = if chunks == 0 { &[] } else { &[7] };
+        assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t-1", chunks), seen).await));
+    }
+    for release in [ended("t-1", Some(Findings::default())), Release::Continued, Release::Abandoned]
+    {
+        assert!(is_lost(store.release(&zombie, &release).await), "{release:?}");
+    }
+    assert_eq!(store.scope(&scope).await.unwrap(), before);
+}
+
+pub async fn a_lease_ends_only_once(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    for (now, first) in [(0, ended("t", None)), (1, Release::Continued), (2, Release::Abandoned)] {
+        let held = lease(&*store, &scope, "a", "t", now).await;
+        store.release(&held, &first).await.unwrap();
+        for second in [ended("t", None), Release::Continued, Release::Abandoned] {
+            assert!(is_lost(store.release(&held, &second).await), "{first:?} then {second:?}");
+        }
+        assert!(is_lost(store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await));
+    }
+    let strange = Lease { scope: super::fixtures::scope("prod", "x"), ..request_lease(&scope) };
+    assert!(is_lost(store.release(&strange, &Release::Continued).await), "there never was one");
+}
+
+fn request_lease(scope: &Scope) -> Lease {
+    Lease {
+        scope: scope.clone(),
+        owner: "a".into(),
+        epoch: 1,
+        expires_at: at(100),
+        tasks: Vec::new(),
+    }
+}
+
+pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let findings = Findings {
+        last_full_at: Some(at(1)),
+        last_complete_at: Some(at(2)),
+        last_changed_at: None,
+        live_count: 3,
+        complete_listings: 4,
+        held_count: 5,
+        ever_deleted: true,
+    };
+    let held = lease(&*store, &scope, "a", "t-1", 0).await;
+    store.save_checkpoint(&held, &checkpoint("t-1", 1), &[1, 2]).await.unwrap();
+    store.release(&held, &ended("t-1", Some(findings.clone()))).await.unwrap();
+    let state = store.scope(&scope).await.unwrap();
+    assert_eq!((&state.findings, &state.checkpoint), (&findings, &None));
+    assert_eq!(state.ended_task.as_deref(), Some("t-1"));
+    let forgotten = store.checkpoint_seen(&scope, &checkpoint("t-1", 1)).await;
+    assert!(matches!(forgotten, Err(StoreError::Corrupt { .. })), "{forgotten:?}");
+
+    let held = lease(&*store, &scope, "a", "t-2", 0).await;
+    store.release(&held, &ended("t-2", None)).await.unwrap();
+    let state = store.scope(&scope).await.unwrap();
+    assert_eq!(state.findings, findings, "what did not get that far replaces nothing");
+    assert_eq!(state.ended_task.as_deref(), Some("t-2"));
+}
+
+pub async fn a_continuation_finds_the_checkpoint(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    let saved = checkpoint("t", 1);
+    store.save_checkpoint(&held, &saved, &[1, 2]).await.unwrap();
+    store.release(&held, &Release::Continued).await.unwrap();
+    let answer = store.acquire(&scope, &request("b", "t", 1)).await.unwrap();
+    let Acquisition::Acquired { before, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(before.checkpoint, Some(saved.clone()));
+    assert_eq!(seen(&*store, &scope, &saved).await, [1, 2]);
+}
+
+pub async fn a_checkpoint_remembers_every_hash(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let parts = [0..100_000, 100_000..100_001, 100_001..150_000];
+    for (chunks, part) in (1..).zip(parts) {
+        let hashes: Vec<u64> = part.map(spread).collect();
+        store.save_checkpoint(&held, &checkpoint("t", chunks), &hashes).await.unwrap();
+    }
+    let mut expected: Vec<u64> = (0..150_000).map(spread).collect();
+    expected.sort_unstable();
+    assert!(seen(&*store, &scope, &checkpoint("t", 3)).await == expected, "hashes differ");
+}
+
+pub async fn a_checkpoint_that_saw_nothing_new_keeps_its_parts(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    store.save_checkpoint(&held, &checkpoint("t", 1), &[1, 2]).await.unwrap();
+    let same = Checkpoint { turn: 9, ..checkpoint("t", 1) };
+    store.save_checkpoint(&held, &same, &[]).await.unwrap();
+    assert_eq!(seen(&*store, &scope, &same).await, [1, 2]);
+    let more = checkpoint("t", 2);
+    store.save_checkpoint(&held, &more, &[]).await.unwrap();
+    assert_eq!(seen(&*store, &scope, &more).await, [1, 2]);
+    assert_eq!(store.scope(&scope).await.unwrap().checkpoint, Some(more));
+}
+
+pub async fn a_checkpoint_that_begins_anew_forgets_older_parts(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await.unwrap();
+    store.save_checkpoint(&held, &checkpoint("t", 2), &[2]).await.unwrap();
+    store.save_checkpoint(&held, &checkpoint("t", 0), &[]).await.unwrap();
+    assert!(seen(&*store, &scope, &checkpoint("t", 0)).await.is_empty());
+    store.save_checkpoint(&held, &checkpoint("t", 1), &[3]).await.unwrap();
+    assert_eq!(seen(&*store, &scope, &checkpoint("t", 1)).await, [3]);
+    let older = store.checkpoint_seen(&scope, &checkpoint("t", 2)).await;
+    assert!(matches!(older, Err(StoreError::Corrupt { .. })), "{older:?}");
+}
+
+pub async fn a_checkpoint_without_parts_cannot_hold_hashes(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    let refused = store.save_checkpoint(&held, &checkpoint("t", 0), &[1]).await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+}
+
+pub async fn a_missing_part_is_an_error_and_not_an_empty_one(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await.unwrap();
+    store.save_checkpoint(&held, &checkpoint("t", 3), &[3]).await.unwrap();
+    let broken = store.checkpoint_seen(&scope, &checkpoint("t", 3)).await;
+    assert!(matches!(broken, Err(StoreError::Corrupt { .. })), "{broken:?}");
+}
+
+pub async fn the_hashes_of_one_task_are_never_those_of_another(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t-1", 0).await;
+    store.save_checkpoint(&held, &checkpoint("t-1", 1), &[1]).await.unwrap();
+    let other = store.checkpoint_seen(&scope, &checkpoint("t-2", 1)).await;
+    assert!(matches!(other, Err(StoreError::Corrupt { .. })), "{other:?}");
+}
+
+pub async fn a_zombie_cannot_put_its_hashes_into_the_checkpoint(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let zombie = lease(&*store, &scope, "a", "t", 0).await;
+    store.save_checkpoint(&zombie, &checkpoint("t", 1), &[1]).await.unwrap();
+    let held = lease(&*store, &scope, "b", "t", 200).await;
+    store.save_checkpoint(&held, &checkpoint("t", 2), &[2]).await.unwrap();
+    for chunks in [1, 2, 3] {
+        assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t", chunks), &[9]).await));
+    }
+    assert_eq!(seen(&*store, &scope, &checkpoint("t", 2)).await, [1, 2]);
+}
+
+pub async fn the_scopes_of_an_account_are_its_own_and_sorted(store: Arc<dyn Store>) {
+    let of = |region: &str, kind: &str| Scope {
+        kind: kind.parse().unwrap(),
+        ..scope("prod", region)
+    };
+    let expected = [
+        of("cn-beijing", "aliyun.ecs.instance"),
+        of("cn-hangzhou", "aliyun.ecs.instance"),
+        of("cn-beijing", "aliyun.ecs.instances"),
+        of("us-west-1", "tencent.cvm.instance"),
+    ];
+    for scope in [&expected[3], &expected[1], &expected[0], &expected[2]] {
+        let held = lease(&*store, scope, "a", "t", 0).await;
+        store.save_checkpoint(&held, &checkpoint("t", 1), &[1, 2, 3]).await.unwrap();
+    }
+    lease(&*store, &scope("prod-2", "cn-beijing"), "a", "t", 0).await;
+    lease(&*store, &scope("pro", "cn-beijing"), "a", "t", 0).await;
+
+    let states = store.scopes("prod").await.unwrap();
+    let found: Vec<_> = states.iter().map(|state| state.scope.clone()).collect();
+    assert_eq!(found, expected);
+    for state in states {
+        assert_eq!(store.scope(&state.scope).await.unwrap(), state);
+    }
+}
+
+pub async fn a_scope_given_to_a_task_keeps_its_lease(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let dispatched = Dispatched { task_id: "t-1".into(), at: at(5) };
+    store.set_dispatched(&scope, &dispatched).await.unwrap();
+    let expected =
+        ScopeState { dispatched: Some(dispatched), ..ScopeState::new(scope.clone()) };
+    assert_eq!(store.scope(&scope).await.unwrap(), expected);
+    assert_eq!(store.scopes("prod").await.unwrap(), [expected]);
+
+    let held = lease(&*store, &scope, "a", "t-1", 0).await;
+    let later = Dispatched { task_id: "t-2".into(), at: at(6) };
+    store.set_dispatched(&scope, &later).await.unwrap();
+    let state = store.scope(&scope).await.unwrap();
+    assert_eq!((state.lease, state.dispatched), (Some(held), Some(later)));
+}
+
+pub async fn leases_that_are_let_expire_are_free_and_keep_their_tasks(store: Arc<dyn Store>) {
+    let (mine, free, other) =
+        (scope("prod", "cn-hangzhou"), scope("prod", "cn-beijing"), scope("test", "cn-beijing"));
+    let dead = lease(&*store, &mine, "a", "t-1", 0).await;
+    let done = lease(&*store, &free, "a", "t-1", 0).await;
+    store.release(&done, &Release::Continued).await.unwrap();
+    let alive = lease(&*store, &other, "a", "t-1", 0).await;
+
+    store.expire_leases("prod").await.unwrap();
+    assert_eq!(lease(&*store, &mine, "b", "t-2", 0).await.tasks, ["t-1", "t-2"]);
+    assert!(is_lost(store.release(&dead, &Release::Continued).await));
+    assert_eq!(store.scope(&free).await.unwrap().lease, None);
+    assert_eq!(store.scope(&other).await.unwrap().lease, Some(alive));
+}
