@@ -279,7 +279,9 @@ impl Vendor for ScriptedVendor {
         let call = if ids.is_some() { Call::SomeDetails } else { Call::AllDetails };
         self.enter(call, Some(&region.id)).await?;
         let state = self.state();
-        let mut details: Details = state.disks.clone().into_iter().collect();
+        let disks = state.disks.clone().into_iter();
+        let mut details: Details =
+            disks.map(|(id, disks)| (id, disks.into_iter().collect())).collect();
         if let Some(ids) = ids {
             details.retain(|id, _| ids.contains(id));
         }

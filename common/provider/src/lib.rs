@@ -7,7 +7,7 @@ pub mod aliyun;
 mod engine;
 mod registry;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,9 +25,10 @@ pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;
 
-/// What secondary calls told: the data disks of resources, by resource id.
-/// After a complete answer, a resource that is not in it has none.
-pub type Details = HashMap<String, BTreeSet<Disk>>;
+/// What secondary calls told: the data disks of resources, by resource id, in
+/// no particular order. After a complete answer, a resource that is not in it
+/// has none. A region's worth is held at once, hence the plain vectors.
+pub type Details = HashMap<String, Vec<Disk>>;
 
 /// Whether an account may see resources of a kind in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Logs: structured for machines in Lambda, readable for people locally.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -23,10 +23,13 @@ pub fn init_lambda() {
     start(lambda_subscriber(filter, io::stdout));
 }
 
-/// Starts readable logs on standard error: from `warn` up, or for a verbosity
-/// of 1, 2 and more from `info`, `debug` and `trace` up. `RUST_LOG`, where set,
-/// has the last word. A second call changes nothing.
-pub fn init_local(verbosity: u8) {
+/// Starts readable logs on `writer`, coloured or not: from `warn` up, or for a
+/// verbosity of 1, 2 and more from `info`, `debug` and `trace` up. `RUST_LOG`,
+/// where set, has the last word. A second call changes nothing.
+pub fn init_local<W>(verbosity: u8, writer: W, colours: bool)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let level = match verbosity {
         0 => "warn",
         1 => "info",
@@ -36,8 +39,8 @@ pub fn init_local(verbosity: u8) {
     let directives = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(directives.as_deref(), Some(level)))
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(writer)
+        .with_ansi(colours)
         .finish();
     start(subscriber);
 }

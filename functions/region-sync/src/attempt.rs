@@ -107,16 +107,48 @@ impl RegionSync {
                 return Ok(Action::Redeliver { after: wait.unsigned_abs() });
             }
         };
+        let ended = self
+            .attempt_under(delivered, &task, store.clone(), meter, lease.clone(), before)
+            .await;
+        if ended.is_err() {
+            // The next attempt need not wait for a lease that nobody uses. It
+            // was let go already where only the word to others failed.
+            match store.release(&lease, &Release::Abandoned).await {
+                Ok(()) | Err(StoreError::LeaseLost(_)) => {}
+                Err(error) => tracing::warn!(%error, "the lease runs until it expires"),
+            }
+        }
+        ended
+    }
+
+    /// Makes the attempt, under a lease.
+    async fn attempt_under(
+        &self,
+        delivered: &Delivered,
+        task: &SyncTask,
+        store: Arc<dyn Store>,
+        meter: Arc<Meter>,
+        lease: Lease,
+        before: ScopeState,
+    ) -> Result<Action, Stop> {
+        let message = &delivered.message;
+        let (scope, now) = (message.scope(), self.clock.now());
         let result = self.begin_result(store.as_ref(), message, now).await?;
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            self.open_account(store.as_ref(), &scope, &meter).await?.map_err(|error| Ending::Failed { error, clean: true })
+            let opened = self.open_account(store.as_ref(), &scope, &meter).await?;
+            opened.map_err(|error| Ending::Failed { error, clean: true })
         };
         let opened = match ended {
             Ok(opened) => opened,
             Err(ending) => {
-                let closing = Closing { sync: self, store, meter, lease, result, findings: None };
+                // Nothing was recovered: what a predecessor left unfinished
+                // stays with the lease.
+                let recovered = before.lease.is_none();
+                let sync = self;
+                let closing =
+                    Closing { sync, store, meter, lease, result, findings: None, recovered };
                 return closing.end(delivered, ending).await;
             }
         };
@@ -300,6 +332,7 @@ impl Work<'_> {
             lease: self.lease,
             result: self.result,
             findings,
+            recovered: true,
         };
         closing.end(self.delivered, ending).await
     }

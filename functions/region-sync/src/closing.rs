@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloud_sync_core::lease::{Findings, Lease, Release};
 use cloud_sync_core::message::WorkMessage;
 use cloud_sync_core::meter::Meter;
-use cloud_sync_core::task::{RegionError, RegionResult};
+use cloud_sync_core::task::{Counts, RegionError, RegionResult};
 use cloud_sync_runtime::metrics::RegionMetrics;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
 use cloud_sync_runtime::store::Store;
@@ -52,6 +52,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) lease: Lease,
     pub(crate) result: RegionResult,
     pub(crate) findings: Option<Findings>,
+    /// Whether the writes of unclean predecessors were finished.
+    pub(crate) recovered: bool,
 }
 
 impl Closing<'_> {
@@ -91,7 +93,7 @@ impl Closing<'_> {
             }
         };
         self.store.put_region_result(&self.result).await?;
-        let release = if is_clean {
+        let release = if is_clean && self.recovered {
             Release::Ended { task_id: message.task_id.clone(), findings: self.findings.clone() }
         } else {
             Release::Abandoned
@@ -131,7 +133,7 @@ impl Closing<'_> {
             retry_after_s = after.as_secs(),
             "the attempt broke off; the message comes again"
         );
-        self.result.counts = Default::default();
+        self.result.counts = Counts::default();
         self.result.errors = vec![error];
         self.store.put_region_result(&self.result).await?;
         let release = if clean { Release::Continued } else { Release::Abandoned };

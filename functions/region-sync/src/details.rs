@@ -73,7 +73,7 @@ impl DetailSource {
         let is_recent =
             resource.created_at.is_some_and(|created| created > *walked_at - BLIND_TIME);
         if found.is_some() || !is_recent {
-            resource.data_disks = Some(found.cloned().unwrap_or_default());
+            resource.data_disks = Some(found.into_iter().flatten().cloned().collect());
         }
     }
 
@@ -103,8 +103,8 @@ impl DetailSource {
         for resource in resources {
             match &details {
                 Some(details) => {
-                    let found = details.get(&resource.id).cloned();
-                    resource.data_disks = Some(found.unwrap_or_default());
+                    let found = details.get(&resource.id).into_iter().flatten();
+                    resource.data_disks = Some(found.cloned().collect());
                 }
                 None => self.fill(resource),
             }

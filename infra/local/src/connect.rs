@@ -19,7 +19,7 @@ use cloud_sync_runtime::store::tables::create_tables;
 use jiff::SignedDuration;
 
 use crate::cli::UsageError;
-use crate::cli::args::{QueueArgs, StorageArgs};
+use crate::cli::args::{QueueArgs, StorageArgs, WriteArgs};
 use crate::database::Database;
 use crate::service::{Parts, RUN_TIME};
 use crate::sqs::{Queues, create_queues};
@@ -64,15 +64,15 @@ impl Tables {
     /// Another process writes to the file, it is no database, or AWS refuses.
     pub async fn write(
         storage: &StorageArgs,
-        queues: &QueueArgs,
+        write: WriteArgs,
         command: &str,
     ) -> anyhow::Result<Self> {
         if !storage.aws {
-            let wait = Duration::from_secs(queues.wait);
+            let wait = Duration::from_secs(write.wait);
             return Ok(Self::in_database(Database::open(&storage.db, command, wait).await?));
         }
         let (sdk, prefix) = (sdk().await, table_prefix(storage)?);
-        if queues.create {
+        if write.create {
             create_tables(&aws_sdk_dynamodb::Client::new(&sdk), prefix).await?;
         }
         Ok(Self { store: Arc::new(DynamoStore::connect(&sdk, prefix)), database: None })
@@ -161,7 +161,7 @@ pub fn local_parts(
 pub async fn parts(
     tables: &Tables,
     storage: &StorageArgs,
-    queues: &QueueArgs,
+    (queues, write): (&QueueArgs, WriteArgs),
     vendors: Arc<Registry>,
     credentials: Arc<dyn CredentialSource>,
 ) -> anyhow::Result<Parts> {
@@ -171,7 +171,7 @@ pub async fn parts(
     }
     let sdk = sdk().await;
     let client = aws_sdk_sqs::Client::new(&sdk);
-    let urls = if queues.create && queues.work_queue_url.is_none() {
+    let urls = if write.create && queues.work_queue_url.is_none() {
         create_queues(&client, table_prefix(storage)?, VISIBILITY.unsigned_abs()).await?
     } else {
         given_queues(queues)?

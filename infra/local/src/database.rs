@@ -34,7 +34,7 @@ pub enum DatabaseError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// There is nothing to read.
-    #[error("there is no database {}; `cloud-sync sync --db {0}` makes one", .0.display())]
+    #[error("there is no database {0}; `cloud-sync sync --db {0}` makes one", .0.display())]
     Missing(PathBuf),
     /// The file is something else, or damaged.
     #[error(

@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::lease::LeaseRequest;
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::store::memory::MemoryStore;
-use cloud_sync_runtime::store::{Acquisition, Store};
+use cloud_sync_runtime::store::Acquisition;
 use cloud_sync_tests::failing::{FailingStore, Operation};
-use cloud_sync_tests::vendor::{Call, error, machine};
+use cloud_sync_tests::vendor::{Call, Fault, error, machine};
 use cloud_sync_tests::world::{World, receive, scope};
-use cloud_sync_core::error::{ErrorClass, VendorError};
-use cloud_sync_tests::vendor::Fault;
 use jiff::SignedDuration;
 use region_sync::Action;
 
@@ -150,6 +149,13 @@ async fn what_a_dead_task_left_undone_is_finished_by_the_next() {
     world.finalizer.end_interrupted(&first.task_id).await.unwrap();
     let (first, _) = world.task(&first.task_id).await;
     assert_eq!((first.status, first.counts.added_count), (TaskStatus::Failed, 5));
+
+    // A task that is cancelled before it looks at anything finishes nothing.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let cancelled = world.start(Mode::Full).await;
+    world.store.request_cancel(&cancelled.task_id).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.task(&cancelled.task_id).await.0.status, TaskStatus::Cancelled);
 
     world.vendor.release("r1", "i-002");
     let (second, _) = world.sync(Mode::Full).await;

@@ -28,14 +28,14 @@ fn half_hours(most: i64) -> impl Strategy<Value = i64> {
 }
 
 fn past() -> impl Strategy<Value = Past> {
-    let time = || option::of(half_hours(100).prop_map(minutes));
+    let time = || option::of(half_hours(20).prop_map(minutes));
     (time(), time(), prop::bool::weighted(0.2)).prop_map(
         |(dispatched_at, last_full_at, in_flight)| Past { dispatched_at, in_flight, last_full_at },
     )
 }
 
 fn schedule_policy() -> impl Strategy<Value = SchedulePolicy> {
-    (0..7_u32, 0..60_u32).prop_map(|(interval, full_interval)| SchedulePolicy {
+    (0..7_u32, 0..20_u32).prop_map(|(interval, full_interval)| SchedulePolicy {
         interval_minutes: 30 * interval,
         full_interval_minutes: 30 * full_interval,
     })
@@ -86,8 +86,8 @@ proptest! {
     fn a_scope_is_never_due_early_and_stays_due(
         policy in schedule_policy(),
         past in past(),
-        now in half_hours(200),
-        later in half_hours(100),
+        now in half_hours(40),
+        later in half_hours(20),
     ) {
         let mode = policy.due(&past, minutes(now));
         let waited = past.dispatched_at.map(|at| minutes(now).duration_since(at));
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn a_whole_day_never_passes_without_a_full_sync_being_due(
         past in past(),
-        now in half_hours(200),
+        now in half_hours(80),
     ) {
         let policy = SchedulePolicy::default();
         let full_is_old = past.last_full_at.is_none_or(|at| {

@@ -313,7 +313,8 @@ impl Vendor for Client {
 
 fn add_disks(details: &mut Details, disks: Vec<(String, cloud_sync_core::resource::Disk)>) {
     for (id, disk) in disks {
-        details.entry(id).or_default().insert(disk);
+        // Most machines have one: a vector that grows begins with room for four.
+        details.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(disk);
     }
 }
 

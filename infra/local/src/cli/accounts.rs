@@ -23,7 +23,7 @@ pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<
 
 async fn apply(args: &ApplyArgs, output: &Output) -> anyhow::Result<u8> {
     let accounts = load(&args.config, &Registry::new()?)?;
-    let tables = Tables::write(&args.storage, &args.queues, "cloud-sync accounts apply").await?;
+    let tables = Tables::write(&args.storage, args.write, "cloud-sync accounts apply").await?;
     let written = sync::put_accounts(tables.store.as_ref(), &accounts).await;
     let shown = match written {
         Ok(()) => show(tables.store.as_ref(), output).await,

@@ -100,7 +100,12 @@ pub struct QueueArgs {
     /// The results queue (with --aws)
     #[arg(long, value_name = "URL", env = "RESULTS_QUEUE_URL", help_heading = "AWS")]
     pub results_queue_url: Option<String>,
-    /// Create the tables and queues that do not exist, to try it out (with --aws)
+}
+
+/// How to begin writing.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WriteArgs {
+    /// Create the tables (and queues) that do not exist, to try it out (with --aws)
     #[arg(long, requires = "aws", help_heading = "AWS")]
     pub create: bool,
     /// Wait so many seconds for another process to let go of the database file
@@ -188,6 +193,9 @@ pub struct SyncArgs {
     /// Where the results go.
     #[command(flatten)]
     pub storage: StorageArgs,
+    /// How to begin.
+    #[command(flatten)]
+    pub write: WriteArgs,
     /// Where the messages go.
     #[command(flatten)]
     pub queues: QueueArgs,
@@ -346,9 +354,9 @@ pub struct ApplyArgs {
     /// Where the accounts go.
     #[command(flatten)]
     pub storage: StorageArgs,
-    /// Where the messages go.
+    /// How to begin.
     #[command(flatten)]
-    pub queues: QueueArgs,
+    pub write: WriteArgs,
 }
 
 /// `serve`.
@@ -374,6 +382,9 @@ pub struct ServeArgs {
     /// Where the results go.
     #[command(flatten)]
     pub storage: StorageArgs,
+    /// How to begin.
+    #[command(flatten)]
+    pub write: WriteArgs,
     /// Where the messages go.
     #[command(flatten)]
     pub queues: QueueArgs,

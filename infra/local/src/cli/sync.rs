@@ -33,11 +33,11 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
     if ready.is_empty() {
         return Err(UsageError::new(without_credentials(&problems)).into());
     }
-    let tables = Tables::write(&args.storage, &args.queues, "cloud-sync sync").await?;
+    let tables = Tables::write(&args.storage, args.write, "cloud-sync sync").await?;
     let cancel = cancelled_by_ctrl_c()?;
     let report = async {
         let parts =
-            connect::parts(&tables, &args.storage, &args.queues, vendors, credentials.clone());
+            connect::parts(&tables, &args.storage, (&args.queues, args.write), vendors, credentials.clone());
         sync(args, &ready, parts.await?, &cancel, output).await
     }
     .await;

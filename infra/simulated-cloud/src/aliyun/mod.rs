@@ -19,8 +19,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub use self::error::INVALID_TOKEN;
 use self::error::ApiError;
+pub use self::error::INVALID_TOKEN;
 use self::gate::Gate;
 use self::params::{Format, Params};
 use crate::world::{self, Call, Fault, Permission, World, lock};
@@ -96,9 +96,7 @@ impl Aliyun {
         let outcome = self.serve(request, &params, now, &request_id, &mut faults);
         let (status, root, body) = match outcome {
             Ok(body) => (200, format!("{}Response", params.get("Action")), body),
-            Err(error) => {
-                (error.status, "Error".to_owned(), error.body(request.host, &request_id))
-            }
+            Err(error) => (error.status, "Error".to_owned(), error.body(request.host, &request_id)),
         };
         let latency = self.world.settings().latency;
         deliver(status, &root, body, params.format(), &faults, latency)

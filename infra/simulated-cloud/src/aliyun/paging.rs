@@ -61,11 +61,7 @@ pub(super) struct Source<'a, T, F> {
 impl Paging {
     /// Reads what page is asked for. `NextToken` or `MaxResults` win over
     /// numbers.
-    pub(super) fn read(
-        admitted: &Admitted<'_>,
-        sizes: Sizes,
-        seed: u64,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn read(admitted: &Admitted<'_>, sizes: Sizes, seed: u64) -> Result<Self, ApiError> {
         let params = admitted.params;
         let call = &admitted.call;
         let listing = listing(&call.account, params);
@@ -120,46 +116,26 @@ impl Paging {
         let listed = position.map_or(0, |position| position.listed);
         let from = position.map_or(Bound::Unbounded, |position| Bound::Excluded(position.after));
         let left = source.most.saturating_sub(listed as usize);
-        let mut size = self.size.min(left);
-        let mut skip = 0;
-        for fault in faults {
-            match fault {
-                Fault::ShortPage(most) => size = size.min(*most),
-                Fault::Skip(count) => skip = *count,
-                _ => {}
-            }
-        }
-        // A page has to get on, even one that is made to be empty.
-        let lost = if size == 0 && left > 0 { 1 } else { skip };
+        let (size, lost) = bent(self.size.min(left), faults);
         let mut items = Vec::new();
-        let mut last = None;
+        // An empty page gets on from where it began.
+        let mut after = position.map_or(0, |position| position.after);
         let mut more = false;
         for (looked, (code, item)) in source.from(from).enumerate() {
             if items.len() >= size + lost || looked >= LOOK {
                 more = items.len() < left;
                 break;
             }
-            last = Some(code);
+            after = code;
             if (source.matches)(code, item) {
                 items.push((code, item));
             }
         }
-        if size == 0 && left > 0 {
-            // Nothing is lost by an empty page: the next one begins where
-            // this one did.
-            more = !items.is_empty() || more;
-            items.clear();
-            last = position.map(|position| position.after);
-        }
         items.truncate(size);
-        let next = Position {
-            after: last.unwrap_or_default(),
-            listed: listed.saturating_add(u32::try_from(items.len()).unwrap_or(u32::MAX)),
-        };
-        let next_token = match last {
-            _ if !more => String::new(),
-            Some(_) => token::seal(next, &self.listing, self.seed),
-            None => token::seal(Position { after: 0, listed }, &self.listing, self.seed),
+        let listed = listed.saturating_add(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let next_token = match more {
+            true => token::seal(Position { after, listed }, &self.listing, self.seed),
+            false => String::new(),
         };
         repeat(&mut items, from, source, faults);
         Listed { items, next_token, number: 1, size: self.size, total: 0 }
@@ -171,7 +147,8 @@ impl Paging {
         source: &Source<'a, T, F>,
         faults: &[Fault],
     ) -> Listed<'a, T> {
-        let all = || source.from(Bound::Unbounded).filter(|(code, item)| (source.matches)(*code, item));
+        let all =
+            || source.from(Bound::Unbounded).filter(|(code, item)| (source.matches)(*code, item));
         let count = match &source.only {
             None if !source.filtered => source.all.len(),
             _ => all().count(),
@@ -179,13 +156,8 @@ impl Paging {
         let total = count.min(source.most);
         let before = (number - 1).saturating_mul(self.size);
         let mut items: Vec<_> = all().take(total).skip(before).take(self.size).collect();
-        for fault in faults {
-            match fault {
-                Fault::ShortPage(most) => items.truncate(*most),
-                Fault::Skip(count) => items.truncate(items.len().saturating_sub(*count)),
-                _ => {}
-            }
-        }
+        let (size, lost) = bent(self.size, faults);
+        items.truncate(size.min(items.len().saturating_sub(lost)));
         let from = items.first().map_or(Bound::Unbounded, |(code, _)| Bound::Included(*code));
         repeat(&mut items, from, source, faults);
         let total = i64::try_from(total).unwrap_or(i64::MAX);
@@ -197,12 +169,21 @@ impl<'a, T, F> Source<'a, T, F> {
     fn from(&self, from: Bound<u64>) -> Box<dyn Iterator<Item = (u64, &'a T)> + '_> {
         let range = (from, Bound::Unbounded);
         match &self.only {
-            Some(only) => Box::new(
-                only.range(range).filter_map(|code| Some((*code, self.all.get(code)?))),
-            ),
+            Some(only) => {
+                Box::new(only.range(range).filter_map(|code| Some((*code, self.all.get(code)?))))
+            }
             None => Box::new(self.all.range(range).map(|(code, item)| (*code, item))),
         }
     }
+}
+
+/// Returns how many items a page has, and how many after them are lost.
+fn bent(size: usize, faults: &[Fault]) -> (usize, usize) {
+    faults.iter().fold((size, 0), |(size, lost), fault| match fault {
+        Fault::ShortPage(most) => (size.min(*most), lost),
+        Fault::Skip(count) => (size, lost.max(*count)),
+        _ => (size, lost),
+    })
 }
 
 /// Puts items of the page before in front, if that is the fault.
@@ -223,7 +204,10 @@ fn repeat<'a, T, F>(
     };
     let Some(count) = count else { return };
     let before = source.all.range((Bound::Unbounded, until)).rev().take(count);
-    items.splice(0..0, before.map(|(code, item)| (*code, item)).collect::<Vec<_>>().into_iter().rev());
+    items.splice(
+        0..0,
+        before.map(|(code, item)| (*code, item)).collect::<Vec<_>>().into_iter().rev(),
+    );
 }
 
 /// Returns what a token is bound to: the account and every parameter that

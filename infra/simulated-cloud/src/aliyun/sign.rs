@@ -13,8 +13,7 @@ use super::params::Params;
 use crate::world::AccessKey;
 
 /// What is not written as itself.
-const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// How far a request's time may be off.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -157,8 +156,7 @@ mod tests {
             let request =
                 Request { method: &vector.method, host: "", query, form: form.as_bytes() };
             let secret = SecretString::from(vector.access_key_secret);
-            check_signature(&vector.method, &Params::read(&request), &secret)
-                .expect(&vector.name);
+            check_signature(&vector.method, &Params::read(&request), &secret).expect(&vector.name);
             urls += 1;
         }
         assert!(urls > 10, "only {urls} vectors have a URL");

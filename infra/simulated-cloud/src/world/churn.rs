@@ -140,12 +140,7 @@ impl World {
     }
 }
 
-fn change_some(
-    state: &mut State,
-    untouched: &mut Untouched,
-    churn: &Churn,
-    rng: &mut ChaCha8Rng,
-) {
+fn change_some(state: &mut State, untouched: &mut Untouched, churn: &Churn, rng: &mut ChaCha8Rng) {
     // Detaching comes before attaching: it needs instances that have disks.
     untouched.each(churn.detach_disk, |at, code| state.detach_disk(at, code).is_ok());
     untouched.each(churn.attach_disk, |at, code| state.attach_disk(at, code, rng).is_ok());
@@ -153,9 +148,7 @@ fn change_some(
     untouched.each(churn.rename, |at, code| state.rename_somehow(at, code, rng).is_ok());
     untouched.each(churn.retag, |at, code| state.retag_somehow(at, code, rng).is_ok());
     untouched.each(churn.swap_group, |at, code| state.swap_group(at, code, rng).is_ok());
-    untouched.each(churn.change_type, |at, code| {
-        state.change_type_somehow(at, code, rng).is_ok()
-    });
+    untouched.each(churn.change_type, |at, code| state.change_type_somehow(at, code, rng).is_ok());
 }
 
 fn move_eips(state: &mut State, untouched: &mut Untouched, count: usize) {
@@ -173,12 +166,7 @@ fn move_eips(state: &mut State, untouched: &mut Untouched, count: usize) {
 }
 
 /// New instances turn up where there are some already, in proportion.
-fn create_some(
-    state: &mut State,
-    places: &[(Place, usize)],
-    count: usize,
-    rng: &mut ChaCha8Rng,
-) {
+fn create_some(state: &mut State, places: &[(Place, usize)], count: usize, rng: &mut ChaCha8Rng) {
     let total: usize = places.iter().map(|(_, instances)| instances).sum();
     for _ in 0..count {
         let mut drawn = rng.random_range(0..total.max(1));
@@ -199,9 +187,10 @@ fn create_some(
 fn places(state: &State) -> Vec<(Place, usize)> {
     let each = state.accounts.iter().enumerate();
     each.flat_map(|(account, found)| {
-        found.holdings.iter().map(move |(region, holding)| {
-            (Place { account, region }, holding.instances.len())
-        })
+        found
+            .holdings
+            .iter()
+            .map(move |(region, holding)| (Place { account, region }, holding.instances.len()))
     })
     .collect()
 }

@@ -265,8 +265,7 @@ mod tests {
     fn a_rule_spares_the_first_calls_and_stops_after_its_times() {
         let faults = Faults::new(1);
         let rule = faults.add(Rule::new(Fault::Drop).in_region("here").after(2).times(2));
-        let struck: Vec<bool> =
-            (0..6).map(|_| !faults.strike(&call("here")).is_empty()).collect();
+        let struck: Vec<bool> = (0..6).map(|_| !faults.strike(&call("here")).is_empty()).collect();
         assert_eq!(struck, [false, false, true, true, false, false]);
         assert_eq!(faults.struck(rule), 2);
         assert!(faults.strike(&call("elsewhere")).is_empty());

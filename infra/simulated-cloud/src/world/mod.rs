@@ -22,12 +22,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use self::catalog::RegionFacts;
-use self::generate::Birth;
-use self::model::{Account, Holding, State};
-use self::permission::Permissions;
 pub use self::churn::Churn;
 pub use self::faults::{Call, Fault, Faults, Rule, RuleId};
+use self::generate::Birth;
+use self::model::{Account, Holding, State};
 pub use self::permission::Permission;
+use self::permission::Permissions;
 pub use self::plan::{AccessKey, AccountPlan, Endpoints, InvalidPlan, Plan, spread};
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
@@ -204,17 +204,15 @@ impl World {
         *lock(&self.0.settings)
     }
 
-    /// Counts a call. Actions and regions come from outside, so what is not
-    /// known yet is no longer counted apart once there is much of it.
+    /// Counts a call. Actions and regions come from outside, so there is a
+    /// limit to how many kinds of calls are counted.
     pub(crate) fn count(&self, call: &Call) {
         const MOST: usize = 10_000;
         let mut calls = lock(&self.0.calls);
-        match calls.get_mut(call) {
-            Some(count) => *count += 1,
-            None if calls.len() < MOST => {
-                calls.insert(call.clone(), 1);
-            }
-            None => tracing::warn!(most = MOST, "a call was not counted: too many kinds of them"),
+        if calls.len() < MOST || calls.contains_key(call) {
+            *calls.entry(call.clone()).or_insert(0) += 1;
+        } else {
+            tracing::warn!(most = MOST, "a call was not counted: too many kinds of them");
         }
     }
 
@@ -273,13 +271,7 @@ fn empty_account(
     }
 }
 
-fn populate(
-    state: &mut State,
-    account: usize,
-    region: &str,
-    instances: u32,
-    rng: &mut ChaCha8Rng,
-) {
+fn populate(state: &mut State, account: usize, region: &str, instances: u32, rng: &mut ChaCha8Rng) {
     for number in 0..instances {
         generate::add_instance(state, account, region, Birth::Old, rng);
         if number % 25 == 0 {

@@ -205,10 +205,9 @@ impl State {
         let instance = self.instance_mut(at, code)?;
         let others: Vec<u8> =
             (0..GROUPS).filter(|group| !instance.groups.contains(group)).collect();
-        let (Some(group), Some(place)) = (
-            others.get(rng.random_range(0..others.len().max(1))),
-            instance.groups.first_mut(),
-        ) else {
+        let (Some(group), Some(place)) =
+            (others.get(rng.random_range(0..others.len().max(1))), instance.groups.first_mut())
+        else {
             return Err(NotPossible::Already("in every security group"));
         };
         *place = *group;

@@ -145,11 +145,7 @@ impl World {
                 .map(|(region, holding)| ((*region).to_owned(), instances(holding)))
                 .collect(),
         });
-        TruthFile {
-            seed: self.seed(),
-            sequence: state.sequence,
-            accounts: accounts.collect(),
-        }
+        TruthFile { seed: self.seed(), sequence: state.sequence, accounts: accounts.collect() }
     }
 
     /// Writes everything that is there to a file, as one JSON document. The

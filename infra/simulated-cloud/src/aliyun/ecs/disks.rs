@@ -75,8 +75,7 @@ pub(super) fn describe(
         matches: |_, disk: &Disk| filter.matches(holding, disk),
     };
     let page = paging.list(&source, &admitted.faults);
-    let disk =
-        page.items.iter().map(|(code, disk)| DiskView::of(holding, *code, disk)).collect();
+    let disk = page.items.iter().map(|(code, disk)| DiskView::of(holding, *code, disk)).collect();
     json(&PageReply {
         request_id,
         next_token: Some(page.next_token),

@@ -345,9 +345,7 @@ impl<'a> InstanceView<'a> {
             enable_nvs: false,
             vlan_id: "",
             instance_network_type: if instance.classic { "classic" } else { "vpc" },
-            public_ip_address: IpAddresses {
-                ip_address: instance.public_ip.into_iter().collect(),
-            },
+            public_ip_address: IpAddresses { ip_address: instance.public_ip.into_iter().collect() },
             inner_ip_address: IpAddresses { ip_address: inner.into_iter().collect() },
             rdma_ip_address: IpAddresses::default(),
             eip_address: eip_address(holding, instance),
@@ -443,11 +441,7 @@ fn first_interface(instance: &Instance) -> Vec<Ipv4Addr> {
     std::iter::once(instance.private_ip).chain(more).collect()
 }
 
-fn network_interfaces(
-    holding: &Holding,
-    code: u64,
-    instance: &Instance,
-) -> Vec<NetworkInterface> {
+fn network_interfaces(holding: &Holding, code: u64, instance: &Instance) -> Vec<NetworkInterface> {
     if instance.classic {
         return Vec::new();
     }

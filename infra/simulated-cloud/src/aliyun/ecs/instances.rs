@@ -114,7 +114,9 @@ pub(super) fn describe_status(
         page_size: page.size,
         total_count: page.total,
         items: Statuses {
-            instance_statuses: StatusList { instance_status: page.items.iter().map(view).collect() },
+            instance_statuses: StatusList {
+                instance_status: page.items.iter().map(view).collect(),
+            },
         },
     })
 }

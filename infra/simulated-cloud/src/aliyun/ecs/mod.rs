@@ -31,9 +31,8 @@ pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
         _ => return Err(ApiError::no_such_action()),
     }
     let region = catalog::find_region(params.require("RegionId")?);
-    let offered = region.is_some_and(|region| {
-        world.offered().iter().any(|offered| std::ptr::eq(*offered, region))
-    });
+    let offered = region
+        .is_some_and(|region| world.offered().iter().any(|offered| std::ptr::eq(*offered, region)));
     if offered { Ok(()) } else { Err(ApiError::no_such_region()) }
 }
 
