@@ -35,14 +35,19 @@ ENDED = {"success", "partial", "failed", "cancelled"}
 class Deployment:
     """A deployed stack and what it works with."""
 
-    def __init__(self, stack: MiniStack, cloud: SimulatedCloud, outputs: dict[str, str]) -> None:
-        self.stack, self.cloud, self.outputs = stack, cloud, outputs
+    def __init__(self, stack: MiniStack, cloud: SimulatedCloud, outputs: dict[str, str],
+                 program: str) -> None:
+        self.stack, self.cloud, self.outputs, self.program = stack, cloud, outputs, program
         self.prefix = outputs["TablePrefix"]
         tables = boto3.resource("dynamodb", endpoint_url=stack.url, region_name=REGION,
                                 aws_access_key_id=ROOT_KEY[0], aws_secret_access_key=ROOT_KEY[1])
         self.table = lambda name: tables.Table(self.prefix + name)
         self.sqs, self.logs = stack.client("sqs"), stack.client("logs")
         self.lambdas = stack.client("lambda")
+
+    def put_account(self, identifier: str, key: tuple[str, str]) -> None:
+        """Configures an account over all regions of the cloud."""
+        put_account(self.stack, self.program, self.prefix, self.cloud, identifier, key)
 
     def items(self, table: str) -> list[dict]:
         """Returns every item of a table."""
@@ -280,8 +285,7 @@ def a_dead_work_message_is_its_regions_failure(run: Deployment, operator: Operat
 def refused_credentials_suspend_the_account(run: Deployment, operator: Operator) -> None:
     """Both functions that meet a refusal suspend the account and tell of it:
     the dispatcher, who asks for regions, and the worker."""
-    regions = sorted(run.cloud.truth())
-    put_account(run.stack, run.prefix, run.cloud.url, "refused", ("nobody", "x" * 16), regions)
+    run.put_account("refused", ("nobody", "x" * 16))
     event = {"id": "refused", "time": "2026-11-23T10:15:00Z",
              "request": {"account_ids": ["refused"]}}
     equal(run.invoke("dispatcher", event), {"task_ids": [], "problems": 1}, "the dispatcher")
@@ -291,7 +295,7 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
           "the account is not suspended")
     # With regions that are known, the worker is the first to be refused.
     known = accounts.get_item(Key={"account_id": "prod"})["Item"]["regions"]
-    put_account(run.stack, run.prefix, run.cloud.url, "revoked", ("nobody", "y" * 16), regions)
+    run.put_account("revoked", ("nobody", "y" * 16))
     accounts.update_item(Key={"account_id": "revoked"}, UpdateExpression="SET regions = :known",
                          ExpressionAttributeValues={":known": known})
     answer = run.invoke("dispatcher", event | {
@@ -338,8 +342,8 @@ def main() -> None:
         started = time.monotonic()
         outputs = stack.deploy(STACK, arguments.template.resolve(), arguments.sam,
                                ScheduleState="DISABLED")
-        run = Deployment(stack, cloud, outputs)
-        put_account(stack, run.prefix, cloud.url, "prod", cloud.key, sorted(cloud.truth()))
+        run = Deployment(stack, cloud, outputs, program)
+        run.put_account("prod", cloud.key)
         operator = Operator(run)
 
         def step(action, *values: object) -> object:

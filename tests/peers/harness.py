@@ -188,11 +188,12 @@ class SimulatedCloud(Server):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.truth_file = directory / "truth.json"
-        self.key = ("LTAI5tPeerTestKey", "peer-test-secret-canary")
+        # The keys follow from the seed; the secret opens nothing else.
+        seed = 4711
+        self.key = (f"LTAI5tSimulated{seed}", f"simulated-secret-{seed}")
         command = [
-            program, "simulated-cloud", "--listen", f"127.0.0.1:{self.port}",
-            "--instances", str(instances), "--regions", str(regions),
-            "--access-key-id", self.key[0], "--access-key-secret", self.key[1],
+            program, "simulated-cloud", "--listen", f"127.0.0.1:{self.port}", "--seed", str(seed),
+            "--instances", str(instances), "--regions", str(regions), "--latency-ms", "2",
             "--truth", str(self.truth_file),
         ]
         environment = {"PATH": CLEAN_PATH, "HOME": str(directory)}
@@ -225,27 +226,22 @@ class Workplace:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def account(identifier: str, endpoint: str, secret: str, regions: list[str]) -> dict:
-    """Returns the item of an account, as the accounts table has it."""
-    return {
-        "account_id": identifier,
-        "account": {
-            "id": identifier, "name": identifier, "provider": "aliyun",
-            "default_region": regions[0], "regions": regions, "kinds": ["aliyun.ecs.instance"],
-            "enabled": True, "endpoint": endpoint, "credentials": {"secret_arn": secret},
-        },
-    }
-
-
-def put_account(stack: MiniStack, table_prefix: str, cloud_url: str, identifier: str,
-                key: tuple[str, str], regions: list[str]) -> None:
-    """Configures an account, with its credentials in Secrets Manager."""
-    import boto3
-
+def put_account(stack: MiniStack, program: str, table_prefix: str, cloud: SimulatedCloud,
+                identifier: str, key: tuple[str, str]) -> None:
+    """Configures an account over the cloud's regions, as an operator would,
+    with its credentials in Secrets Manager."""
     secret = stack.client("secretsmanager").create_secret(
         Name=f"cloud-sync/{identifier}",
         SecretString=json.dumps({"access_key_id": key[0], "access_key_secret": key[1]}))
-    tables = boto3.resource("dynamodb", endpoint_url=stack.url, region_name=REGION,
-                            aws_access_key_id=ROOT_KEY[0], aws_secret_access_key=ROOT_KEY[1])
-    item = account(identifier, cloud_url, secret["ARN"], regions)
-    tables.Table(f"{table_prefix}accounts").put_item(Item=item)
+    regions = sorted(cloud.truth())
+    config = stack.directory / f"{identifier}.toml"
+    config.write_text(
+        f'[[accounts]]\nid = "{identifier}"\nprovider = "aliyun"\n'
+        f'default_region = "{regions[0]}"\nregions = {json.dumps(regions)}\n'
+        f'endpoint = "{cloud.url}"\ncredentials = {{ secret_arn = "{secret["ARN"]}" }}\n')
+    done = subprocess.run(
+        [program, "accounts", "apply", "--config", str(config), "--aws", "--table-prefix",
+         table_prefix],
+        env=stack.environment() | {"PATH": CLEAN_PATH, "HOME": str(stack.directory)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(done.returncode == 0, f"accounts apply failed:\n{done.stdout}")

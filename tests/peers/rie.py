@@ -122,7 +122,7 @@ def main() -> None:
             lambdas.delete_event_source_mapping(UUID=mapping["UUID"])
         truth = cloud.truth()
         equal(sorted(truth), ["cn-hangzhou"], "the regions of the simulated cloud")
-        put_account(stack, outputs["TablePrefix"], cloud.url, "prod", cloud.key, sorted(truth))
+        put_account(stack, program, outputs["TablePrefix"], cloud, "prod", cloud.key)
         environment = stack.environment() | {
             "TABLE_PREFIX": outputs["TablePrefix"],
             "WORK_QUEUE_URL": outputs["WorkQueueUrl"],

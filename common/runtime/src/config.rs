@@ -80,7 +80,9 @@ impl FunctionConfig {
         let shape = "up to 100 letters, digits, '-', '_' or '.'";
         let topic = given("NOTIFY_TOPIC_ARN")?;
         let topic = topic.map(|arn| {
-            shaped("NOTIFY_TOPIC_ARN", arn, "an ARN, arn:…:sns:…", |arn| arn.starts_with("arn:"))
+            shaped("NOTIFY_TOPIC_ARN", arn, "an ARN, arn:…:sns:…", |arn| {
+                arn.starts_with("arn:")
+            })
         });
         let namespace = given("METRICS_NAMESPACE")?.unwrap_or_else(|| "CloudSync".to_owned());
         Ok(Self {
@@ -109,9 +111,8 @@ fn is_table_prefix(text: &str) -> bool {
 
 /// The characters that CloudWatch allows in a namespace.
 fn is_namespace(text: &str) -> bool {
-    let is_name = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/' | b'#' | b':')
-    };
+    let is_name =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/' | b'#' | b':');
     text.len() <= 255 && text.bytes().all(is_name) && !text.starts_with("AWS/")
 }
 

@@ -313,8 +313,11 @@ impl<W: Write + Send> EmfSink<W> {
     /// Returns a sink to a writer.
     #[must_use]
     pub fn new(namespace: &str, writer: W) -> Self {
-        let inner =
-            Inner { regions: format(namespace, "Regions"), tasks: format(namespace, "Tasks"), writer };
+        let inner = Inner {
+            regions: format(namespace, "Regions"),
+            tasks: format(namespace, "Tasks"),
+            writer,
+        };
         Self { inner: Mutex::new(inner) }
     }
 

@@ -30,7 +30,9 @@ const MOST_SECRET_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CredentialError {
     /// An environment variable is not set, or holds nothing.
-    #[error("environment variable {name} is not set or empty; the account's credentials belong there")]
+    #[error(
+        "environment variable {name} is not set or empty; the account's credentials belong there"
+    )]
     MissingVariable {
         /// Its name.
         name: String,
@@ -105,10 +107,8 @@ impl CredentialError {
 #[async_trait]
 pub trait CredentialSource: Send + Sync {
     /// Returns the credentials behind a reference, which may be minutes old.
-    async fn credentials(
-        &self,
-        reference: &CredentialsRef,
-    ) -> Result<Credentials, CredentialError>;
+    async fn credentials(&self, reference: &CredentialsRef)
+    -> Result<Credentials, CredentialError>;
 
     /// Makes the next call read anew: a vendor refused what was remembered.
     async fn forget(&self, reference: &CredentialsRef);
@@ -237,10 +237,8 @@ where
 /// Reads a secret's text. What is wrong is said by position and kind: the
 /// parser's own words may quote the secret.
 fn parse(secret: &str, text: &SecretString) -> Result<Credentials, CredentialError> {
-    let malformed = |problem: String| CredentialError::Malformed {
-        secret: secret.to_owned(),
-        problem,
-    };
+    let malformed =
+        |problem: String| CredentialError::Malformed { secret: secret.to_owned(), problem };
     let text = text.expose_secret();
     if text.is_empty() {
         return Err(malformed("holds no text".to_owned()));
@@ -256,7 +254,8 @@ fn parse(secret: &str, text: &SecretString) -> Result<Credentials, CredentialErr
             }
         })
     })?;
-    if credentials.access_key_id.is_empty() || credentials.access_key_secret.expose_secret().is_empty()
+    if credentials.access_key_id.is_empty()
+        || credentials.access_key_secret.expose_secret().is_empty()
     {
         return Err(malformed("has an empty access_key_id or access_key_secret".to_owned()));
     }

@@ -5,6 +5,9 @@
 
 mod diff;
 mod memory;
+mod peak;
+mod rig;
+mod sync;
 
 use std::fmt::Display;
 
@@ -26,12 +29,24 @@ struct Cli {
 enum Benchmark {
     /// Compare listed with stored instances: by fingerprint, and by whole rows.
     Diff(diff::Options),
+    /// Sync a region in which nothing changed: against fetching its pages, and
+    /// against reading its rows.
+    Sync(sync::Options),
+    /// Take the peak memory of syncing one large region.
+    Memory(peak::Options),
+    /// Serve the vendor and the tables for another process (used by `memory`).
+    #[command(hide = true)]
+    Peers(peak::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.benchmark {
         Benchmark::Diff(options) => show(&diff::run(options)?, cli.json),
+        Benchmark::Sync(options) => show(&sync::run(options).await?, cli.json),
+        Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
+        Benchmark::Peers(options) => peak::serve(options).await,
     }
 }
 

@@ -34,8 +34,11 @@ pub enum DatabaseError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// There is nothing to read.
-    #[error("there is no database {0}; `cloud-sync sync --db {0}` makes one", .0.display())]
-    Missing(PathBuf),
+    #[error("there is no database {path}; `cloud-sync sync --db {path}` makes one", path = path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The file is something else, or damaged.
     #[error(
         "{} is not a database of cloud-sync, or is damaged: {reason}. It was left as it is; \
@@ -108,7 +111,7 @@ impl Database {
     pub async fn read(path: &Path) -> Result<Self, DatabaseError> {
         let is_there = path.metadata().is_ok_and(|file| file.len() > 0);
         if !is_there {
-            return Err(DatabaseError::Missing(path.to_owned()));
+            return Err(DatabaseError::Missing { path: path.to_owned() });
         }
         Self::serve(open_file(path)?, None, false).await
     }

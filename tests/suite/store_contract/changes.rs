@@ -65,9 +65,8 @@ pub async fn the_changes_of_a_task_are_those_of_one_scope_by_id_and_version(stor
 
 pub async fn the_changes_of_a_task_are_read_to_their_end(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
-    let changes: Vec<_> = (0..2000)
-        .map(|n| change(&scope, &format!("{n:0>600}"), 1, "t", 0))
-        .collect();
+    let changes: Vec<_> =
+        (0..2000).map(|n| change(&scope, &format!("{n:0>600}"), 1, "t", 0)).collect();
     store.put_changes(&changes).await.unwrap();
     let found = store.task_changes("t", &scope).await.unwrap();
     assert!(found == changes, "{} of 2000", found.len());

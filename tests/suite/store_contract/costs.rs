@@ -54,8 +54,7 @@ pub async fn every_request_is_counted_on_its_own_meter(store: Arc<dyn Store>) {
 
 pub async fn the_live_index_costs_a_fraction_of_its_rows(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
-    let rows: Vec<_> =
-        (0..500).map(|n| added(&scope, resource(&format!("i-{n:017}"))).1).collect();
+    let rows: Vec<_> = (0..500).map(|n| added(&scope, resource(&format!("i-{n:017}"))).1).collect();
     store.put_rows(&rows, 30).await.unwrap();
     let (index, whole) = (Arc::new(Meter::default()), Arc::new(Meter::default()));
     store.metered(Arc::clone(&index)).live_index(&scope).await.unwrap();

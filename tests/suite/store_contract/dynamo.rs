@@ -44,8 +44,7 @@ impl InPart {
 impl Respond for &'static InPart {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let body = self.answer(&request.body_json().unwrap());
-        ResponseTemplate::new(200)
-            .set_body_raw(body.to_string(), "application/x-amz-json-1.0")
+        ResponseTemplate::new(200).set_body_raw(body.to_string(), "application/x-amz-json-1.0")
     }
 }
 
@@ -73,7 +72,10 @@ async fn prepared() -> (SdkConfig, DynamoStore) {
     (config, store)
 }
 
-async fn items(config: &SdkConfig, table: &str) -> Vec<std::collections::HashMap<String, AttributeValue>> {
+async fn items(
+    config: &SdkConfig,
+    table: &str,
+) -> Vec<std::collections::HashMap<String, AttributeValue>> {
     Client::new(config).scan().table_name(table).send().await.unwrap().items.unwrap()
 }
 

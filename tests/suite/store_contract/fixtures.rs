@@ -64,14 +64,7 @@ pub async fn lease(store: &dyn Store, scope: &Scope, owner: &str, task: &str, no
 
 pub fn checkpoint(task: &str, chunks: u32) -> Checkpoint {
     let (walk, _) = Walk::new(task).checkpoint();
-    Checkpoint {
-        task_id: task.into(),
-        turn: 3,
-        walk,
-        chunks,
-        error_count: 0,
-        errors: Vec::new(),
-    }
+    Checkpoint { task_id: task.into(), turn: 3, walk, chunks, error_count: 0, errors: Vec::new() }
 }
 
 pub fn task(id: &str, account: &str, start: i64) -> SyncTask {

@@ -251,10 +251,8 @@ pub async fn a_zombie_cannot_put_its_hashes_into_the_checkpoint(store: Arc<dyn S
 }
 
 pub async fn the_scopes_of_an_account_are_its_own_and_sorted(store: Arc<dyn Store>) {
-    let of = |region: &str, kind: &str| Scope {
-        kind: kind.parse().unwrap(),
-        ..scope("prod", region)
-    };
+    let of =
+        |region: &str, kind: &str| Scope { kind: kind.parse().unwrap(), ..scope("prod", region) };
     let expected = [
         of("cn-beijing", "aliyun.ecs.instance"),
         of("cn-hangzhou", "aliyun.ecs.instance"),
@@ -280,8 +278,7 @@ pub async fn a_scope_given_to_a_task_keeps_its_lease(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let dispatched = Dispatched { task_id: "t-1".into(), at: at(5) };
     store.set_dispatched(&scope, &dispatched).await.unwrap();
-    let expected =
-        ScopeState { dispatched: Some(dispatched), ..ScopeState::new(scope.clone()) };
+    let expected = ScopeState { dispatched: Some(dispatched), ..ScopeState::new(scope.clone()) };
     assert_eq!(store.scope(&scope).await.unwrap(), expected);
     assert_eq!(store.scopes("prod").await.unwrap(), [expected]);
 

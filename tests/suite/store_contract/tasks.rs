@@ -104,8 +104,7 @@ pub async fn the_sums_are_written_and_the_rest_is_left(store: Arc<dyn Store>) {
 
     (sums.end_time, sums.duration_ms, sums.error_message) = (None, None, None);
     assert!(store.update_task(&sums).await.unwrap());
-    let cleared =
-        SyncTask { end_time: None, duration_ms: None, error_message: None, ..expected };
+    let cleared = SyncTask { end_time: None, duration_ms: None, error_message: None, ..expected };
     assert_eq!(store.task("t").await.unwrap(), Some(cleared), "what is absent is removed");
 }
 

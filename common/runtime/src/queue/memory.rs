@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::{Delivery, LONGEST_DELAY, MOST_BYTES, MOST_RECEIVED, Outgoing, Queue, QueueError, Result};
+use super::{
+    Delivery, LONGEST_DELAY, MOST_BYTES, MOST_RECEIVED, Outgoing, Queue, QueueError, Result,
+};
 
 /// How a queue in memory behaves.
 #[derive(Clone, Debug)]
@@ -327,5 +329,133 @@ impl Queue for MemoryQueue {
         drop(state);
         self.changed.notify_waiters();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Order;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn fifo() -> MemoryQueue {
+        MemoryQueue::new(MemoryQueueSettings::default())
+    }
+
+    fn message(group: &str, body: &str) -> Outgoing {
+        let order = Order { group: group.into(), dedup: format!("{group}{body}") };
+        Outgoing { body: body.into(), order: Some(order) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_time_drives_everything() {
+        let queue = fifo();
+        queue.send(&[message("a", "1")]).await.unwrap();
+        queue.receive(1, Duration::ZERO).await.unwrap();
+        let (real, began) = (std::time::Instant::now(), Instant::now());
+        let again = queue.receive(1, 60 * SECOND).await.unwrap();
+        assert_eq!(again[0].receive_count, 2);
+        let waited = began.elapsed();
+        assert!(waited >= 30 * SECOND && waited < 31 * SECOND, "{waited:?}");
+        assert!(real.elapsed() < 5 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dedup_text_is_forgotten_after_its_window() {
+        let queue = fifo();
+        for (after, held) in [(Duration::ZERO, 1), (299 * SECOND, 1), (2 * SECOND, 2)] {
+            tokio::time::advance(after).await;
+            queue.send(&[message("a", "1")]).await.unwrap();
+            assert_eq!(queue.len(), held, "{after:?} later");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn inspection_tells_waiting_from_in_flight() {
+        let queue = fifo();
+        assert!(queue.is_empty());
+        queue.send(&[message("a", "1"), message("a", "2"), message("b", "1")]).await.unwrap();
+        let deliveries = queue.receive(10, SECOND).await.unwrap();
+        assert_eq!((queue.len(), queue.in_flight()), (3, 2), "one a group is delivered");
+        for delivery in &deliveries {
+            queue.delete(&delivery.receipt).await.unwrap();
+        }
+        assert_eq!((queue.len(), queue.in_flight(), queue.is_empty()), (1, 0, false));
+        let last = queue.receive(10, SECOND).await.unwrap();
+        assert!(!queue.is_empty(), "a message in flight is not done");
+        queue.delete(&last[0].receipt).await.unwrap();
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_receipt_does_nothing() {
+        let queue = fifo();
+        queue.send(&[message("a", "1")]).await.unwrap();
+        let old = queue.receive(1, SECOND).await.unwrap().remove(0);
+        tokio::time::advance(31 * SECOND).await;
+        assert!(queue.delete(&old.receipt).await.is_err());
+        let new = queue.receive(1, SECOND).await.unwrap().remove(0);
+        assert!(queue.delete(&old.receipt).await.is_err(), "nor once it is delivered again");
+        assert!(queue.postpone(&old.receipt, SECOND).await.is_err());
+        assert_eq!(queue.len(), 1);
+        queue.delete(&new.receipt).await.unwrap();
+        assert!(queue.delete(&new.receipt).await.is_err(), "nor twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_given_up_message_wakes_who_waits_for_dead_letters() {
+        let dead = Arc::new(fifo());
+        let settings = MemoryQueueSettings {
+            max_receives: 1,
+            dead_letter: Some(dead.clone()),
+            ..MemoryQueueSettings::default()
+        };
+        let queue = Arc::new(MemoryQueue::new(settings));
+        queue.send(&[message("a", "1")]).await.unwrap();
+        let first = queue.receive(1, SECOND).await.unwrap().remove(0);
+        let (letters, again) =
+            tokio::join!(dead.receive(1, 60 * SECOND), queue.receive(1, 40 * SECOND));
+        assert_eq!(again.unwrap(), []);
+        assert_eq!(letters.unwrap()[0].message_id, first.message_id);
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_waiting_receiver_gets_its_message() {
+        let queue = Arc::new(fifo());
+        let receivers: Vec<_> = (0..5)
+            .map(|_| {
+                let queue = queue.clone();
+                tokio::spawn(async move { queue.receive(1, 60 * SECOND).await })
+            })
+            .collect();
+        tokio::time::sleep(SECOND).await;
+        let messages: Vec<_> = (0..5).map(|n| message(&n.to_string(), "1")).collect();
+        queue.send(&messages).await.unwrap();
+        for receiver in receivers {
+            assert_eq!(receiver.await.unwrap().unwrap().len(), 1);
+        }
+        assert_eq!(queue.in_flight(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_or_a_delay_of_any_length_is_taken() {
+        let queue = fifo();
+        queue.send(&[message("a", "1")]).await.unwrap();
+        let delivery = queue.receive(1, Duration::MAX).await.unwrap().remove(0);
+        queue.postpone(&delivery.receipt, Duration::MAX).await.unwrap();
+        tokio::time::advance(LONGEST_DELAY).await;
+        assert_eq!(queue.receive(1, Duration::ZERO).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_standard_queue_refuses_what_has_an_order() {
+        let settings = MemoryQueueSettings { fifo: false, ..MemoryQueueSettings::default() };
+        let queue = MemoryQueue::new(settings);
+        let plain = Outgoing { body: "1".into(), order: None };
+        let sent = queue.send(&[message("a", "1"), plain]).await;
+        assert!(matches!(sent, Err(QueueError::NotSent { failed: 1, sent: 2, .. })), "{sent:?}");
+        assert_eq!(queue.len(), 1);
     }
 }

@@ -11,7 +11,9 @@ use aws_sdk_sqs::types::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Delivery, LONGEST_DELAY, MOST_BYTES, MOST_RECEIVED, Outgoing, Queue, QueueError, Result};
+use super::{
+    Delivery, LONGEST_DELAY, MOST_BYTES, MOST_RECEIVED, Outgoing, Queue, QueueError, Result,
+};
 use crate::aws::{batch_backoff, explain};
 
 /// At most so many messages in one request.
@@ -72,7 +74,8 @@ impl SqsQueue {
             let mut again = Vec::new();
             let mut reason = String::new();
             for failure in sent.failed() {
-                let text = format!("{}: {}", failure.code(), failure.message().unwrap_or("no reason"));
+                let text =
+                    format!("{}: {}", failure.code(), failure.message().unwrap_or("no reason"));
                 let message = failure.id().parse().ok().and_then(|index: usize| open.get(index));
                 match message {
                     Some(message) if !failure.sender_fault() => {
@@ -189,7 +192,8 @@ fn batches<'a, 'm>(messages: &'a [&'m Outgoing]) -> Vec<&'a [&'m Outgoing]> {
         let mut groups = HashSet::new();
         let fits = |message: &&'m Outgoing| {
             bytes += message.body.len();
-            let is_first = message.order.as_ref().is_none_or(|order| groups.insert(order.group.clone()));
+            let is_first =
+                message.order.as_ref().is_none_or(|order| groups.insert(order.group.clone()));
             bytes <= MOST_BYTES && is_first
         };
         let count = rest.iter().copied().take(MOST_IN_BATCH).take_while(fits).count();
@@ -229,4 +233,184 @@ fn delivery(message: Message) -> Option<Delivery> {
         receipt: message.receipt_handle?,
         receive_count: count,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use serde_json::{Value, json};
+    use wiremock::matchers::header;
+    use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+    use super::*;
+    use crate::queue::Order;
+
+    fn message(group: &str, body: &str) -> Outgoing {
+        let order = Order { group: group.into(), dedup: body.into() };
+        Outgoing { body: body.into(), order: Some(order) }
+    }
+
+    fn sizes(messages: &[Outgoing]) -> Vec<usize> {
+        let messages: Vec<_> = messages.iter().collect();
+        batches(&messages).into_iter().map(<[_]>::len).collect()
+    }
+
+    #[test]
+    fn batches_are_bounded_in_number_and_bytes() {
+        let small: Vec<_> = (0..25).map(|n| message(&n.to_string(), "1")).collect();
+        assert_eq!(sizes(&small), [10, 10, 5]);
+        let body = "x".repeat(100 * 1024);
+        let large: Vec<_> = (0..5).map(|n| message(&n.to_string(), &body)).collect();
+        assert_eq!(sizes(&large), [2, 2, 1]);
+        let largest = "x".repeat(MOST_BYTES);
+        let full: Vec<_> = (0..2).map(|n| message(&n.to_string(), &largest)).collect();
+        assert_eq!(sizes(&full), [1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_batch_has_one_message_a_group() {
+        let messages = [("a", "1"), ("b", "1"), ("a", "2"), ("a", "3"), ("b", "2")];
+        let messages = messages.map(|(group, body)| message(group, body));
+        assert_eq!(sizes(&messages), [2, 1, 2]);
+        let standard = vec![Outgoing { body: "1".into(), order: None }; 12];
+        assert_eq!(sizes(&standard), [10, 2]);
+    }
+
+    #[test]
+    fn texts_that_sqs_does_not_take_as_ids_are_hashed() {
+        assert_eq!(
+            id_of("prod/aliyun.ecs.instance/cn-hangzhou"),
+            "prod/aliyun.ecs.instance/cn-hangzhou"
+        );
+        let hashed = ["", "a b", "生产", &"x".repeat(129), &"x".repeat(130)].map(id_of);
+        for id in &hashed {
+            assert_eq!(id.len(), 64, "{id}");
+        }
+        assert_eq!(
+            hashed.iter().collect::<HashSet<_>>().len(),
+            5,
+            "different texts stay different"
+        );
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        let seconds = [0, 1, 999, 1000, 1001].map(|ms| whole_seconds(Duration::from_millis(ms)));
+        assert_eq!(seconds, [0, 1, 1, 1, 2]);
+    }
+
+    /// Takes every entry but those that `refuse` has an answer for.
+    struct Takes<F>(F);
+
+    impl<F: Fn(usize, &str) -> Option<Value> + Send + Sync> Respond for Takes<F> {
+        fn respond(&self, request: &Request) -> ResponseTemplate {
+            let asked: Value = request.body_json().unwrap();
+            let (mut taken, mut failed) = (Vec::new(), Vec::new());
+            let entries = asked["Entries"].as_array().unwrap();
+            for entry in entries {
+                let body = entry["MessageBody"].as_str().unwrap();
+                match (self.0)(entries.len(), body) {
+                    Some(mut refusal) => {
+                        refusal["Id"] = entry["Id"].clone();
+                        failed.push(refusal);
+                    }
+                    None => taken.push(json!({
+                        "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "unchecked"
+                    })),
+                }
+            }
+            ResponseTemplate::new(200).set_body_json(json!({"Successful": taken, "Failed": failed}))
+        }
+    }
+
+    async fn queue_at(server: &MockServer) -> SqsQueue {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(server.uri())
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .disable_message_checksum_check();
+        let url = format!("{}/000000000000/work.fifo", server.uri());
+        SqsQueue::new(Client::from_conf(config.build()), &url)
+    }
+
+    async fn taking(
+        refuse: impl Fn(usize, &str) -> Option<Value> + Send + Sync + 'static,
+    ) -> MockServer {
+        let server = MockServer::start().await;
+        Mock::given(header("x-amz-target", "AmazonSQS.SendMessageBatch"))
+            .respond_with(Takes(refuse))
+            .mount(&server)
+            .await;
+        server
+    }
+
+    /// Returns the bodies sent, by request.
+    async fn requests(server: &MockServer) -> Vec<Vec<String>> {
+        let bodies = |request: Request| {
+            let asked: Value = request.body_json().unwrap();
+            let entries = asked["Entries"].as_array().unwrap().iter();
+            entries.map(|entry| entry["MessageBody"].as_str().unwrap().to_owned()).collect()
+        };
+        server.received_requests().await.unwrap().into_iter().map(bodies).collect()
+    }
+
+    fn failure(code: &str, sender_fault: bool) -> Value {
+        json!({"Code": code, "Message": "said so", "SenderFault": sender_fault})
+    }
+
+    #[tokio::test]
+    async fn only_what_failed_is_sent_again() {
+        // "b" fails as long as it is not alone.
+        let server = taking(|entries, body| {
+            (body == "b" && entries > 1).then(|| failure("InternalError", false))
+        })
+        .await;
+        let messages = [message("1", "a"), message("2", "b"), message("3", "c")];
+        queue_at(&server).await.send(&messages).await.unwrap();
+        assert_eq!(requests(&server).await, [vec!["a", "b", "c"], vec!["b"]]);
+    }
+
+    #[tokio::test]
+    async fn what_the_sender_did_wrong_is_not_sent_again() {
+        let server =
+            taking(|_, body| (body == "b").then(|| failure("InvalidMessageContents", true))).await;
+        let messages = [message("1", "a"), message("2", "b"), message("2", "c")];
+        let error = queue_at(&server).await.send(&messages).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "1 of 3 messages were not taken: queue work.fifo: InvalidMessageContents: said so"
+        );
+        assert_eq!(requests(&server).await, [vec!["a", "b"], vec!["c"]], "the others are sent");
+    }
+
+    #[tokio::test]
+    async fn nothing_overtakes_a_message_that_is_never_taken() {
+        let server = taking(|_, body| (body == "a").then(|| failure("InternalError", false))).await;
+        let queue = queue_at(&server).await;
+        // The real waits, in virtual time; the server's answers need none.
+        tokio::time::pause();
+        let error = queue.send(&[message("1", "a"), message("1", "b")]).await.unwrap_err();
+        assert!(matches!(error, QueueError::NotSent { failed: 1, .. }), "{error}");
+        let requests = requests(&server).await;
+        assert_eq!(requests.len(), 1 + batch_backoff().count(), "it ends");
+        assert!(!requests.concat().contains(&"b".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_error_names_queue_and_operation() {
+        let server = MockServer::start().await;
+        let answer =
+            json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "No such queue"});
+        Mock::given(header("x-amz-target", "AmazonSQS.ReceiveMessage"))
+            .respond_with(ResponseTemplate::new(400).set_body_json(answer))
+            .mount(&server)
+            .await;
+        let error = queue_at(&server).await.receive(1, Duration::ZERO).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "ReceiveMessage: queue work.fifo: QueueDoesNotExist: No such queue"
+        );
+    }
 }

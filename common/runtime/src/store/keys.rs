@@ -167,8 +167,7 @@ pub const LEASE_EXISTS: &str = "attribute_exists(#lease_owner)";
 /// The stored task or region has not ended.
 pub const NOT_ENDED: &str = "#status IN (:pending, :running)";
 /// The stored task has not ended and its deadline is earlier.
-pub const NOT_ENDED_AND_EARLIER: &str =
-    "#status IN (:pending, :running) AND #deadline < :deadline";
+pub const NOT_ENDED_AND_EARLIER: &str = "#status IN (:pending, :running) AND #deadline < :deadline";
 /// There is no stored region, or it has not ended.
 pub const ABSENT_OR_NOT_ENDED: &str =
     "attribute_not_exists(#task_id) OR #status IN (:pending, :running)";
@@ -197,14 +196,12 @@ pub const END_LEASE: &str = "REMOVE #lease_owner, #lease_until, #lease_tasks";
 pub const END_WORK: &str = "SET #ended_task = :task, #parts = :no_parts \
      REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
 /// Ends a lease and the work, which found something.
-pub const END_WORK_WITH_FINDINGS: &str =
-    "SET #ended_task = :task, #parts = :no_parts, #findings = :findings \
+pub const END_WORK_WITH_FINDINGS: &str = "SET #ended_task = :task, #parts = :no_parts, #findings = :findings \
      REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
 /// Saves a checkpoint with exactly these parts.
 pub const SAVE_CHECKPOINT: &str = "SET #checkpoint = :checkpoint, #parts = :parts";
 /// Saves a checkpoint with one more part. `#number` is the part's.
-pub const SAVE_CHECKPOINT_AND_PART: &str =
-    "SET #checkpoint = :checkpoint, #parts.#number = :part";
+pub const SAVE_CHECKPOINT_AND_PART: &str = "SET #checkpoint = :checkpoint, #parts.#number = :part";
 /// Saves a checkpoint that saw nothing new. `#number` is its last part's.
 pub const SAVE_CHECKPOINT_ALONE: &str =
     "SET #checkpoint = :checkpoint, #parts.#number = if_not_exists(#parts.#number, :part)";
@@ -238,8 +235,7 @@ pub const CHANGES_OF_TASK: &str = "#task_id = :task_id AND begins_with(#task_ord
 /// The changes of an account.
 pub const CHANGES_OF_ACCOUNT: &str = "#account_id = :account_id";
 /// The changes of an account since a time.
-pub const CHANGES_OF_ACCOUNT_SINCE: &str =
-    "#account_id = :account_id AND #account_order >= :since";
+pub const CHANGES_OF_ACCOUNT_SINCE: &str = "#account_id = :account_id AND #account_order >= :since";
 
 /// Returns the names that expressions use, each standing for itself.
 #[must_use]
@@ -436,7 +432,10 @@ mod tests {
     fn sums_that_are_absent_are_removed() {
         assert_eq!(
             set_task_sums(|name| name == STATUS).split(" REMOVE ").collect::<Vec<_>>(),
-            ["SET #status = :status", &TASK_SUMS[1..].iter().map(|n| format!("#{n}")).collect::<Vec<_>>().join(", ")],
+            [
+                "SET #status = :status",
+                &TASK_SUMS[1..].iter().map(|n| format!("#{n}")).collect::<Vec<_>>().join(", ")
+            ],
         );
         assert!(!set_task_sums(|_| true).contains("REMOVE"));
     }

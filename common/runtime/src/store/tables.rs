@@ -222,10 +222,8 @@ async fn create_table(client: &Client, prefix: &str, definition: &TableDefinitio
     let call = |api| Call { operation: OPERATION, api, table: &name };
     let sent = request(client, &name, definition)?.send().await;
     if let Err(error) = sent {
-        let exists = matches!(
-            error.as_service_error(),
-            Some(CreateTableError::ResourceInUseException(_))
-        );
+        let exists =
+            matches!(error.as_service_error(), Some(CreateTableError::ResourceInUseException(_)));
         if !exists {
             return Err(failure(call("CreateTable"), error));
         }
@@ -237,8 +235,7 @@ async fn create_table(client: &Client, prefix: &str, definition: &TableDefinitio
     }
 }
 
-type CreateTable =
-    aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+type CreateTable = aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 
 fn request(client: &Client, name: &str, definition: &TableDefinition) -> Result<CreateTable> {
     let attributes: std::result::Result<Vec<_>, _> = definition

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloud_sync_core::resource::{Disk, Resource, Row, Status};
+use cloud_sync_core::resource::{Disk, Row, Status};
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;

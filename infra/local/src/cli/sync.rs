@@ -38,7 +38,7 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
     let report = async {
         let parts =
             connect::parts(&tables, &args.storage, (&args.queues, args.write), vendors, credentials.clone());
-        sync(args, &ready, parts.await?, &cancel, output).await
+        anyhow::Ok(sync(args, &ready, parts.await?, &cancel, output).await?)
     }
     .await;
     tables.close().await;

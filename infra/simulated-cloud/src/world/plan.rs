@@ -59,6 +59,11 @@ pub enum Endpoints {
     Server,
 }
 
+/// The access key id of [`Plan::demo`]'s account.
+pub const DEMO_KEY_ID: &str = "LTAI5tSimulatedCloudDemo";
+/// The secret that goes with it. It opens nothing but simulated clouds.
+pub const DEMO_KEY_SECRET: &str = "simulated-secret-of-the-demo";
+
 /// What a world is made from.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -84,6 +89,13 @@ impl Plan {
             endpoints: Endpoints::default(),
             now: Timestamp::constant(1_793_491_200, 0),
         }
+    }
+
+    /// Makes a plan with one account, `demo`, whose instances are spread over
+    /// so many regions.
+    pub fn demo(seed: u64, instances: u32, regions: usize) -> Self {
+        let key = AccessKey::new(DEMO_KEY_ID, DEMO_KEY_SECRET);
+        Self::new(seed).account("demo", key, spread(instances, regions))
     }
 
     /// Adds an account with instances in regions.

@@ -106,14 +106,10 @@ impl ChangeStore for DynamoStore {
             Some(_) => keys::CHANGES_OF_ACCOUNT_SINCE,
             None => keys::CHANGES_OF_ACCOUNT,
         };
-        let after = cursor.map(|cursor| self.change_cursor(want, account_id, cursor)).transpose()?;
-        let query = Query {
-            index: Some(keys::BY_ACCOUNT),
-            condition,
-            values,
-            after,
-            ..Query::default()
-        };
+        let after =
+            cursor.map(|cursor| self.change_cursor(want, account_id, cursor)).transpose()?;
+        let query =
+            Query { index: Some(keys::BY_ACCOUNT), condition, values, after, ..Query::default() };
         let (items, after) = self.query_page(want, &query).await?;
         let cursor = after.and_then(|mut key| key.remove(keys::ACCOUNT_ORDER));
         let cursor = cursor.and_then(|order| order.as_s().ok().cloned());

@@ -204,10 +204,7 @@ impl ScopeStore for DynamoStore {
             key: key(scope),
             update: keys::SET_DISPATCHED,
             condition: None,
-            values: item([(
-                ":dispatched",
-                attribute(self.call(want, "UpdateItem"), dispatched)?,
-            )]),
+            values: item([(":dispatched", attribute(self.call(want, "UpdateItem"), dispatched)?)]),
             number: None,
             returned: ReturnValue::None,
         };
@@ -316,10 +313,8 @@ impl ScopeStore for DynamoStore {
             Release::Continued => (keys::END_LEASE, Item::new()),
             Release::Abandoned => (keys::LET_GO_OF_LEASE, Item::new()),
             Release::Ended { task_id, findings } => {
-                let mut values = item([
-                    (":task", text(task_id)),
-                    (":no_parts", AttributeValue::M(Item::new())),
-                ]);
+                let mut values =
+                    item([(":task", text(task_id)), (":no_parts", AttributeValue::M(Item::new()))]);
                 if let Some(findings) = findings {
                     let findings = attribute(self.call(want, "UpdateItem"), findings)?;
                     values.insert(":findings".to_owned(), findings);
