@@ -148,7 +148,7 @@ class MiniStack(Server):
             raise
         return self
 
-    def environment(self) -> dict[str, str]:
+    def client_environment(self) -> dict[str, str]:
         """Returns the variables by which an AWS client finds it, as root."""
         return {
             "AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION,
@@ -166,12 +166,12 @@ class MiniStack(Server):
     def deploy(self, stack: str, template: Path, sam: str, **parameters: str) -> dict[str, str]:
         """Deploys a built template with the SAM CLI; returns the outputs."""
         command = [
-            sam, "deploy", "--config-file", "/dev/null", "--template-file", str(template),
+            sam, "deploy", "--template-file", str(template),
             "--stack-name", stack, "--capabilities", "CAPABILITY_IAM", "--resolve-s3",
             "--no-confirm-changeset", "--no-progressbar", "--region", REGION,
             "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()],
         ]
-        environment = self.environment() | {
+        environment = self.client_environment() | {
             "PATH": os.environ["PATH"], "HOME": str(self.directory), "SAM_CLI_TELEMETRY": "0"}
         done = subprocess.run(command, env=environment, cwd=self.directory, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -242,6 +242,6 @@ def put_account(stack: MiniStack, program: str, table_prefix: str, cloud: Simula
     done = subprocess.run(
         [program, "accounts", "apply", "--config", str(config), "--aws", "--table-prefix",
          table_prefix],
-        env=stack.environment() | {"PATH": CLEAN_PATH, "HOME": str(stack.directory)}, text=True,
+        env=stack.client_environment() | {"PATH": CLEAN_PATH, "HOME": str(stack.directory)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     check(done.returncode == 0, f"accounts apply failed:\n{done.stdout}")

@@ -123,7 +123,7 @@ def main() -> None:
         truth = cloud.truth()
         equal(sorted(truth), ["cn-hangzhou"], "the regions of the simulated cloud")
         put_account(stack, program, outputs["TablePrefix"], cloud, "prod", cloud.key)
-        environment = stack.environment() | {
+        environment = stack.client_environment() | {
             "TABLE_PREFIX": outputs["TablePrefix"],
             "WORK_QUEUE_URL": outputs["WorkQueueUrl"],
             "RESULTS_QUEUE_URL": outputs["ResultsQueueUrl"],

@@ -5,3 +5,4 @@ mod store_contract;
 mod queue_contract;
 mod events;
 mod stories;
+mod template_tables;

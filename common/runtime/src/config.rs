@@ -237,3 +237,163 @@ fn place(path: &Path, content: &[u8], at: usize) -> Place {
         column: 1 + String::from_utf8_lossy(&before[line_start..]).chars().count(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use cloud_sync_core::account::CredentialsRef;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOOD: &[(&str, &str)] = &[
+        ("TABLE_PREFIX", "prod-"),
+        ("WORK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/work.fifo"),
+        ("RESULTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/results"),
+    ];
+
+    fn config(changes: &[(&'static str, &'static str)]) -> Result<FunctionConfig, String> {
+        let mut variables: HashMap<_, _> = GOOD.iter().copied().collect();
+        variables.extend(changes.iter().copied());
+        let read = |name: &'static str| match variables.get(name) {
+            Some(&"not UTF-8") => Err(VarError::NotUnicode(OsString::new())),
+            Some(value) => Ok((*value).to_owned()),
+            None => Err(VarError::NotPresent),
+        };
+        FunctionConfig::from_variables(read).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_function_is_told_by_its_environment() {
+        let minimal = config(&[("NOTIFY_TOPIC_ARN", "")]).unwrap();
+        assert_eq!(minimal.table_prefix, "prod-");
+        assert_eq!(minimal.notify_topic_arn, None, "an empty variable is an absent one");
+        assert_eq!(minimal.metrics_namespace, "CloudSync");
+        let arn = "arn:aws:sns:eu-west-1:1:notices";
+        let full =
+            config(&[("NOTIFY_TOPIC_ARN", arn), ("METRICS_NAMESPACE", "Team/Sync")]).unwrap();
+        assert_eq!(full.notify_topic_arn.as_deref(), Some(arn));
+        assert_eq!(full.metrics_namespace, "Team/Sync");
+    }
+
+    #[test]
+    fn an_error_names_the_variable() {
+        for (name, value, expected) in [
+            ("TABLE_PREFIX", "", "TABLE_PREFIX is not set or empty: set it to what the names"),
+            ("TABLE_PREFIX", "a b", "TABLE_PREFIX is 'a b': expected up to 100 letters"),
+            (
+                "WORK_QUEUE_URL",
+                " ",
+                "WORK_QUEUE_URL is not set or empty: set it to the queue's URL",
+            ),
+            ("WORK_QUEUE_URL", "not UTF-8", "WORK_QUEUE_URL is not valid UTF-8"),
+            ("RESULTS_QUEUE_URL", "results", "RESULTS_QUEUE_URL is 'results': expected a URL"),
+            ("NOTIFY_TOPIC_ARN", "notices", "NOTIFY_TOPIC_ARN is 'notices': expected an ARN"),
+            ("METRICS_NAMESPACE", "AWS/Sync", "METRICS_NAMESPACE is 'AWS/Sync': expected 1 to 255"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err();
+            let expected = format!("environment variable {expected}");
+            assert!(error.starts_with(&expected), "{error}\nexpected {expected}");
+        }
+    }
+
+    const ACCOUNT: &str = r#"
+[[accounts]]
+id = "prod"
+provider = "aliyun"
+default_region = "cn-hangzhou"
+credentials = { env = "PROD" }
+"#;
+
+    fn accounts(text: &str) -> Result<Vec<Account>, String> {
+        parse_accounts(Path::new("accounts.toml"), text.as_bytes())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn accounts_are_read_with_their_defaults() {
+        let accounts = accounts(&format!(
+            "{ACCOUNT}\n[[accounts]]\nid = \"test\"\nname = \"Test 生产\"\nprovider = \"aliyun\"\n\
+             default_region = \"cn-beijing\"\nregions = [\"cn-beijing\"]\n\
+             kinds = [\"aliyun.ecs.instance\"]\nenabled = false\nendpoint = \"http://127.0.0.1:1\"\n\
+             credentials = {{ secret_arn = \"arn:aws:secretsmanager:x\" }}\n\
+             [accounts.deletion]\ntombstone_days = 7\n"
+        ));
+        let accounts = accounts.unwrap();
+        assert_eq!(accounts.len(), 2);
+        assert!(accounts[0].enabled && accounts[0].regions.is_empty());
+        assert_eq!(accounts[0].credentials, CredentialsRef::Env("PROD".to_owned()));
+        assert!(!accounts[1].enabled);
+        assert_eq!(accounts[1].kinds[0].as_str(), "aliyun.ecs.instance");
+        assert_eq!(accounts[1].deletion.tombstone_days, 7);
+    }
+
+    #[test]
+    fn an_error_says_where_and_what() {
+        let twice = format!("{ACCOUNT}{ACCOUNT}");
+        let with = |line: &str| format!("{ACCOUNT}{line}\n");
+        for (text, expected) in [
+            (with("colour = 1"), "accounts.toml:7:1: unknown field `colour`, expected one of `id`"),
+            (with("  colour = 1"), "accounts.toml:7:3: unknown field `colour`"),
+            (with("enabled = \"no\""), "accounts.toml:7:11: invalid type: string \"no\""),
+            (with("kinds = [\"ecs\"]"), "accounts.toml:7:9: 'ecs' is not a kind"),
+            (
+                with("regions = [\"a#b\"]"),
+                "accounts.toml:2:1: account 'prod': regions: 'a#b' is not",
+            ),
+            (with("[accounts.deletion]\nnever = true"), "accounts.toml:8:1: unknown field `never`"),
+            (ACCOUNT.replace("id = \"prod\"", ""), "accounts.toml:2:1: missing field `id`"),
+            (ACCOUNT.replace("env =", "file ="), "accounts.toml:6:17: unknown variant `file`"),
+            (
+                ACCOUNT.replace("[[accounts]]", "[[account]]"),
+                "accounts.toml:2:3: unknown field `account`",
+            ),
+            (with("id = \"again\""), "accounts.toml:7:1: duplicate key"),
+            (with("生产 = 1"), "accounts.toml:7:1:"),
+            (with("name = \"生产\" x"), "accounts.toml:7:13:"),
+            (twice, "accounts.toml:8:1: a second account 'prod': the first is at line 2"),
+            (String::new(), "accounts.toml:1:1: no accounts: add an [[accounts]] table"),
+        ] {
+            let error = accounts(&text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+            assert!(!error.contains('\n'), "one line: {error}");
+        }
+        let error = parse_accounts(Path::new("a.toml"), b"id = 1\n\xff").unwrap_err();
+        assert_eq!(error.to_string(), "a.toml:2:1: not valid UTF-8");
+    }
+
+    #[test]
+    fn a_missing_file_is_told_from_one_that_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = read_accounts(&folder.path().join("none.toml")).unwrap_err();
+        assert!(matches!(missing, AccountsFileError::Missing { .. }), "{missing}");
+        assert!(missing.to_string().contains("none.toml: no such file"), "{missing}");
+        let unreadable = read_accounts(folder.path()).unwrap_err();
+        assert!(matches!(unreadable, AccountsFileError::Unreadable { .. }), "{unreadable}");
+        let path = folder.path().join("accounts.toml");
+        std::fs::write(&path, vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        let large = read_accounts(&path).unwrap_err();
+        assert!(matches!(large, AccountsFileError::TooLarge { .. }), "{large}");
+        std::fs::write(&path, ACCOUNT).unwrap();
+        assert_eq!(read_accounts(&path).unwrap().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse_accounts(Path::new("a.toml"), &bytes);
+        }
+
+        #[test]
+        fn no_damage_to_a_good_file_makes_it_panic(
+            at in 0..ACCOUNT.len(),
+            cut in 0..20_usize,
+            put in "\\PC{0,5}|[\\[\\]={}\"'\n#.]{0,5}",
+        ) {
+            let end = (at + cut).min(ACCOUNT.len());
+            let damaged = format!("{}{put}{}", &ACCOUNT[..at], &ACCOUNT[end..]);
+            let _ = accounts(&damaged);
+        }
+    }
+}

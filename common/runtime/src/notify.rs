@@ -264,3 +264,95 @@ impl Notifier for MemoryNotifier {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sns::config::{BehaviorVersion, Credentials, Region};
+    use wiremock::matchers::body_string_contains;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    fn suspended(account_id: &str) -> Notice {
+        let suspension = Suspension {
+            at: "2026-11-01T08:00:00Z".parse().unwrap(),
+            code: "InvalidAccessKeyId.NotFound".into(),
+            reason: "Specified access key is not found.".into(),
+            task_id: String::new(),
+            credentials_digest: "d".into(),
+        };
+        Notice::account_suspended(account_id, &suspension)
+    }
+
+    #[test]
+    fn a_notice_says_what_happened_and_what_to_do() {
+        let notice = suspended("prod");
+        assert_eq!(notice.task_id, None, "an empty id is none");
+        assert_eq!(notice.subject(), "cloud-sync: account suspended: prod");
+        let body = notice.to_string();
+        for part in
+            ["InvalidAccessKeyId.NotFound", "2026-11-01T08:00:00Z", "resume", "account: prod"]
+        {
+            assert!(body.contains(part), "{part} in {body}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_short_printable_ascii_whatever_it_is_about() {
+        let long = "x".repeat(300);
+        for account in ["生产", "a\nb\u{7}c", long.as_str()] {
+            let subject = suspended(account).subject();
+            assert!(subject.len() < 100, "{subject}");
+            assert!(subject.bytes().all(|b| (b' '..=b'~').contains(&b)), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let body = Notice::dead_letter(Some("t1"), &"生".repeat(100_000)).to_string();
+        assert!(body.len() < 10_000);
+        assert!(body.contains("…\n") && body.ends_with("task: t1\n"), "{body}");
+    }
+
+    async fn topic_at(server: &MockServer) -> SnsNotifier {
+        let config = aws_sdk_sns::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(server.uri())
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .build();
+        SnsNotifier::new(Client::from_conf(config), "arn:aws:sns:eu-west-1:0:notices")
+    }
+
+    #[tokio::test]
+    async fn a_notice_is_published_with_its_kind() {
+        let server = MockServer::start().await;
+        let answer = "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult>\
+                      </PublishResponse>";
+        Mock::given(body_string_contains("Action=Publish"))
+            .and(body_string_contains("Subject=cloud-sync%3A%20account%20suspended%3A%20prod"))
+            .and(body_string_contains("account_suspended"))
+            .respond_with(ResponseTemplate::new(200).set_body_string(answer))
+            .expect(1)
+            .mount(&server)
+            .await;
+        topic_at(&server).await.notify(&suspended("prod")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_error_that_says_of_what_and_why() {
+        let server = MockServer::start().await;
+        let answer = "<ErrorResponse><Error><Type>Sender</Type><Code>AuthorizationError</Code>\
+                      <Message>not yours</Message></Error></ErrorResponse>";
+        Mock::given(body_string_contains("Action=Publish"))
+            .respond_with(ResponseTemplate::new(403).set_body_string(answer))
+            .mount(&server)
+            .await;
+        let error = topic_at(&server).await.notify(&suspended("prod")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "notice 'cloud-sync: account suspended: prod' was not sent to \
+             arn:aws:sns:eu-west-1:0:notices: AuthorizationError: not yours"
+        );
+    }
+}

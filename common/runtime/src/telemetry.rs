@@ -23,22 +23,16 @@ pub fn init_lambda() {
     start(lambda_subscriber(filter, io::stdout));
 }
 
-/// Starts readable logs on `writer`, coloured or not: from `warn` up, or for a
-/// verbosity of 1, 2 and more from `info`, `debug` and `trace` up. `RUST_LOG`,
-/// where set, has the last word. A second call changes nothing.
-pub fn init_local<W>(verbosity: u8, writer: W, colours: bool)
+/// Starts readable logs on `writer`, coloured or not. What is shown is set by
+/// `RUST_LOG` or else by `default`, in the same words: `warn,some_crate=off`.
+/// A second call changes nothing.
+pub fn init_local<W>(default: &str, writer: W, colours: bool)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let level = match verbosity {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let directives = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let given = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|given| !given.is_empty());
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(directives.as_deref(), Some(level)))
+        .with_env_filter(filter(Some(given.as_deref().unwrap_or(default)), None))
         .with_writer(writer)
         .with_ansi(colours)
         .finish();
@@ -75,4 +69,79 @@ where
         .with_env_filter(filter)
         .with_writer(writer)
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: EnvFilter, log: impl FnOnce()) -> Vec<Value> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let guard = lambda_subscriber(filter, move || writer.clone()).set_default();
+        log();
+        drop(guard);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_line_has_the_fields_of_its_spans() {
+        let lines = logged(filter(None, None), || {
+            let outer = tracing::info_span!("region-sync", task_id = "t1", scope = "a/b/c");
+            let _outer = outer.enter();
+            let inner = tracing::info_span!("walk");
+            let _inner = inner.enter();
+            tracing::info!(pages = 3, "walked \"all\"\nof it");
+        });
+        assert_eq!(lines.len(), 1, "one line an event");
+        assert_eq!(lines[0]["message"], "walked \"all\"\nof it");
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["pages"], 3);
+        let span = json!({"name": "region-sync", "task_id": "t1", "scope": "a/b/c"});
+        assert_eq!(lines[0]["spans"][0], span);
+    }
+
+    fn shown(rust_log: Option<&str>, level: Option<&str>) -> Vec<String> {
+        let lines = logged(filter(rust_log, level), || {
+            tracing::error!("e");
+            tracing::warn!("w");
+            tracing::info!("i");
+            tracing::debug!("d");
+        });
+        lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_level_comes_from_the_environment() {
+        for (rust_log, level, expected) in [
+            (None, None, "ewi"),
+            (Some(""), None, "ewi"),
+            (None, Some("DEBUG"), "ewid"),
+            (None, Some("WARN"), "ew"),
+            (None, Some("FATAL"), "e"),
+            (None, Some("loud"), "ewi"),
+            (Some("warn"), Some("DEBUG"), "ew"),
+            (Some("some_crate=debug"), Some("WARN"), ""),
+        ] {
+            assert_eq!(shown(rust_log, level).concat(), expected, "{rust_log:?} {level:?}");
+        }
+    }
 }

@@ -98,6 +98,10 @@ impl Database {
     pub async fn open(path: &Path, command: &str, wait: Duration) -> Result<Self, DatabaseError> {
         let lock = WriterLock::acquire(path, command, wait).await?;
         let engine = open_file(path)?;
+        // What it restores is SQLite's synchronous=NORMAL: a killed process
+        // loses nothing, a power cut at most the last writes and never the
+        // file. SQLite's default syncs the disk for every row written.
+        engine.disable_bulk_loading().map_err(|error| file_error(path, &error))?;
         engine.sweep_ttl().map_err(|error| file_error(path, &error))?;
         Self::serve(engine, Some(lock), true).await
     }

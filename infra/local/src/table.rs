@@ -1,12 +1,17 @@
 //! Tables and small pictures for people.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 
 use crate::output::plain;
 
 /// The longest bar, in characters.
 const LONGEST_BAR: u64 = 40;
+
+/// No lines but those that tell header from rows, and table from text.
+const STYLE: TableStyle = TableStyle::new()
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
 
 /// A column: its title, and whether it holds numbers.
 pub type Column = (&'static str, bool);
@@ -16,7 +21,7 @@ pub type Column = (&'static str, bool);
 pub fn table(columns: &[Column]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(columns.iter().map(|(title, _)| Cell::new(title)));
     for (column, (_, is_number)) in table.column_iter_mut().zip(columns) {

@@ -330,9 +330,9 @@ mod tests {
             .region(Region::new("eu-west-1"))
             .endpoint_url(server.uri())
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .disable_message_checksum_check();
+            .build();
         let url = format!("{}/000000000000/work.fifo", server.uri());
-        SqsQueue::new(Client::from_conf(config.build()), &url)
+        SqsQueue::new(Client::from_conf(config), &url)
     }
 
     async fn taking(

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use cloud_sync_core::change::Change;
+use cloud_sync_core::change::{Change, ChangeKind};
+use cloud_sync_core::diff::Field;
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -99,12 +100,10 @@ pub(super) fn change_table<'a>(
         ("NEW", false),
     ]);
     for change in changes {
-        // What a new resource has is in its row; the change is that it is new.
-        let is_new = change.fields.iter().all(|(_, field)| field.old.is_null());
         let mut fields: Vec<_> = change
             .fields
             .iter()
-            .filter(|(field, _)| !is_new || field.as_str() == "name")
+            .filter(|(field, _)| is_telling(change, **field))
             .map(|(field, values)| (field.as_str(), shown(&values.old), shown(&values.new)))
             .collect();
         if fields.is_empty() {
@@ -125,6 +124,17 @@ pub(super) fn change_table<'a>(
         }
     }
     table
+}
+
+/// Tells whether a field says more than the kind of change does. What a new
+/// resource has is in its row, and a deleted one is always terminated.
+fn is_telling(change: &Change, field: Field) -> bool {
+    match change.change {
+        ChangeKind::Added => matches!(field, Field::Name | Field::Spec),
+        ChangeKind::Deleted => false,
+        // The common status follows from the vendor's word.
+        ChangeKind::Updated | ChangeKind::Restored => field != Field::VendorStatus,
+    }
 }
 
 /// Returns a field's value as people read it, cut where it is long.

@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.global.json, cli.global.quiet);
     cloud_sync_runtime::telemetry::init_local(
-        cli.global.verbose,
+        log_directives(cli.global.verbose),
         output.logs(),
         logs_to_terminal(),
     );
@@ -74,6 +74,17 @@ pub fn main() -> ExitCode {
     // What is still running holds nothing that must be finished.
     runtime.shutdown_background();
     code.into()
+}
+
+/// Returns what is logged. The embedded database calls every condition that
+/// does not hold an error; the service counts on them.
+const fn log_directives(verbosity: u8) -> &'static str {
+    match verbosity {
+        0 => "warn,dynoxide=off",
+        1 => "info,dynoxide=off",
+        2 => "debug,dynoxide=off,hyper=info,h2=info,rustls=info,aws_smithy=info,aws_sdk=info",
+        _ => "trace",
+    }
 }
 
 async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {

@@ -28,7 +28,9 @@ use self::generate::Birth;
 use self::model::{Account, Holding, State};
 pub use self::permission::Permission;
 use self::permission::Permissions;
-pub use self::plan::{AccessKey, AccountPlan, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan, spread};
+pub use self::plan::{
+    AccessKey, AccountPlan, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan, spread,
+};
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
 pub use self::truth::{TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError};

@@ -78,7 +78,6 @@ mod tests {
     use aws_sdk_dynamodb::config::http::HttpResponse;
     use aws_sdk_dynamodb::error::ErrorMetadata;
     use aws_sdk_dynamodb::operation::get_item::GetItemError;
-    use aws_sdk_dynamodb::primitives::SdkBody;
 
     use super::*;
 
@@ -86,7 +85,7 @@ mod tests {
 
     fn answered(status: u16, code: &str) -> StoreError {
         let error = GetItemError::generic(ErrorMetadata::builder().code(code).message("m").build());
-        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        let response = HttpResponse::new(status.try_into().unwrap(), "".into());
         failure(CALL, SdkError::service_error(error, response))
     }
 

@@ -1,0 +1,9 @@
+//! The simulated cloud from outside: what a client sees of it.
+
+mod access;
+mod churn;
+mod client;
+mod fault;
+mod fields;
+mod http;
+mod listing;
