@@ -44,6 +44,7 @@ class Deployment:
         self.table = lambda name: tables.Table(self.prefix + name)
         self.sqs, self.logs = stack.client("sqs"), stack.client("logs")
         self.lambdas = stack.client("lambda")
+        self.requests = 0
 
     def put_account(self, identifier: str, key: tuple[str, str]) -> None:
         """Configures an account over all regions of the cloud."""
@@ -92,6 +93,33 @@ class Deployment:
             print(f"--- {function} ---", *self.log_lines(function)[-40:], sep="\n", file=sys.stderr)
         for task in self.items("tasks"):
             print(json.dumps(task, default=str), file=sys.stderr)
+
+
+def allow_batches(stack: MiniStack) -> None:
+    """Lets whoever may send one message send ten at once.
+
+    In IAM sqs:SendMessage covers SendMessageBatch, which is no action there;
+    MiniStack asks for one of that name.
+    """
+    iam = stack.client("iam")
+    for role in iam.list_roles()["Roles"]:
+        name = role["RoleName"]
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            resources = [resource for statement in document["Statement"]
+                         if "sqs:SendMessage" in listed(statement["Action"])
+                         for resource in listed(statement["Resource"])]
+            if resources:
+                statement = {"Effect": "Allow", "Action": "sqs:SendMessageBatch",
+                             "Resource": resources}
+                iam.put_role_policy(
+                    RoleName=name, PolicyName="batches", PolicyDocument=json.dumps(
+                        {"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """Returns a list of what a policy has as a list or a single text."""
+    return value if isinstance(value, list) else [value]
 
 
 def the_schedule_goes_off(run: Deployment) -> str:
@@ -217,6 +245,79 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
 
 
+def sync_again(run: Deployment) -> dict:
+    """Asks the dispatcher for a full sync; returns the task once it ended."""
+    run.requests += 1
+    answer = run.invoke("dispatcher", {
+        "id": f"request-{run.requests}", "time": "2026-11-23T10:15:00Z",
+        "request": {"account_ids": ["prod"]}})
+    task = run.ended_task(answer["task_ids"][0])
+    equal(task["status"], "success", f"the task ({task.get('error_message')})")
+    return task
+
+
+def changed(task: dict) -> tuple[int, ...]:
+    """Returns how many resources a task added, updated and deleted."""
+    return tuple(int(task[f"{name}_count"]) for name in ("added", "updated", "deleted"))
+
+
+def what_differs_is_found_and_nothing_else(run: Deployment) -> None:
+    """With a row that is out of date, one of an instance that does not exist
+    and one that is lost, a sync updates, deletes and adds one."""
+    rows, table = run.items("resources"), run.table("resources")
+    stale, other, lost = rows[0], rows[1], rows[2]
+    table.put_item(Item=stale | {"name": "its name before", "fingerprint": other["fingerprint"]})
+    table.put_item(Item=stale | {"id": "i-phantom"})
+    equal(changed(sync_again(run)), (0, 1, 1), "added, updated, deleted")
+    changes = {(change["id"], int(change["version"])): change for change in run.items("changes")}
+    renamed = changes[stale["id"], 2]
+    equal((renamed["change"], renamed["fields"]["name"]["old"], renamed["fields"]["name"]["new"]),
+          ("updated", "its name before", stale["name"]), "the change of the name")
+    equal(changes["i-phantom", 2]["change"], "deleted", "the change of the phantom")
+    dead = table.get_item(Key={"scope": stale["scope"], "id": "i-phantom"})["Item"]
+    check(dead["deleted_at"] and "live" not in dead, f"no tombstone: {dead}")
+    # Without its history too: with it, this would be a write to be finished.
+    key = {"scope": lost["scope"], "id": lost["id"]}
+    table.delete_item(Key=key)
+    run.table("changes").delete_item(
+        Key={"resource": f"{lost['scope']}#{lost['id']}", "version": 1})
+    equal(changed(sync_again(run)), (1, 0, 0), "added, updated, deleted")
+    check("Item" in table.get_item(Key=key), "the lost row is not there again")
+
+
+def a_worker_out_of_time_hands_over(run: Deployment) -> None:
+    """A worker with less time than it keeps in reserve saves a checkpoint
+    after each page, and a continuation goes on from there."""
+    name = f"{STACK}-region-sync"
+    total = sum(len(instances) for instances in run.cloud.truth().values())
+    run.lambdas.update_function_configuration(FunctionName=name, Timeout=45)
+    task = sync_again(run)
+    run.lambdas.update_function_configuration(FunctionName=name, Timeout=900)
+    equal((int(task["total_count"]), int(task["unchanged_count"])), (total, total), "the counts")
+    check(any("a continuation goes on" in line and task["task_id"] in line
+              for line in run.log_lines("region-sync")), "no worker handed over")
+
+
+def put_open_task(run: Deployment, task_id: str, deadline: str) -> tuple[str, str]:
+    """Writes a task of one region that nobody works on; returns its id and
+    region."""
+    region = sorted(run.cloud.truth())[0]
+    example = next(iter(run.tasks().values()))
+    run.table("tasks").put_item(Item=example | {
+        "task_id": task_id, "regions": [region], "status": "running", "open": "open",
+        "deadline": deadline})
+    return task_id, region
+
+
+def a_task_past_its_deadline_is_ended(run: Deployment) -> None:
+    """The tick finds a task of which nothing was heard, and it fails."""
+    task_id, _ = put_open_task(run, "20261101T000000Z-00000overdue",
+                               "2026-11-01T06:00:00.000000000Z")
+    at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    run.invoke("dispatcher", {"id": "sweep", "time": at})
+    equal(run.ended_task(task_id)["status"], "failed", "the task")
+
+
 class Operator:
     """Somebody who reads the notices."""
 
@@ -225,8 +326,13 @@ class Operator:
         self.queue = run.sqs.create_queue(QueueName="operator")["QueueUrl"]
         arn = run.sqs.get_queue_attributes(
             QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        run.stack.client("sns").subscribe(TopicArn=run.outputs["OperatorTopicArn"],
-                                          Protocol="sqs", Endpoint=arn)
+        topic = run.outputs["OperatorTopicArn"]
+        statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+                     "Action": "sqs:SendMessage", "Resource": arn,
+                     "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        run.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": policy})
+        run.stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def hears_of(self, *words: str) -> None:
         """Waits for a notice with all these words."""
@@ -264,13 +370,8 @@ def depth(run: Deployment, queue: str) -> int:
 
 def a_dead_work_message_is_its_regions_failure(run: Deployment, operator: Operator) -> None:
     """A message that was given up ends its region and its task."""
-    truth = run.cloud.truth()
-    region = next(iter(truth))
-    example = next(iter(run.tasks().values()))
-    task_id = "20261123T101500Z-0dead0letter"
-    run.table("tasks").put_item(Item=example | {
-        "task_id": task_id, "regions": [region], "status": "running", "open": "open",
-        "deadline": "2100-01-01T00:00:00.000000000Z"})
+    task_id, region = put_open_task(run, "20261101T000000Z-deadletter00",
+                                    "2100-01-01T00:00:00.000000000Z")
     message = {"task_id": task_id, "account_id": "prod", "kind": KIND, "region": region,
                "mode": "full", "turn": 0}
     run.sqs.send_message(QueueUrl=run.outputs["WorkDeadLetterQueueUrl"],
@@ -289,7 +390,7 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
     event = {"id": "refused", "time": "2026-11-23T10:15:00Z",
              "request": {"account_ids": ["refused"]}}
     equal(run.invoke("dispatcher", event), {"task_ids": [], "problems": 1}, "the dispatcher")
-    operator.hears_of("refused")
+    operator.hears_of("account suspended: refused")
     accounts = run.table("accounts")
     check(accounts.get_item(Key={"account_id": "refused"})["Item"]["suspended"],
           "the account is not suspended")
@@ -302,7 +403,7 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
         "id": "revoked", "request": {"account_ids": ["revoked"]}})
     task = run.ended_task(answer["task_ids"][0])
     equal(task["status"], "failed", "the task of the account that is refused")
-    operator.hears_of("revoked")
+    operator.hears_of("account suspended: revoked")
 
 
 def no_secret_is_anywhere(run: Deployment) -> None:
@@ -310,7 +411,7 @@ def no_secret_is_anywhere(run: Deployment) -> None:
     secrets = {run.cloud.key[1], "x" * 16, "y" * 16}
     tables = ("accounts", "scopes", "tasks", "resources", "changes")
     texts = {f"the log of {name}": "\n".join(run.log_lines(name)) for name in FUNCTIONS}
-    texts |= {f"table {name}": json.dumps(run.items(name), default=str) for name in tables}
+    texts |= {f"table {name}": json.dumps(run.items(name), default=repr) for name in tables}
     for place, text in texts.items():
         check(not any(secret in text for secret in secrets), f"a secret is in {place}")
 
@@ -342,6 +443,7 @@ def main() -> None:
         started = time.monotonic()
         outputs = stack.deploy(STACK, arguments.template.resolve(), arguments.sam,
                                ScheduleState="DISABLED")
+        allow_batches(stack)
         run = Deployment(stack, cloud, outputs, program)
         run.put_account("prod", cloud.key)
         operator = Operator(run)
@@ -357,6 +459,9 @@ def main() -> None:
             step(the_rows_equal_the_cloud)
             step(the_same_tick_again_starts_nothing, event, task_id)
             step(the_api_starts_a_sync_that_finds_no_change)
+            step(what_differs_is_found_and_nothing_else)
+            step(a_worker_out_of_time_hands_over)
+            step(a_task_past_its_deadline_is_ended)
             step(a_poisoned_message_is_dead_lettered_with_a_reason, operator)
             step(a_dead_work_message_is_its_regions_failure, operator)
             step(refused_credentials_suspend_the_account, operator)

@@ -131,7 +131,9 @@ class MiniStack(Server):
         environment = {
             "PATH": CLEAN_PATH, "HOME": str(home), "TMPDIR": str(home / "tmp"),
             "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1", "MINISTACK_REGION": REGION,
+            # An API's host ends in it, and nothing that ends in a number but an
+            # address is a host.
+            "MINISTACK_HOST": "localhost", "MINISTACK_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url, "LAMBDA_EXECUTOR": "local",
             "AUTH": "true" if auth else "false",
         }

@@ -290,31 +290,35 @@ fn the_main_of_a_function_only_wires() {
 #[test]
 fn no_test_file_is_forgotten() {
     for suite in ["tests/suite", "common/core/tests/properties"] {
-        assert_all_declared(&root().join(suite), "main.rs");
+        let folder = root().join(suite);
+        assert_all_declared(&folder, &folder.join("main.rs"));
     }
 }
 
-/// Every file and folder beside `declaring` is a module that it declares.
-fn assert_all_declared(folder: &Path, declaring: &str) {
-    let text = fs::read_to_string(folder.join(declaring)).expect("a module");
+/// Every file and folder of a module is a module that `declaring` declares.
+fn assert_all_declared(folder: &Path, declaring: &Path) {
+    let text = fs::read_to_string(declaring)
+        .unwrap_or_else(|error| panic!("no module declares {}: {error}", folder.display()));
     for name in entries(folder) {
         let path = folder.join(&name);
-        if name == declaring || (!path.is_dir() && !name.ends_with(".rs")) {
+        // Other files, and folders without sources, are data.
+        let is_module =
+            if path.is_dir() { !sources(&path).is_empty() } else { name.ends_with(".rs") };
+        if path == declaring || !is_module {
             continue;
         }
-        if path.is_dir() && sources(&path).is_empty() {
-            // Snapshots and other data.
-            continue;
-        }
-        let module = name.trim_end_matches(".rs");
-        let line = format!("mod {module};");
+        let line = format!("mod {};", name.trim_end_matches(".rs"));
+        let declares = |declared: &str| declared == line || declared == format!("pub {line}");
         assert!(
-            text.lines().any(|declared| declared.trim() == line || declared.trim() == format!("pub {line}")),
-            "{} is never compiled: add `{line}` to {declaring} beside it",
-            path.display()
+            text.lines().map(str::trim).any(declares),
+            "{} is never compiled: add `{line}` to {}",
+            path.display(),
+            declaring.display()
         );
         if path.is_dir() {
-            assert_all_declared(&path, "mod.rs");
+            let inside = path.join("mod.rs");
+            let beside = path.with_extension("rs");
+            assert_all_declared(&path, if inside.exists() { &inside } else { &beside });
         }
     }
 }

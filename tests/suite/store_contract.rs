@@ -97,6 +97,7 @@ contract! {
         a_continuation_finds_the_checkpoint,
         a_checkpoint_remembers_every_hash,
         a_checkpoint_that_saw_nothing_new_keeps_its_parts,
+        a_part_that_is_saved_again_is_as_the_last,
         a_checkpoint_that_begins_anew_forgets_older_parts,
         a_checkpoint_without_parts_cannot_hold_hashes,
         a_missing_part_is_an_error_and_not_an_empty_one,

@@ -1,10 +1,8 @@
 //! What every client of an AWS service here has in common.
 
 use std::error::Error;
-use std::time::Duration;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use backon::{BackoffBuilder, ExponentialBuilder};
 
 /// Returns an error for a person: the service's code and message, or what kept
 /// the request from being answered.
@@ -28,15 +26,4 @@ where
         cause = error.source();
     }
     text
-}
-
-/// Returns the waits before retrying the parts of a batch that a service left
-/// undone, each with jitter. Whole requests are retried by the SDK.
-pub(crate) fn batch_backoff() -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(5))
-        .with_max_times(6)
-        .with_jitter()
-        .build()
 }

@@ -48,7 +48,7 @@ impl FunctionConfig {
     ///
     /// Names the first variable that is missing or wrong.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| env::var(name))
+        Self::from_variables(env::var)
     }
 
     fn from_variables(

@@ -148,7 +148,7 @@ impl EnvAndSecretsManager {
         Self { read, client, remembered: Mutex::default() }
     }
 
-    fn from_env(&self, prefix: &str) -> Result<Credentials, CredentialError> {
+    fn in_env(&self, prefix: &str) -> Result<Credentials, CredentialError> {
         let needed = |suffix: &str| {
             let name = format!("{prefix}_{suffix}");
             self.variable(&name)?.ok_or(CredentialError::MissingVariable { name })
@@ -174,7 +174,7 @@ impl EnvAndSecretsManager {
         }
     }
 
-    async fn from_secret(&self, secret: &str) -> Result<Credentials, CredentialError> {
+    async fn in_secret(&self, secret: &str) -> Result<Credentials, CredentialError> {
         if let Some((until, credentials)) = self.remembered().get(secret)
             && Instant::now() < *until
         {
@@ -206,8 +206,8 @@ impl CredentialSource for EnvAndSecretsManager {
         reference: &CredentialsRef,
     ) -> Result<Credentials, CredentialError> {
         match reference {
-            CredentialsRef::Env(prefix) => self.from_env(prefix),
-            CredentialsRef::SecretArn(secret) => self.from_secret(secret).await,
+            CredentialsRef::Env(prefix) => self.in_env(prefix),
+            CredentialsRef::SecretArn(secret) => self.in_secret(secret).await,
         }
     }
 
@@ -385,14 +385,19 @@ mod tests {
             .respond_with(ResponseTemplate::new(status).set_body_json(body))
             .mount(&server)
             .await;
+        let source = source_at(&server.uri());
+        (server, source)
+    }
+
+    fn source_at(url: &str) -> EnvAndSecretsManager {
         let config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
-            .endpoint_url(server.uri())
+            .endpoint_url(url)
             .retry_config(RetryConfig::disabled())
             .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
             .build();
-        (server, EnvAndSecretsManager::new(Some(Client::from_conf(config))))
+        EnvAndSecretsManager::new(Some(Client::from_conf(config)))
     }
 
     fn secret(text: &str) -> serde_json::Value {
@@ -460,8 +465,13 @@ mod tests {
             assert_eq!(error.class(), class, "{error}");
             assert!(error.to_string().contains(code), "{error}");
         }
-        let (server, source) = answering(200, json!({})).await;
-        drop(server);
+    }
+
+    #[tokio::test]
+    async fn a_service_out_of_reach_may_answer_later() {
+        // Nobody listens on a port that was just let go.
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let source = source_at(&format!("http://{address}"));
         let error = source.credentials(&reference()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Network, "{error}");
     }

@@ -1,9 +1,8 @@
 //! One attempt at a scope: from the lease to how it ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cloud_sync_core::account::{Account, Region, Suspension};
+use cloud_sync_core::account::{Account, Region};
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::lease::{Checkpoint, Findings, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
@@ -14,7 +13,6 @@ use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{Cost, RegionError, RegionResult, SyncTask};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
-use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::queue::messages::result_message;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +21,7 @@ use thiserror::Error;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::tally::Tally;
-use crate::{Action, Delivered, RegionSync, backoff};
+use crate::{Action, Delivered, RegionSync};
 
 /// How far a task's deadline is pushed out by every part of it that begins.
 const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
@@ -398,103 +396,6 @@ impl Work<'_> {
         self.store.save_checkpoint(&self.lease, &checkpoint, &seen).await?;
         self.before.checkpoint = Some(checkpoint);
         Ok(())
-    }
-
-    /// Returns how an attempt ends that was stopped: the one place where an
-    /// error's class decides.
-    async fn ending_after(&mut self, stop: Stop) -> Result<Ending, Stop> {
-        let now = self.sync.clock.now();
-        let again = backoff(self.delivered.receive_count);
-        let error = match stop {
-            Stop::Cancelled => return Ok(Ending::Cancelled),
-            Stop::Stalled(error) => {
-                let error = RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);
-                return Ok(Ending::Failed { error, clean: true });
-            }
-            Stop::Store(_) | Stop::Queue(_) | Stop::OutOfTime => {
-                let error =
-                    RegionError::new(ErrorClass::Internal, "BrokenOff", &stop.to_string(), now);
-                return Ok(self.again_or_failed(again, error, false));
-            }
-            Stop::Vendor(error) => error,
-        };
-        let recorded = RegionError::of_vendor(&error, now);
-        match error.class.handling() {
-            Handling::SkipRegion => Ok(Ending::Skipped),
-            Handling::StopAccount => {
-                self.suspend(&error, now).await?;
-                Ok(Ending::Failed { error: recorded, clean: true })
-            }
-            Handling::Record | Handling::FailRegion => Ok(Ending::Failed { error: recorded, clean: true }),
-            Handling::Retry | Handling::Wait => {
-                let after = error.retry_after.unwrap_or(again).max(Duration::from_secs(1));
-                let is_clean = self.save_progress().await;
-                Ok(self.again_or_failed(after, recorded, is_clean))
-            }
-        }
-    }
-
-    /// Saves a checkpoint for the next attempt, if it can: without one that
-    /// attempt only begins anew. Returns whether every write is whole.
-    async fn save_progress(&mut self) -> bool {
-        let saved = match self.settle_doubtful().await {
-            Ok(()) => self.save_checkpoint().await,
-            Err(stop) => Err(stop),
-        };
-        if let Err(error) = &saved {
-            tracing::warn!(%error, "no checkpoint could be saved");
-        }
-        saved.is_ok()
-    }
-
-    fn again_or_failed(&self, after: Duration, error: RegionError, clean: bool) -> Ending {
-        let give_up_at = self.result.start_time + self.sync.settings.give_up_after;
-        let comes_at = SignedDuration::try_from(after)
-            .ok()
-            .and_then(|after| self.sync.clock.now().checked_add(after).ok());
-        if comes_at.is_none_or(|at| at > give_up_at) {
-            Ending::Failed { error, clean }
-        } else {
-            Ending::Again { after, error, clean }
-        }
-    }
-
-    async fn suspend(&self, error: &VendorError, now: Timestamp) -> Result<(), Stop> {
-        let suspension = Suspension {
-            at: now,
-            code: error.code.clone(),
-            reason: error.message.clone(),
-            task_id: self.message().task_id.clone(),
-            credentials_digest: self.credentials_digest.clone(),
-        };
-        self.sync.credentials.forget(&self.account.credentials).await;
-        if self.store.suspend(&self.account.id, &suspension).await? {
-            let notice = Notice::account_suspended(
-                &self.account.id,
-                &suspension,
-            );
-            self.sync.tell(&notice).await;
-        }
-        Ok(())
-    }
-
-    async fn tell_of_held(&self) {
-        let notice = Notice::deletions_held(
-            &self.scope,
-            &self.message().task_id,
-            self.tally.held(),
-        );
-        // Once is enough: the same rows held again are no news.
-        if self.before.findings.held_count == 0 {
-            self.sync.tell(&notice).await;
-        }
-    }
-
-    /// Records the failure of a secondary call; what it would have told stays
-    /// unknown.
-    pub(crate) fn note_secondary(&mut self, error: &VendorError) {
-        tracing::warn!(api = error.api, code = error.code, error = error.message, "secondary call");
-        self.result.record(RegionError::of_vendor(error, self.sync.clock.now()));
     }
 
     /// Returns what is known of the scope after this ending, if that is more

@@ -15,6 +15,7 @@ mod details;
 pub mod event;
 mod recovery;
 mod tally;
+mod trouble;
 mod walk;
 
 use std::panic::AssertUnwindSafe;

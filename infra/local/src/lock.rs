@@ -83,7 +83,11 @@ impl WriterLock {
     /// # Errors
     ///
     /// Another process still has it, or the lock file cannot be made.
-    pub async fn acquire(database: &Path, command: &str, wait: Duration) -> Result<Self, LockError> {
+    pub async fn acquire(
+        database: &Path,
+        command: &str,
+        wait: Duration,
+    ) -> Result<Self, LockError> {
         let path = lock_path(database);
         let failed = |source| LockError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();

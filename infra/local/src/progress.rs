@@ -14,12 +14,21 @@ use crate::table::{count, duration};
 /// At most so many regions are named as being worked on.
 const MOST_NAMED: usize = 5;
 
+/// What there is to tell of a region.
+#[derive(PartialEq, Eq, Hash)]
+enum Told {
+    /// This attempt did not succeed, and another follows.
+    Attempt(u32),
+    /// It ended.
+    End,
+}
+
 /// Shows reports as they come.
 pub struct Progress<'a> {
     output: &'a Output,
     bar: Option<ProgressBar>,
-    /// The regions whose end was shown, by task.
-    shown: HashSet<(String, String)>,
+    /// What was told, of each region of each task.
+    told: HashSet<(String, String, Told)>,
 }
 
 impl<'a> Progress<'a> {
@@ -33,31 +42,39 @@ impl<'a> Progress<'a> {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { output, bar, shown: HashSet::new() }
+        Self { output, bar, told: HashSet::new() }
     }
 
     /// Shows where tasks stand.
     pub fn observe(&mut self, reports: &[TaskReport]) {
-        match &self.bar {
-            Some(bar) => {
-                let regions: usize = reports.iter().map(|report| report.task.regions.len()).sum();
-                let ended = reports.iter().flat_map(ended).count();
-                bar.set_length(regions as u64);
-                bar.set_position(ended as u64);
-                bar.set_message(message(reports));
+        if let Some(bar) = &self.bar {
+            let regions: usize = reports.iter().map(|report| report.task.regions.len()).sum();
+            let ended = reports.iter().flat_map(ended).count();
+            bar.set_length(regions as u64);
+            bar.set_position(ended as u64);
+            bar.set_message(message(reports));
+        }
+        for report in reports {
+            for result in &report.region_results {
+                self.tell(&report.task, result);
             }
-            None => self.tell_ended(reports),
         }
     }
 
-    fn tell_ended(&mut self, reports: &[TaskReport]) {
-        for report in reports {
-            for result in ended(report) {
-                let key = (result.task_id.clone(), result.region.clone());
-                if self.shown.insert(key) {
-                    self.output.remark(line(&report.task, result));
-                }
+    fn tell(&mut self, task: &SyncTask, result: &RegionResult) {
+        let (news, line) = match (result.status.is_terminal(), result.errors.last()) {
+            // The bar says that.
+            (true, _) if self.bar.is_some() => return,
+            (true, _) => (Told::End, line(task, result)),
+            (false, Some(error)) => {
+                let scope = task.scope(&result.region);
+                let line = format!("{scope}: trying again: {}: {}", error.code, error.error);
+                (Told::Attempt(result.attempts), line)
             }
+            (false, None) => return,
+        };
+        if self.told.insert((result.task_id.clone(), result.region.clone(), news)) {
+            self.output.remark(line.replace('\n', " "));
         }
     }
 }
@@ -126,5 +143,5 @@ fn line(task: &SyncTask, result: &RegionResult) -> String {
     if let Some(error) = result.errors.last() {
         line.push_str(&format!("; {}: {}", error.code, error.error));
     }
-    line.replace('\n', " ")
+    line
 }

@@ -34,6 +34,21 @@ pub fn table(columns: &[Column]) -> Table {
     table
 }
 
+/// Returns an empty table with a column of labels, and one of values for each
+/// title.
+#[must_use]
+pub fn titled<'a>(titles: impl Iterator<Item = &'a str>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header([""].into_iter().chain(titles).map(cell));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
 /// Returns a cell whose text is safe to measure and to show, on one line.
 #[must_use]
 pub fn cell(text: impl AsRef<str>) -> Cell {
@@ -50,7 +65,8 @@ pub fn bars(counts: &[(String, u64)]) -> String {
         // What is there is seen, however little it is.
         let eighths = if *count > 0 { eighths.max(1) } else { 0 };
         let whole = "█".repeat(usize::try_from(eighths / 8).unwrap_or(0));
-        let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][usize::try_from(eighths % 8).unwrap_or(0)];
+        let part =
+            ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][usize::try_from(eighths % 8).unwrap_or(0)];
         format!("  {label:width$}  {whole}{part} {count}")
     };
     counts.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -87,7 +103,8 @@ mod tests {
 
     #[test]
     fn bars_are_in_proportion_and_never_vanish() {
-        let text = bars(&[("a".into(), 1000), ("bb".into(), 500), ("c".into(), 1), ("d".into(), 0)]);
+        let text =
+            bars(&[("a".into(), 1000), ("bb".into(), 500), ("c".into(), 1), ("d".into(), 0)]);
         let lines: Vec<_> = text.lines().collect();
         let length = |line: &str| line.matches('█').count();
         assert_eq!((length(lines[0]), length(lines[1])), (40, 20));

@@ -201,6 +201,19 @@ pub async fn a_checkpoint_that_saw_nothing_new_keeps_its_parts(store: Arc<dyn St
     assert_eq!(store.scope(&scope).await.unwrap().checkpoint, Some(more));
 }
 
+pub async fn a_part_that_is_saved_again_is_as_the_last(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    for (chunks, hashes) in [(1, [1]), (2, [2]), (2, [3])] {
+        store.save_checkpoint(&held, &checkpoint("t", chunks), &hashes).await.unwrap();
+    }
+    assert_eq!(seen(&*store, &scope, &checkpoint("t", 2)).await, [1, 3]);
+    store.save_checkpoint(&held, &checkpoint("t", 1), &[4]).await.unwrap();
+    assert_eq!(seen(&*store, &scope, &checkpoint("t", 1)).await, [4]);
+    let older = store.checkpoint_seen(&scope, &checkpoint("t", 2)).await;
+    assert!(matches!(older, Err(StoreError::Corrupt { .. })), "the first part begins anew");
+}
+
 pub async fn a_checkpoint_that_begins_anew_forgets_older_parts(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let held = lease(&*store, &scope, "a", "t", 0).await;

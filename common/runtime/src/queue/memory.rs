@@ -4,7 +4,6 @@
 //! it. A receiver sleeps until a message is sent or becomes visible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -304,9 +303,8 @@ impl Queue for MemoryQueue {
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
         let give_up_at = Instant::now() + wait.min(LONGEST_DELAY);
         loop {
-            let mut changed = pin!(self.changed.notified());
-            // From here on nothing sent is missed.
-            changed.as_mut().enable();
+            // Before looking, so that nothing sent meanwhile is missed.
+            let changed = self.changed.notified();
             let look_again_at = match self.take(most.clamp(1, MOST_RECEIVED)) {
                 Ok(deliveries) => return Ok(deliveries),
                 Err(_) if Instant::now() >= give_up_at => return Ok(Vec::new()),

@@ -9,12 +9,13 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     Message, MessageSystemAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
+use backon::{BackoffBuilder, ExponentialBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{
     Delivery, LONGEST_DELAY, MOST_BYTES, MOST_RECEIVED, Outgoing, Queue, QueueError, Result,
 };
-use crate::aws::{batch_backoff, explain};
+use crate::aws::explain;
 
 /// At most so many messages in one request.
 const MOST_IN_BATCH: usize = 10;
@@ -61,7 +62,7 @@ impl SqsQueue {
     async fn send_batch(&self, batch: &[&Outgoing]) -> Result<Vec<String>> {
         let mut open = batch.to_vec();
         let mut refusals = Vec::new();
-        let mut waits = batch_backoff();
+        let mut waits = waits();
         loop {
             let sent = self
                 .client
@@ -178,6 +179,17 @@ impl Queue for SqsQueue {
             .map_err(|error| self.failed("DeleteMessage", &error))?;
         Ok(())
     }
+}
+
+/// Returns the waits before what SQS did not take of a request is sent again,
+/// each with jitter. Whole requests are retried by the SDK.
+fn waits() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(6)
+        .with_jitter()
+        .build()
 }
 
 /// Splits messages into requests that SQS takes.
@@ -394,7 +406,7 @@ mod tests {
         let error = queue.send(&[message("1", "a"), message("1", "b")]).await.unwrap_err();
         assert!(matches!(error, QueueError::NotSent { failed: 1, .. }), "{error}");
         let requests = requests(&server).await;
-        assert_eq!(requests.len(), 1 + batch_backoff().count(), "it ends");
+        assert_eq!(requests.len(), 1 + waits().count(), "it ends");
         assert!(!requests.concat().contains(&"b".to_owned()));
     }
 

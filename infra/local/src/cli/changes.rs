@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use cloud_sync_core::change::{Change, ChangeKind};
-use cloud_sync_core::diff::Field;
+use cloud_sync_core::diff::{Field, FieldChange};
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -104,7 +104,10 @@ pub(super) fn change_table<'a>(
             .fields
             .iter()
             .filter(|(field, _)| is_telling(change, **field))
-            .map(|(field, values)| (field.as_str(), shown(&values.old), shown(&values.new)))
+            .map(|(field, values)| {
+                let (old, new) = shown_pair(values);
+                (field.as_str(), old, new)
+            })
             .collect();
         if fields.is_empty() {
             fields.push(("", String::new(), String::new()));
@@ -137,24 +140,46 @@ fn is_telling(change: &Change, field: Field) -> bool {
     }
 }
 
-/// Returns a field's value as people read it, cut where it is long.
-fn shown(value: &Value) -> String {
-    let text = match value {
+/// Returns old and new value as people read them: of long sets only what one
+/// has and the other has not.
+fn shown_pair(values: &FieldChange) -> (String, String) {
+    let (old, new) = (text_of(&values.old), text_of(&values.new));
+    let is_long = old.chars().count().max(new.chars().count()) > LONGEST_VALUE;
+    let (old, new) = match (&values.old, &values.new) {
+        (Value::Array(olds), Value::Array(news)) if is_long => {
+            let only = |ones: &[Value], others: &[Value]| {
+                let rest = ones.iter().filter(|one| !others.contains(one)).map(text_of);
+                ["…".to_owned()].into_iter().chain(rest).collect::<Vec<_>>().join(", ")
+            };
+            (only(olds, news), only(news, olds))
+        }
+        _ => (old, new),
+    };
+    (cut(&old), cut(&new))
+}
+
+/// Returns a text, cut where it is long.
+fn cut(text: &str) -> String {
+    text.char_indices()
+        .nth(LONGEST_VALUE)
+        .map_or_else(|| text.to_owned(), |(end, _)| format!("{}…", &text[..end]))
+}
+
+/// Returns a value as people read it.
+fn text_of(value: &Value) -> String {
+    match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
         Value::Object(disk) if disk.contains_key("size_gib") || disk.contains_key("category") => {
-            disk.get("id").map(shown).unwrap_or_default()
+            disk.get("id").map(text_of).unwrap_or_default()
         }
         Value::Object(entries) => {
-            let pairs = entries.iter().map(|(key, value)| format!("{key}={}", shown(value)));
+            let pairs = entries.iter().map(|(key, value)| format!("{key}={}", text_of(value)));
             pairs.collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
-    };
-    text.char_indices()
-        .nth(LONGEST_VALUE)
-        .map_or_else(|| text.clone(), |(end, _)| format!("{}…", &text[..end]))
+    }
 }
 
 /// The changes of several accounts as one sequence in order of time, read a
@@ -174,11 +199,7 @@ struct Source {
 }
 
 impl<'a> Merged<'a> {
-    fn of_accounts(
-        store: &'a dyn Store,
-        accounts: Vec<String>,
-        since: Option<Timestamp>,
-    ) -> Self {
+    fn of_accounts(store: &'a dyn Store, accounts: Vec<String>, since: Option<Timestamp>) -> Self {
         let source = |account_id| Source {
             account_id,
             read: VecDeque::new(),

@@ -19,9 +19,7 @@ use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::Store;
 use jiff::SignedDuration;
 use serde::Serialize;
-use simulated_cloud::{
-    AccessKey, Churn, ChurnReport, Plan, SimulatedCloud, Which, World, spread,
-};
+use simulated_cloud::{AccessKey, Churn, ChurnReport, Plan, SimulatedCloud, Which, World, spread};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -192,9 +190,9 @@ fn broken_off(report: &SyncReport, cancel: &CancellationToken, output: &Output) 
     let failed = report.tasks.iter().find(|report| report.task.status != TaskStatus::Success);
     let failure = failed.map(|report| report.task.error_message.clone().unwrap_or_default());
     let problem = report.problems.first().map(|problem| problem.message.clone());
-    let reason = failure.or(problem).or_else(|| {
-        report.tasks.is_empty().then(|| "nothing was synced".to_owned())
-    })?;
+    let reason = failure
+        .or(problem)
+        .or_else(|| report.tasks.is_empty().then(|| "nothing was synced".to_owned()))?;
     output.problem(format!("error: the demo's sync did not succeed: {reason}"));
     Some(FAILED)
 }

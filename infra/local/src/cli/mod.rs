@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.global.json, cli.global.quiet);
     cloud_sync_runtime::telemetry::init_local(
-        log_directives(cli.global.verbose),
+        log_directives(cli.command.as_ref(), cli.global.verbose),
         output.logs(),
         logs_to_terminal(),
     );
@@ -78,11 +78,15 @@ pub fn main() -> ExitCode {
 
 /// Returns what is logged. The embedded database calls every condition that
 /// does not hold an error; the service counts on them.
-const fn log_directives(verbosity: u8) -> &'static str {
-    match verbosity {
-        0 => "warn,dynoxide=off",
-        1 => "info,dynoxide=off",
-        2 => "debug,dynoxide=off,hyper=info,h2=info,rustls=info,aws_smithy=info,aws_sdk=info",
+const fn log_directives(command: Option<&Command>, verbosity: u8) -> &'static str {
+    match (verbosity, command) {
+        (0, Some(Command::Serve(_))) | (1, _) => "info,dynoxide=off",
+        // What goes wrong in a sync is in what the command shows.
+        (0, _) => {
+            "warn,dynoxide=off,region_sync=off,finalizer=off,cloud_sync_dispatch=off,\
+             cloud_sync_runtime::notify=off"
+        }
+        (2, _) => "debug,dynoxide=off,hyper=info,h2=info,rustls=info,aws_smithy=info,aws_sdk=info",
         _ => "trace",
     }
 }

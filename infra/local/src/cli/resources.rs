@@ -134,9 +134,8 @@ fn is_wanted(row: &Row, args: &ResourcesArgs) -> bool {
         let tag = resource.tags.get(key);
         tag.is_some_and(|tag| value.as_ref().is_none_or(|value| tag == value))
     };
-    let has_ip = |ip: &String| {
-        resource.public_ips.contains(ip) || resource.private_ips.contains(ip)
-    };
+    let has_ip =
+        |ip: &String| resource.public_ips.contains(ip) || resource.private_ips.contains(ip);
     (args.ids.is_empty() || args.ids.contains(&resource.id))
         && (args.statuses.is_empty() || args.statuses.contains(&resource.status))
         && args.tags.iter().all(has_tag)

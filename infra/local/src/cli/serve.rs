@@ -39,7 +39,13 @@ pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8>
     let tables = Tables::write(&args.storage, args.write, "cloud-sync serve").await?;
     let cancel = cancelled_by_ctrl_c()?;
     let served = async {
-        let parts = connect::parts(&tables, &args.storage, (&args.queues, args.write), vendors, credentials);
+        let parts = connect::parts(
+            &tables,
+            &args.storage,
+            (&args.queues, args.write),
+            vendors,
+            credentials,
+        );
         let parts = parts.await?;
         tokio::select! {
             served = serve(args, &accounts, parts, listener, &cancel, output) => served,

@@ -95,7 +95,8 @@ async fn look(store: &dyn Store) -> anyhow::Result<Overview> {
 
 fn show(overview: &Overview, output: &Output) -> anyhow::Result<()> {
     if overview.accounts.is_empty() {
-        output.text("there is no account yet; `cloud-sync sync --config accounts.toml` adds some")?;
+        output
+            .text("there is no account yet; `cloud-sync sync --config accounts.toml` adds some")?;
         return Ok(());
     }
     output.text(account_table(overview).to_string())?;

@@ -1,15 +1,20 @@
 //! What tasks came to, for people.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
+use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_dispatch::Problem;
+use comfy_table::Table;
 
 use crate::output::Output;
 use crate::service::{SyncReport, TaskReport};
-use crate::table::{bars, cell, count, duration, table, time};
+use crate::table::{bars, cell, count, duration, table, time, titled};
 
-/// At most so many errors of a task are shown.
+/// At most so many tasks are shown side by side.
+const MOST_COLUMNS: usize = 3;
+
+/// At most so many sorts of errors of a task are shown.
 const MOST_ERRORS: usize = 20;
 
 /// At most so many regions are drawn.
@@ -18,8 +23,10 @@ const MOST_BARS: usize = 30;
 /// Shows what a sync came to.
 pub(super) fn sync(report: &SyncReport, output: &Output) -> io::Result<()> {
     let tasks: Vec<_> = report.tasks.iter().map(|report| &report.task).collect();
-    if !tasks.is_empty() {
-        output.text(task_table(&tasks).to_string())?;
+    match tasks.len() {
+        0 => {}
+        1..=MOST_COLUMNS => output.text(task_sheet(&tasks).to_string())?,
+        _ => output.text(task_table(&tasks).to_string())?,
     }
     for report in &report.tasks {
         regions(report, output)?;
@@ -37,47 +44,83 @@ pub(super) fn sync(report: &SyncReport, output: &Output) -> io::Result<()> {
 }
 
 /// Returns a table of tasks, one a line.
-pub(super) fn task_table(tasks: &[&SyncTask]) -> comfy_table::Table {
+pub(super) fn task_table(tasks: &[&SyncTask]) -> Table {
     let mut table = table(&[
         ("TASK", false),
         ("ACCOUNT", false),
         ("KIND", false),
         ("MODE", false),
         ("STATUS", false),
-        ("STARTED (UTC)", false),
         ("TOOK", true),
         ("TOTAL", true),
         ("ADDED", true),
         ("UPDATED", true),
         ("DELETED", true),
-        ("UNCHANGED", true),
         ("ERRORS", true),
-        ("API CALLS", true),
-        ("READ UNITS", true),
-        ("WRITE UNITS", true),
     ]);
     for task in tasks {
-        let (counts, cost) = (&task.counts, &task.cost);
+        let counts = &task.counts;
         table.add_row([
             cell(&task.task_id),
             cell(&task.account_id),
             cell(task.resource_type.as_str()),
             cell(task.mode.as_str()),
             cell(task.status.as_str()),
-            cell(time(task.start_time)),
             cell(task.duration_ms.map_or_else(|| "-".to_owned(), duration)),
             cell(count(counts.total_count)),
             cell(count(counts.added_count)),
             cell(count(counts.updated_count)),
             cell(count(counts.deleted_count)),
-            cell(count(counts.unchanged_count)),
             cell(count(counts.error_count)),
-            cell(count(cost.api_calls)),
-            cell(format!("{:.1}", cost.read_units)),
-            cell(format!("{:.1}", cost.write_units)),
         ]);
     }
     table
+}
+
+/// Returns everything about a few tasks, side by side.
+pub(super) fn task_sheet(tasks: &[&SyncTask]) -> Table {
+    let sheets = tasks.iter().map(|task| {
+        let took = task.duration_ms.map_or_else(|| "-".to_owned(), duration);
+        let mut lines = vec![
+            ("account", task.account_id.clone()),
+            ("kind", task.resource_type.to_string()),
+            ("mode", task.mode.as_str().to_owned()),
+            ("status", task.status.as_str().to_owned()),
+            ("started (UTC)", time(task.start_time)),
+        ];
+        lines.extend(figures(&task.counts, &task.cost, took));
+        (task.task_id.clone(), lines)
+    });
+    sheet(&sheets.collect::<Vec<_>>())
+}
+
+/// Returns what syncs counted, and what they cost.
+pub(super) fn figures(counts: &Counts, cost: &Cost, took: String) -> Vec<(&'static str, String)> {
+    vec![
+        ("took", took),
+        ("listed", count(counts.total_count)),
+        ("added", count(counts.added_count)),
+        ("updated", count(counts.updated_count)),
+        ("deleted", count(counts.deleted_count)),
+        ("unchanged", count(counts.unchanged_count)),
+        ("held back from deletion", count(counts.held_count)),
+        ("errors", count(counts.error_count)),
+        ("API calls to the vendor", count(cost.api_calls)),
+        ("read units", format!("{:.1}", cost.read_units)),
+        ("write units", format!("{:.1}", cost.write_units)),
+    ]
+}
+
+/// Returns a table with a column for each title, and its values below.
+pub(super) fn sheet(columns: &[(String, Vec<(&'static str, String)>)]) -> Table {
+    let mut sheet = titled(columns.iter().map(|(title, _)| title.as_str()));
+    let labels = columns.first().map_or(&[][..], |(_, lines)| lines);
+    for (index, (label, _)) in labels.iter().enumerate() {
+        let values =
+            columns.iter().map(|(_, lines)| cell(lines.get(index).map_or("", |(_, value)| value)));
+        sheet.add_row([cell(label)].into_iter().chain(values));
+    }
+    sheet
 }
 
 /// Draws what a task listed in each region, and shows its errors.
@@ -105,36 +148,61 @@ fn region_count(result: &RegionResult) -> (String, u64) {
     (label, result.counts.total_count)
 }
 
+/// Errors of one sort: of one class, code and call.
+struct ErrorGroup<'a> {
+    first: &'a RegionError,
+    regions: BTreeSet<&'a str>,
+    count: u64,
+}
+
+/// Shows the errors of a task, those of one sort as one.
 fn errors(report: &TaskReport, output: &Output) -> io::Result<()> {
-    let all = || {
-        report.region_results.iter().flat_map(|r| r.errors.iter().map(move |e| (&r.region, e)))
-    };
-    if all().next().is_none() {
+    let mut groups: BTreeMap<_, ErrorGroup<'_>> = BTreeMap::new();
+    for result in &report.region_results {
+        for error in &result.errors {
+            let call = error.error.split(':').next().unwrap_or_default();
+            let group = groups.entry((error.class, &error.code, call)).or_insert(ErrorGroup {
+                first: error,
+                regions: BTreeSet::new(),
+                count: 0,
+            });
+            group.regions.insert(&result.region);
+            group.count += 1;
+        }
+    }
+    if groups.is_empty() {
         return Ok(());
     }
     let mut table = table(&[
-        ("REGION", false),
-        ("RESOURCE", false),
+        ("ERRORS", true),
+        ("WHERE", false),
         ("CLASS", false),
         ("CODE", false),
-        ("ERROR", false),
+        ("FIRST OF THEM", false),
     ]);
-    for (region, error) in all().take(MOST_ERRORS) {
+    for group in groups.values().take(MOST_ERRORS) {
+        let resource = group.first.resource_id.as_ref().map(|id| format!("{id}: "));
         table.add_row([
-            cell(region),
-            cell(error.resource_id.as_deref().unwrap_or("-")),
-            cell(error.class.as_str()),
-            cell(&error.code),
-            cell(&error.error),
+            cell(count(group.count)),
+            cell(some_of(&group.regions)),
+            cell(group.first.class.as_str()),
+            cell(&group.first.code),
+            cell(resource.unwrap_or_default() + &group.first.error),
         ]);
     }
-    output.text(format!("\nErrors of {}\n{table}", report.task.task_id))?;
-    let (shown, all) = (all().count().min(MOST_ERRORS), report.task.counts.error_count);
-    if all > shown as u64 {
-        let id = &report.task.task_id;
-        output.text(format!("  {shown} of {} errors; `cloud-sync tasks {id} --json` shows those kept", count(all)))?;
+    let id = &report.task.task_id;
+    output.text(format!("\nErrors of {id}; `cloud-sync tasks {id} --json` has each\n{table}"))
+}
+
+/// Returns the first names of a set, and how many more there are.
+fn some_of(names: &BTreeSet<&str>) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<_> = names.iter().take(SHOWN).copied().collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    Ok(())
 }
 
 /// Says for which accounts nothing could be started, and why.

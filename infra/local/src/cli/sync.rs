@@ -12,9 +12,7 @@ use cloud_sync_runtime::store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::args::SyncArgs;
-use super::config::{
-    check_kinds, choose, credentials_hint, is_refusal, load, with_credentials,
-};
+use super::config::{check_kinds, choose, credentials_hint, is_refusal, load, with_credentials};
 use super::{FAILED, PARTIAL, SUCCESS, UsageError, summary};
 use crate::connect::{self, Tables};
 use crate::output::Output;
@@ -36,8 +34,13 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
     let tables = Tables::write(&args.storage, args.write, "cloud-sync sync").await?;
     let cancel = cancelled_by_ctrl_c()?;
     let report = async {
-        let parts =
-            connect::parts(&tables, &args.storage, (&args.queues, args.write), vendors, credentials.clone());
+        let parts = connect::parts(
+            &tables,
+            &args.storage,
+            (&args.queues, args.write),
+            vendors,
+            credentials.clone(),
+        );
         anyhow::Ok(sync(args, &ready, parts.await?, &cancel, output).await?)
     }
     .await;
@@ -93,9 +96,9 @@ pub(super) async fn put_accounts(
 }
 
 fn without_credentials(problems: &[Problem]) -> String {
-    let lines = problems.iter().map(|problem| {
-        format!("account '{}': {}", problem.account_id, problem.message)
-    });
+    let lines = problems
+        .iter()
+        .map(|problem| format!("account '{}': {}", problem.account_id, problem.message));
     lines.collect::<Vec<_>>().join("\nerror: ")
 }
 

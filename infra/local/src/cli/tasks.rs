@@ -30,7 +30,7 @@ async fn show(store: &dyn Store, id: &str, output: &Output) -> anyhow::Result<u8
     if output.is_json() {
         output.json(&report)?;
     } else {
-        output.text(summary::task_table(&[&report.task]).to_string())?;
+        output.text(summary::task_sheet(&[&report.task]).to_string())?;
         summary::regions(&report, output)?;
     }
     Ok(SUCCESS)
@@ -42,9 +42,7 @@ async fn list(store: &dyn Store, args: &TasksArgs, output: &Output) -> anyhow::R
         let query = TaskQuery { account_id, since: None, limit: args.limit };
         tasks.extend(store.tasks(&query).await?);
     }
-    tasks.sort_unstable_by(|a, b| {
-        (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id))
-    });
+    tasks.sort_unstable_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));
     tasks.truncate(args.limit);
     if output.is_json() {
         for task in &tasks {

@@ -32,9 +32,7 @@ pub(crate) fn add_instance(
     rng: &mut impl Rng,
 ) -> Option<u64> {
     let code = state.next_code();
-    let serial = state.serial;
-    let now = state.now;
-    let mut instance = draw(serial, now, birth, rng);
+    let mut instance = draw(state, birth, rng);
     if !instance.classic && instance.public_ip.is_none() && chance(rng, 30) {
         let eip = new_eip(state, rng);
         instance.wants_public = false;
@@ -117,7 +115,8 @@ fn private_ip(serial: u64, classic: bool) -> Ipv4Addr {
     }
 }
 
-fn draw(serial: u64, now: Minute, birth: Birth, rng: &mut impl Rng) -> Instance {
+fn draw(state: &State, birth: Birth, rng: &mut impl Rng) -> Instance {
+    let (serial, now) = (state.serial, state.now);
     let classic = birth == Birth::Old && chance(rng, 4);
     let created = match birth {
         Birth::Old => now - rng.random_range(60..PAST),
@@ -143,7 +142,7 @@ fn draw(serial: u64, now: Minute, birth: Birth, rng: &mut impl Rng) -> Instance 
         public_ip: (wants_public && !lost_public).then(|| public_ip(serial)),
         eip: None,
         groups: draw_groups(rng),
-        tags: draw_tags(rng),
+        tags: state.tag_sets.draw(rng),
         extra: draw_extra(serial, classic, status, rng),
         disks: Vec::new(),
         status,
@@ -182,18 +181,33 @@ fn draw_groups(rng: &mut impl Rng) -> Box<[u8]> {
     groups.into()
 }
 
-fn draw_tags(rng: &mut impl Rng) -> Option<Arc<[Tag]>> {
-    let tag = |key: &str, value: &str| -> Tag { (key.into(), value.into()) };
-    let env = *["prod", "staging", "dev", "测试"].choose(rng).unwrap_or(&"dev");
-    match rng.random_range(0..10) {
-        0 => None,
-        1 => Some(Arc::from([])),
-        2..=5 => Some(Arc::from([tag("env", env), tag("team", "基础架构")])),
-        6 | 7 => Some(Arc::from([tag("env", env), tag("empty", ""), tag("Owner", "ops team+1")])),
-        8 => Some(Arc::from([tag("acs:autoscaling:scalingGroupId", "asg-1"), tag("env", env)])),
-        _ => Some(
-            (0..20).map(|n| tag(&format!("key-{n:02}"), &format!("值 {n} / * ~ & = +"))).collect(),
-        ),
+/// Tags as many instances have them; instances share what they hold.
+pub(crate) struct TagSets(Vec<Option<Arc<[Tag]>>>);
+
+impl TagSets {
+    /// Makes the sets there are, the more frequent ones more than once.
+    pub(crate) fn new() -> Self {
+        let tag = |key: &str, value: &str| -> Tag { (key.into(), value.into()) };
+        let mut sets = Vec::new();
+        for env in ["prod", "staging", "dev", "测试"] {
+            let team: Arc<[Tag]> = Arc::from([tag("env", env), tag("team", "基础架构")]);
+            let owner: Arc<[Tag]> =
+                Arc::from([tag("env", env), tag("empty", ""), tag("Owner", "ops team+1")]);
+            sets.extend([None, Some(Arc::from([]))]);
+            sets.extend(std::iter::repeat_n(Some(team), 4));
+            sets.extend(std::iter::repeat_n(Some(owner), 2));
+            sets.push(Some(Arc::from([
+                tag("acs:autoscaling:scalingGroupId", "asg-1"),
+                tag("env", env),
+            ])));
+            let most = (0..20).map(|n| tag(&format!("key-{n:02}"), &format!("值 {n} / * ~ & = +")));
+            sets.push(Some(most.collect()));
+        }
+        Self(sets)
+    }
+
+    fn draw(&self, rng: &mut impl Rng) -> Option<Arc<[Tag]>> {
+        self.0.choose(rng).cloned().flatten()
     }
 }
 
@@ -216,7 +230,7 @@ fn draw_extra(
         }
     }
     extra.ipv6 = !classic && chance(rng, 5);
-    if status == Status::Stopped && chance(rng, 15) {
+    if status == Status::Stopped && chance(rng, 40) {
         extra.locks.extend(LOCKS.choose(rng));
     }
     if chance(rng, 10) {

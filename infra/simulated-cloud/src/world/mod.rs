@@ -74,6 +74,7 @@ impl World {
             serial: 0,
             seed: plan.seed,
             now: plan.now.as_second() / 60,
+            tag_sets: generate::TagSets::new(),
             log: std::collections::VecDeque::new(),
             sequence: 0,
         };

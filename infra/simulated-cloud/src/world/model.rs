@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::catalog::{self, RegionFacts};
+use super::generate::TagSets;
 use super::id;
 use super::permission::Permissions;
 use super::report::Event;
@@ -276,6 +277,8 @@ pub(crate) struct State {
     pub seed: u64,
     /// The world's own time, which only changes move.
     pub now: Minute,
+    /// What new instances are tagged with.
+    pub tag_sets: TagSets,
     /// The latest events.
     pub log: VecDeque<Event>,
     /// How many events there have been.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use simulated_cloud::{AccessKey, Permission};
 
-use crate::client::{Client, KEY, SECRET, noon};
+use crate::client::{Client, KEY, Params, SECRET, noon};
 
 fn code_of(client: &Client, params: &[(&str, &str)]) -> (u16, String) {
     let reply = client.call("DescribeInstances", params);
@@ -116,7 +116,7 @@ fn a_temporary_key_goes_with_its_token() {
 #[test]
 fn what_is_not_there_has_its_own_error() {
     let client = Client::of(10);
-    let cases: [(&[(&str, &str)], u16, &str); 8] = [
+    let cases: [(&Params<'_>, u16, &str); 8] = [
         (&[("RegionId", "mars-north-1")], 404, "InvalidRegionId.NotFound"),
         (&[("RegionId", "ap-south-1")], 404, "InvalidRegionId.NotFound"),
         (&[("RegionId", "-")], 400, "MissingParameter"),

@@ -91,6 +91,18 @@ fn churn_does_as_much_as_it_is_told() {
 }
 
 #[test]
+fn churn_that_exceeds_the_world_touches_each_instance_once() {
+    let world = world(200);
+    let before = truths(&world);
+    let (rename, retag, power, release) = (70, 70, 70, 500);
+    let churn = Churn { rename, retag, power, release, ..Churn::default() };
+    let report = world.churn(&churn, 1);
+    assert_report(&report, &before, &truths(&world));
+    assert_eq!((report.changed.len(), report.released.len()), (210, before.len() - 210));
+    assert!(report.changed.values().all(|changes| changes.len() == 1));
+}
+
+#[test]
 fn churn_of_what_is_not_there_does_nothing() {
     let world = world(0);
     let site = world.at("demo", "cn-beijing").expect("a site");

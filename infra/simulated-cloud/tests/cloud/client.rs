@@ -17,6 +17,9 @@ pub const REGION: &str = "cn-hangzhou";
 pub const KEY: &str = "LTAI5tTest";
 pub const SECRET: &str = "secret";
 
+/// Parameters of a call.
+pub type Params<'a> = [(&'a str, &'a str)];
+
 /// The time at the client and at the server: a second into a minute.
 pub fn noon() -> Timestamp {
     "2026-11-22T12:00:01Z".parse().expect("a time")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use simulated_cloud::Churn;
 
-use crate::client::{Client, REGION, strings};
+use crate::client::{Client, Params, REGION, strings};
 
 fn live(client: &Client) -> Vec<String> {
     client.world.at("demo", REGION).expect("a site").live()
@@ -142,30 +142,30 @@ fn filters_find_what_the_world_says_is_there() {
     let group = truth[0].security_groups[0].as_str();
     let vpc = truth.iter().find(|each| !each.vpc.is_empty()).expect("one in a network");
     let vpc = vpc.vpc.as_str();
-    let cases: Vec<(Vec<(&str, &str)>, Vec<String>)> = vec![
-        (vec![("InstanceName", "*库*")], chosen(&|each| each.name.contains('库'))),
-        (vec![("InstanceName", "c++~*")], chosen(&|each| each.name.starts_with("c++~"))),
-        (vec![("Status", "Stopped")], chosen(&|each| each.status == "Stopped")),
+    let cases: [(&Params<'_>, Vec<String>); 8] = [
+        (&[("InstanceName", "*库*")], chosen(&|each| each.name.contains('库'))),
+        (&[("InstanceName", "c++~*")], chosen(&|each| each.name.starts_with("c++~"))),
+        (&[("Status", "Stopped")], chosen(&|each| each.status == "Stopped")),
         (
-            vec![("SecurityGroupId", group)],
+            &[("SecurityGroupId", group)],
             chosen(&|each| each.security_groups.iter().any(|g| g == group)),
         ),
-        (vec![("VpcId", vpc)], chosen(&|each| each.vpc == vpc)),
-        (vec![("InstanceNetworkType", "classic")], chosen(&|each| each.vpc.is_empty())),
+        (&[("VpcId", vpc)], chosen(&|each| each.vpc == vpc)),
+        (&[("InstanceNetworkType", "classic")], chosen(&|each| each.vpc.is_empty())),
         (
-            vec![("Tag.1.Key", "env"), ("Tag.1.Value", "prod"), ("Tag.2.Key", "empty")],
+            &[("Tag.1.Key", "env"), ("Tag.1.Value", "prod"), ("Tag.2.Key", "empty")],
             chosen(&|each| {
                 each.tags.get("env").is_some_and(|v| v == "prod") && each.tags.contains_key("empty")
             }),
         ),
         (
-            vec![("Status", "Running"), ("InstanceChargeType", "PrePaid")],
+            &[("Status", "Running"), ("InstanceChargeType", "PrePaid")],
             chosen(&|each| each.status == "Running" && each.charge_type == "PrePaid"),
         ),
     ];
     for (params, expected) in cases {
         assert!(!expected.is_empty(), "{params:?} finds nothing to compare");
-        let with = [&[("MaxResults", "100")], params.as_slice()].concat();
+        let with = [&[("MaxResults", "100")], params].concat();
         assert_eq!(found(&with), expected, "{params:?}");
     }
 }

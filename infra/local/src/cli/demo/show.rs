@@ -9,6 +9,7 @@ use cloud_sync_core::task::{Cost, Counts};
 use simulated_cloud::ChurnReport;
 
 use super::super::changes::change_table;
+use super::super::summary::{figures, sheet};
 use crate::output::Output;
 use crate::service::SyncReport;
 use crate::table::{bars, cell, count, duration, table};
@@ -93,22 +94,13 @@ pub(super) fn side_by_side(
         let took = tasks().filter_map(|task| task.duration_ms).sum::<i64>();
         (counts, cost, took)
     });
-    let mut sides = table(&[("", false), ("FIRST SYNC", true), ("SECOND SYNC", true)]);
-    let mut row = |what: &str, value: &dyn Fn(&(Counts, Cost, i64)) -> String| {
-        sides.add_row([cell(what), cell(value(&sums[0])), cell(value(&sums[1]))]);
+    let column = |title: &str, (counts, cost, took): &(Counts, Cost, i64)| {
+        let mut lines = figures(counts, cost, duration(*took));
+        lines.push(("DynamoDB would cost", format!("${:.6}", dollars(cost))));
+        (title.to_owned(), lines)
     };
-    row("listed", &|(counts, ..)| count(counts.total_count));
-    row("added", &|(counts, ..)| count(counts.added_count));
-    row("updated", &|(counts, ..)| count(counts.updated_count));
-    row("deleted", &|(counts, ..)| count(counts.deleted_count));
-    row("unchanged", &|(counts, ..)| count(counts.unchanged_count));
-    row("errors", &|(counts, ..)| count(counts.error_count));
-    row("took", &|(.., took)| duration(*took));
-    row("API calls to the vendor", &|(_, cost, _)| count(cost.api_calls));
-    row("read units", &|(_, cost, _)| format!("{:.1}", cost.read_units));
-    row("write units", &|(_, cost, _)| format!("{:.1}", cost.write_units));
-    row("DynamoDB would cost", &|(_, cost, _)| format!("${:.6}", dollars(cost)));
-    output.text(format!("\nThe two syncs\n{sides}"))?;
+    let columns = [column("FIRST SYNC", &sums[0]), column("SECOND SYNC", &sums[1])];
+    output.text(format!("\nThe two syncs\n{}", sheet(&columns)))?;
     let month = dollars(&sums[1].1) * 24.0 * 30.0;
     output.text(format!(
         "A sync like the second every hour would cost ${month:.2} a month in DynamoDB requests (on \

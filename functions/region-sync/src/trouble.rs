@@ -1,0 +1,112 @@
+//! What is done about what goes wrong: the one place where an error's class
+//! decides.
+
+use std::time::Duration;
+
+use cloud_sync_core::account::Suspension;
+use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
+use cloud_sync_core::task::RegionError;
+use cloud_sync_runtime::notify::Notice;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::attempt::{Stop, Work};
+use crate::backoff;
+use crate::closing::Ending;
+
+impl Work<'_> {
+    /// Returns how an attempt ends that was stopped.
+    pub(crate) async fn ending_after(&mut self, stop: Stop) -> Result<Ending, Stop> {
+        let now = self.sync.clock.now();
+        let again = backoff(self.delivered.receive_count);
+        let error = match stop {
+            Stop::Cancelled => return Ok(Ending::Cancelled),
+            Stop::Stalled(error) => {
+                let error = RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);
+                return Ok(Ending::Failed { error, clean: true });
+            }
+            Stop::Store(_) | Stop::Queue(_) | Stop::OutOfTime => {
+                let error =
+                    RegionError::new(ErrorClass::Internal, "BrokenOff", &stop.to_string(), now);
+                return Ok(self.again_or_failed(again, error, false));
+            }
+            Stop::Vendor(error) => error,
+        };
+        let recorded = RegionError::of_vendor(&error, now);
+        match error.class.handling() {
+            Handling::SkipRegion => Ok(Ending::Skipped),
+            Handling::StopAccount => {
+                self.suspend(&error, now).await?;
+                Ok(Ending::Failed { error: recorded, clean: true })
+            }
+            Handling::Record | Handling::FailRegion => Ok(Ending::Failed { error: recorded, clean: true }),
+            Handling::Retry | Handling::Wait => {
+                let after = error.retry_after.unwrap_or(again).max(Duration::from_secs(1));
+                let is_clean = self.save_progress().await;
+                Ok(self.again_or_failed(after, recorded, is_clean))
+            }
+        }
+    }
+
+    /// Saves a checkpoint for the next attempt, if it can: without one that
+    /// attempt only begins anew. Returns whether every write is whole.
+    async fn save_progress(&mut self) -> bool {
+        let saved = match self.settle_doubtful().await {
+            Ok(()) => self.save_checkpoint().await,
+            Err(stop) => Err(stop),
+        };
+        if let Err(error) = &saved {
+            tracing::warn!(%error, "no checkpoint could be saved");
+        }
+        saved.is_ok()
+    }
+
+    fn again_or_failed(&self, after: Duration, error: RegionError, clean: bool) -> Ending {
+        let give_up_at = self.result.start_time + self.sync.settings.give_up_after;
+        let comes_at = SignedDuration::try_from(after)
+            .ok()
+            .and_then(|after| self.sync.clock.now().checked_add(after).ok());
+        if comes_at.is_none_or(|at| at > give_up_at) {
+            Ending::Failed { error, clean }
+        } else {
+            Ending::Again { after, error, clean }
+        }
+    }
+
+    async fn suspend(&self, error: &VendorError, now: Timestamp) -> Result<(), Stop> {
+        let suspension = Suspension {
+            at: now,
+            code: error.code.clone(),
+            reason: error.message.clone(),
+            task_id: self.message().task_id.clone(),
+            credentials_digest: self.credentials_digest.clone(),
+        };
+        self.sync.credentials.forget(&self.account.credentials).await;
+        if self.store.suspend(&self.account.id, &suspension).await? {
+            let notice = Notice::account_suspended(
+                &self.account.id,
+                &suspension,
+            );
+            self.sync.tell(&notice).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn tell_of_held(&self) {
+        let notice = Notice::deletions_held(
+            &self.scope,
+            &self.message().task_id,
+            self.tally.held(),
+        );
+        // Once is enough: the same rows held again are no news.
+        if self.before.findings.held_count == 0 {
+            self.sync.tell(&notice).await;
+        }
+    }
+
+    /// Records the failure of a secondary call; what it would have told stays
+    /// unknown.
+    pub(crate) fn note_secondary(&mut self, error: &VendorError) {
+        tracing::warn!(api = error.api, code = error.code, error = error.message, "secondary call");
+        self.result.record(RegionError::of_vendor(error, self.sync.clock.now()));
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line as its users meet it: the real binary, a real simulated
+//! cloud on loopback, known to it through the configuration alone.
+
+mod bad_input;
+mod interruptions;
+mod printing;
+mod reading;
+mod serving;
+mod support;
+mod syncing;

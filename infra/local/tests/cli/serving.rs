@@ -1,0 +1,97 @@
+//! `serve` and `simulated-cloud`.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Case, eventually, number, text};
+
+fn free_address() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("its address").to_string()
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
+    let response = request.send().await.ok()?;
+    let status = response.status().as_u16();
+    let body = response.text().await.ok()?;
+    Some((status, serde_json::from_str(&body).unwrap_or(Value::String(body))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_syncs_on_schedule_and_on_demand_until_it_is_stopped() {
+    let case = Case::new().await;
+    let address = free_address();
+    let run = case.start(&["serve", "--listen", &address, "--every", "1h"]);
+    // What was never synced is due at once.
+    eventually("a scheduled task", || {
+        let tasks = case.run(&["tasks", "--json"]);
+        tasks
+            .lines()
+            .iter()
+            .any(|task| task["trigger"] == "scheduled" && task["status"] == "success")
+    })
+    .await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let syncs = format!("http://{address}/syncs");
+    let body = json!({ "account_ids": ["prod"], "regions": ["cn-beijing"] });
+    let post = |body: Value| {
+        http.post(&syncs).header("content-type", "application/json").body(body.to_string())
+    };
+    let (status, accepted) = answer(post(body)).await.expect("an answer");
+    assert_eq!(status, 202, "{accepted}");
+    let id = accepted["task_ids"][0].as_str().expect("a task").to_owned();
+    let mut task = Value::Null;
+    for _ in 0..200 {
+        let url = format!("http://{address}/tasks/{id}");
+        task = answer(http.get(url)).await.expect("an answer").1;
+        if task["status"] != "pending" && task["status"] != "running" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((text(&task, "status"), number(&task, "unchanged_count")), ("success", 5));
+    let (status, problem) = answer(post(json!({ "account_ids": ["x"] }))).await.expect("an answer");
+    assert_eq!(status, 422, "{problem}");
+
+    run.signal("-TERM");
+    let ran = run.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_listens_only_where_other_machines_cannot_call() {
+    let case = Case::new().await;
+    let ran = case.run(&["serve", "--listen", "0.0.0.0:0"]);
+    ran.assert_problem(2, &["0.0.0.0:0", "127.0.0.1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulated_cloud_says_how_to_use_it_and_that_works() {
+    let case = Case::new().await;
+    let address = free_address();
+    let args = ["simulated-cloud", "--listen", &address, "--instances", "40", "--regions", "2"];
+    let more = ["--latency-ms", "0", "--truth", "truth.json", "--json"];
+    let run = case.start(&[&args[..], &more[..]].concat());
+    eventually("the truth", || case.path("truth.json").exists()).await;
+    let truth = std::fs::read(case.path("truth.json")).expect("the truth");
+    let truth: Value = serde_json::from_slice(&truth).expect("JSON");
+    assert_eq!(number(&truth, "seed"), 42);
+
+    run.signal("-INT");
+    let ran = run.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let access = ran.json();
+    assert_eq!(text(&access, "endpoint"), format!("http://{address}"));
+    let _again = case.start(&[&args[..], &["--latency-ms", "0"]].concat());
+    case.configure(text(&access, "accounts_toml"));
+    eventually("a sync of it", || {
+        let mut sync = case.command(&["sync", "--json"]);
+        sync.env("SIMULATED_ACCESS_KEY_ID", text(&access, "access_key_id"));
+        sync.env("SIMULATED_ACCESS_KEY_SECRET", text(&access, "access_key_secret"));
+        let ran: crate::support::Ran = sync.output().expect("it runs").into();
+        ran.code == Some(0) && ran.json()["tasks"][0]["added_count"] == 40
+    })
+    .await;
+}
