@@ -19,6 +19,7 @@ import argparse
 import fnmatch
 import json
 import sys
+import typing
 import urllib.parse
 import warnings
 import xml.etree.ElementTree as ElementTree
@@ -30,10 +31,17 @@ from aliyunsdkecs.request.v20140526.DescribeInstancesRequest import DescribeInst
 from aliyunsdkecs.request.v20140526.DescribeInstanceStatusRequest import DescribeInstanceStatusRequest
 from aliyunsdkecs.request.v20140526.DescribeRegionsRequest import DescribeRegionsRequest
 
-KEY_ID = "LTAI5tSimulatedCloudDemo"
-KEY_SECRET = "simulated-secret-of-the-demo"
+# The secret of the account that the example serves.
+DEMO_SECRET = "simulated-secret-of-the-demo"
 # No more than so many resources are listed by tag.
 MOST_BY_TAG = 1000
+
+
+class Key(typing.NamedTuple):
+    """An access key."""
+
+    id: str
+    secret: str
 
 
 class Checks:
@@ -66,9 +74,9 @@ def difference(found, expected):
 class Sdk:
     """The vendor's long-lived client, aliyun-python-sdk-core."""
 
-    def __init__(self, address, region, secret=KEY_SECRET, key_id=KEY_ID):
+    def __init__(self, address, region, key):
         self.address = address
-        self.client = AcsClient(key_id, secret, region, auto_retry=False)
+        self.client = AcsClient(key.id, key.secret, region, auto_retry=False)
 
     def call(self, request, xml=False, method="GET", **params):
         """Returns an answer: from JSON, or the root of one in XML."""
@@ -285,15 +293,15 @@ def check_disks(checks, sdk, truth):
     checks.equal("every instance has its system disk", ids(system), chosen(truth, lambda _: True))
 
 
-def check_refusals(checks, sdk, address, region):
-    wrong = Sdk(address, region, secret="wrong")
+def check_refusals(checks, sdk, address, region, key):
+    wrong = Sdk(address, region, key._replace(secret="wrong"))
     # The client's own word for a signature that differs though both signed
     # the same text.
     checks.equal("a wrong secret", wrong.fails(DescribeInstancesRequest()), "InvalidAccessKeySecret")
-    stranger = Sdk(address, region, key_id="LTAI5tNobody")
+    stranger = Sdk(address, region, key._replace(id="LTAI5tNobody"))
     checks.equal("an unknown key", stranger.fails(DescribeInstancesRequest()), "InvalidAccessKeyId.NotFound")
     checks.equal("DryRun", sdk.fails(DescribeInstancesRequest(), DryRun=True), "DryRunOperation")
-    elsewhere = Sdk(address, "mars-north-1")
+    elsewhere = Sdk(address, "mars-north-1", key)
     checks.equal("an unknown region", elsewhere.fails(DescribeInstancesRequest()), "InvalidRegionId.NotFound")
     checks.equal("a token of nothing", sdk.fails(DescribeInstancesRequest(), NextToken="AAAA"),
                  "InvalidParameter.NextToken")
@@ -305,14 +313,14 @@ def check_refusals(checks, sdk, address, region):
     checks.equal("ids that are no list", sdk.fails(DescribeInstancesRequest(), InstanceIds="i-1"), "InvalidParameter")
 
 
-def check_second_client(checks, address, region, truth):
+def check_second_client(checks, address, region, truth, key):
     """The vendor's newer client, signing as version 2 of its documents."""
     from alibabacloud_ecs20140526.client import Client
     from alibabacloud_ecs20140526.models import DescribeInstancesRequest as Request
     from alibabacloud_ecs20140526.models import DescribeInstancesRequestTag as Tag
     from alibabacloud_tea_openapi.models import Config
 
-    client = Client(Config(access_key_id=KEY_ID, access_key_secret=KEY_SECRET, endpoint=address,
+    client = Client(Config(access_key_id=key.id, access_key_secret=key.secret, endpoint=address,
                            protocol="http", region_id=region, signature_algorithm="v2"))
 
     def walk(**params):
@@ -335,11 +343,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", help="where the simulated cloud listens, such as http://127.0.0.1:8790")
     parser.add_argument("truth", help="the file that it wrote what it holds to")
+    parser.add_argument("--secret", default=DEMO_SECRET, help="the secret of its first account's access key")
     options = parser.parse_args()
     address = urllib.parse.urlparse(options.url).netloc
     try:
         with open(options.truth, encoding="utf-8") as file:
-            truth = json.load(file)["accounts"][0]["regions"]
+            account = json.load(file)["accounts"][0]
+        key, truth = Key(account["access_key_ids"][0], options.secret), account["regions"]
     except (OSError, ValueError, KeyError, IndexError) as error:
         print(f"cannot read the truth from {options.truth}: {error!r}", file=sys.stderr)
         return 2
@@ -349,17 +359,17 @@ def main():
         print(f"need a URL and a region with at least 300 instances; got {options.url} and "
               f"{len(instances)} in {region}: serve more instances", file=sys.stderr)
         return 2
-    sdk = Sdk(address, region)
+    sdk = Sdk(address, region, key)
     check_regions(checks, sdk, truth)
     for each, there in sorted(truth.items()):
-        check_whole_region(checks, Sdk(address, each), each, there)
+        check_whole_region(checks, Sdk(address, each, key), each, there)
     check_names(checks, sdk, instances)
     check_ids_and_addresses(checks, sdk, instances)
     check_other_filters(checks, sdk, instances)
     check_tags(checks, sdk, instances)
     check_disks(checks, sdk, instances)
-    check_refusals(checks, sdk, address, region)
-    check_second_client(checks, address, region, instances)
+    check_refusals(checks, sdk, address, region, key)
+    check_second_client(checks, address, region, instances, key)
     for failure in checks.failed:
         print(f"FAILED {failure}", file=sys.stderr)
     print(f"{checks.passed} checks passed, {len(checks.failed)} failed")

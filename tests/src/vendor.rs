@@ -270,12 +270,7 @@ impl Vendor for ScriptedVendor {
         true
     }
 
-    async fn details(
-        &self,
-        _: &Kind,
-        region: &Region,
-        ids: Option<&[String]>,
-    ) -> Result<Details> {
+    async fn details(&self, _: &Kind, region: &Region, ids: Option<&[String]>) -> Result<Details> {
         let call = if ids.is_some() { Call::SomeDetails } else { Call::AllDetails };
         self.enter(call, Some(&region.id)).await?;
         let state = self.state();

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
-mod layout;
-mod store_contract;
-mod queue_contract;
 mod events;
+mod layout;
+mod queue_contract;
+mod store_contract;
 mod stories;
 mod template_tables;

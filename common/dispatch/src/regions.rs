@@ -65,7 +65,11 @@ impl Dispatcher {
         let credentials = match self.credentials.credentials(&account.credentials).await {
             Ok(credentials) => credentials,
             Err(error) => {
-                return Ok(Err(problem(error.class(), "CredentialsUnavailable", error.to_string())));
+                return Ok(Err(problem(
+                    error.class(),
+                    "CredentialsUnavailable",
+                    error.to_string(),
+                )));
             }
         };
         let digest = credentials.digest();
@@ -93,7 +97,11 @@ impl Dispatcher {
                     };
                     self.suspend(&account.id, &suspension).await?;
                 }
-                Ok(Err(problem(error.class, &error.code, format!("{}: {}", error.api, error.message))))
+                Ok(Err(problem(
+                    error.class,
+                    &error.code,
+                    format!("{}: {}", error.api, error.message),
+                )))
             }
         }
     }

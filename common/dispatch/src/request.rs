@@ -85,7 +85,8 @@ impl Dispatcher {
         let all = self.store.accounts().await?;
         let known = |id: &String| all.iter().any(|record| record.account.id == *id);
         if let Some(unknown) = request.account_ids.iter().find(|id| !known(id)) {
-            let ids: Vec<_> = all.iter().map(|record| record.account.id.as_str()).take(20).collect();
+            let ids: Vec<_> =
+                all.iter().map(|record| record.account.id.as_str()).take(20).collect();
             return Err(invalid(
                 "account_ids",
                 format!("no account '{unknown}'; there are: {}", ids.join(", ")),
@@ -118,7 +119,11 @@ impl Dispatcher {
             let names: Vec<_> = configured.iter().map(Kind::as_str).collect();
             return Err(invalid(
                 "kinds",
-                format!("account '{}' does not sync {unknown}, only {}", account.id, names.join(", ")),
+                format!(
+                    "account '{}' does not sync {unknown}, only {}",
+                    account.id,
+                    names.join(", ")
+                ),
             ));
         }
         Ok(if request.kinds.is_empty() { configured } else { of_vendor.cloned().collect() })
@@ -133,8 +138,7 @@ fn chosen_regions(
 ) -> Result<Vec<String>, DispatchError> {
     let wanted =
         if request.regions.is_empty() { &record.account.regions } else { &request.regions };
-    account_regions(wanted, record, offered)
-        .map_err(|problem| invalid("regions", problem.message))
+    account_regions(wanted, record, offered).map_err(|problem| invalid("regions", problem.message))
 }
 
 /// Returns `wanted`, or all offered regions where nothing is wanted.

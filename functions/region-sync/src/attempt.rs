@@ -105,9 +105,8 @@ impl RegionSync {
                 return Ok(Action::Redeliver { after: wait.unsigned_abs() });
             }
         };
-        let ended = self
-            .attempt_under(delivered, &task, store.clone(), meter, lease.clone(), before)
-            .await;
+        let ended =
+            self.attempt_under(delivered, &task, store.clone(), meter, lease.clone(), before).await;
         if ended.is_err() {
             // The next attempt need not wait for a lease that nobody uses. It
             // was let go already where only the word to others failed.
@@ -234,7 +233,8 @@ impl RegionSync {
         meter: &Arc<Meter>,
     ) -> Result<Result<Opened, RegionError>, Stop> {
         let now = self.clock.now();
-        let fail = |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
+        let fail =
+            |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
         let Some(record) = store.account(&scope.account_id).await? else {
             return fail(ErrorClass::Internal, "UnknownAccount", "the account is not configured");
         };
@@ -261,8 +261,8 @@ impl RegionSync {
         };
         let known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.cloned().find(|region| region.id == scope.region);
-        let region = region
-            .unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
+        let region =
+            region.unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
         Ok(Ok(Opened { account: record.account, region, credentials_digest, vendor }))
     }
 
@@ -312,12 +312,8 @@ impl Work<'_> {
         };
         let listed = |id: &str| self.walk.has_seen(id);
         let error_count = self.result.counts.error_count;
-        self.result.counts = self.tally.counts(
-            self.walk.listed(),
-            self.walk.undecodable(),
-            error_count,
-            listed,
-        );
+        self.result.counts =
+            self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
         self.result.cost = self.earlier_cost.plus(self.meter.read().cost());
         let findings = self.findings(&ending);
         if self.tally.held() > 0 {

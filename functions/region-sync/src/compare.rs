@@ -18,6 +18,7 @@ impl Work<'_> {
         for item in &fresh.undecodable {
             self.note_undecodable(item);
         }
+        self.unmark(&fresh.undecodable).await?;
         let mut candidates = Vec::new();
         for mut resource in fresh.resources {
             self.details.fill(&mut resource);
@@ -39,6 +40,21 @@ impl Work<'_> {
         let id = item.id.as_deref();
         tracing::warn!(resource_id = id, error = item.message, "a resource cannot be decoded");
         self.result.record(RegionError::of_resource(id, "Undecodable", &item.message, now));
+    }
+
+    /// Takes the mark from rows whose resources are there after all, however
+    /// garbled: absences count in a row.
+    pub(crate) async fn unmark(&mut self, items: &[Undecodable]) -> Result<(), Stop> {
+        let is_marked =
+            |id: &&String| self.index.get(id).is_some_and(|entry| entry.missing.is_some());
+        let ids: Vec<_> =
+            items.iter().filter_map(|item| item.id.as_ref()).filter(is_marked).cloned().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = self.store.rows(&self.scope, &ids).await?;
+        let unmarked: Vec<_> = rows.iter().filter_map(|row| self.observer().sighted(row)).collect();
+        self.put(&[], &unmarked).await
     }
 
     fn verdict(&self, resource: &Resource) -> Verdict {

@@ -56,6 +56,7 @@ impl Work<'_> {
         };
         let mut missing: HashSet<_> = ids.into_iter().collect();
         let mut is_identified = true;
+        self.unmark(&page.undecodable).await?;
         for item in &page.undecodable {
             self.note_undecodable(item);
             match &item.id {

@@ -21,7 +21,8 @@ impl Work<'_> {
         let error = match stop {
             Stop::Cancelled => return Ok(Ending::Cancelled),
             Stop::Stalled(error) => {
-                let error = RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);
+                let error =
+                    RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);
                 return Ok(Ending::Failed { error, clean: true });
             }
             Stop::Store(_) | Stop::Queue(_) | Stop::OutOfTime => {
@@ -38,7 +39,9 @@ impl Work<'_> {
                 self.suspend(&error, now).await?;
                 Ok(Ending::Failed { error: recorded, clean: true })
             }
-            Handling::Record | Handling::FailRegion => Ok(Ending::Failed { error: recorded, clean: true }),
+            Handling::Record | Handling::FailRegion => {
+                Ok(Ending::Failed { error: recorded, clean: true })
+            }
             Handling::Retry | Handling::Wait => {
                 let after = error.retry_after.unwrap_or(again).max(Duration::from_secs(1));
                 let is_clean = self.save_progress().await;
@@ -82,21 +85,15 @@ impl Work<'_> {
         };
         self.sync.credentials.forget(&self.account.credentials).await;
         if self.store.suspend(&self.account.id, &suspension).await? {
-            let notice = Notice::account_suspended(
-                &self.account.id,
-                &suspension,
-            );
+            let notice = Notice::account_suspended(&self.account.id, &suspension);
             self.sync.tell(&notice).await;
         }
         Ok(())
     }
 
     pub(crate) async fn tell_of_held(&self) {
-        let notice = Notice::deletions_held(
-            &self.scope,
-            &self.message().task_id,
-            self.tally.held(),
-        );
+        let notice =
+            Notice::deletions_held(&self.scope, &self.message().task_id, self.tally.held());
         // Once is enough: the same rows held again are no news.
         if self.before.findings.held_count == 0 {
             self.sync.tell(&notice).await;

@@ -82,7 +82,10 @@ impl Work<'_> {
             let page = match page {
                 Ok(page) => page,
                 Err(Stop::Vendor(error)) if error.token_rejected && restarts < MOST_RESTARTS => {
-                    tracing::warn!(code = error.code, "page token rejected; walking from the start");
+                    tracing::warn!(
+                        code = error.code,
+                        "page token rejected; walking from the start"
+                    );
                     restarts += 1;
                     self.restart();
                     continue;

@@ -77,7 +77,8 @@ impl Rig {
         let source = Arc::new(FixedCredentials::default());
         source.set(&reference, credentials());
         let parts = local_parts(store.clone(), vendors.clone(), source);
-        let options = Options { give_up_after: SignedDuration::from_mins(30), ..Options::default() };
+        let options =
+            Options { give_up_after: SignedDuration::from_mins(30), ..Options::default() };
         Ok(Self { store, vendors, account, service: LocalService::new(parts, options) })
     }
 

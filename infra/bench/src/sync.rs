@@ -63,7 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<Report> {
     let first_sync_ms = milliseconds(began.elapsed());
     ensure!(first.task.counts.added_count == u64::from(options.instances), "some are missing");
 
-    cloud.world().set_latency(Duration::from_millis(options.latency_ms));
+    cloud.world.set_latency(Duration::from_millis(options.latency_ms));
     let row_read_units = units_of_rows(&rig).await?;
     let mut unchanged = Vec::new();
     for mode in [Mode::Full, Mode::Incremental] {
@@ -175,6 +175,10 @@ impl fmt::Display for Report {
                 of.rows_written
             )?;
         }
-        write!(f, "\nread units saved: {:.1} times fewer than reading the rows", self.read_unit_ratio)
+        write!(
+            f,
+            "\nread units saved: {:.1} times fewer than reading the rows",
+            self.read_unit_ratio
+        )
     }
 }

@@ -31,7 +31,7 @@ use crate::signals::WakeUp;
 use crate::workers::{Loops, deliver_directly};
 
 /// After a wish to stop, workers have so long to end by themselves.
-const GRACE: Duration = Duration::from_secs(8);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A task of which nothing was heard for so long is waited for no longer.
 /// Longer than any attempt may take.

@@ -174,7 +174,15 @@ pub async fn a_dropped_message_stays_dropped_after_the_first_was_deleted(
 pub async fn any_text_is_a_group_and_a_dedup_text(make: impl AsyncFn(Type) -> Made) {
     let queue = make(Type::Fifo).await.queue;
     let long = "x".repeat(500);
-    let texts = ["", " ", "生产/ecs", "a b", &long, &format!("{long}y"), "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"];
+    let texts = [
+        "",
+        " ",
+        "生产/ecs",
+        "a b",
+        &long,
+        &format!("{long}y"),
+        "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~",
+    ];
     let message = |text: &str| {
         let order = Order { group: text.to_owned(), dedup: text.to_owned() };
         Outgoing { body: format!("<{text}>"), order: Some(order) }
@@ -254,8 +262,7 @@ pub async fn a_given_up_message_lets_its_group_flow(make: impl AsyncFn(Type) -> 
 
 pub async fn a_standard_queue_delivers_everything(make: impl AsyncFn(Type) -> Made) {
     let queue = make(Type::Standard).await.queue;
-    let messages: Vec<_> =
-        (0..25).map(|n| Outgoing { body: n.to_string(), order: None }).collect();
+    let messages: Vec<_> = (0..25).map(|n| Outgoing { body: n.to_string(), order: None }).collect();
     queue.send(&messages).await.unwrap();
     queue.send(&messages[..1]).await.unwrap();
     let mut got = drain(&*queue).await;

@@ -171,3 +171,22 @@ async fn a_purged_resource_keeps_its_history_and_goes_on_from_it() {
     );
     world.assert_true("r1").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_garbled_sight_of_a_held_resource_begins_the_count_anew() {
+    let world = synced(60).await;
+    for n in 0..40 {
+        world.vendor.hide(&format!("i-{n:03}"));
+    }
+    let blind = || world.vendor.fail(Call::Reread, None, 0, 1, Fault::Empty);
+    for _ in 0..2 {
+        blind();
+        world.sync(Mode::Full).await;
+    }
+    world.vendor.garble("r1", Some("i-007"));
+    blind();
+    world.sync(Mode::Full).await;
+    let live: Vec<_> = world.rows("r1", false).await;
+    let seen = live.iter().find(|row| row.resource.id == "i-007").unwrap();
+    assert_eq!((live.len(), seen.missing), (21, None), "39 were missing three times in a row");
+}

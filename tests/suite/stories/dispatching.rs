@@ -125,7 +125,11 @@ async fn refused_credentials_are_told_before_any_task_exists() {
 async fn a_request_for_what_does_not_exist_names_what_does() {
     let world = World::new(&["r1", "r2"]).await;
     for (request, field, names) in [
-        (SyncRequest { account_ids: vec!["x".into()], ..Default::default() }, "account_ids", "prod"),
+        (
+            SyncRequest { account_ids: vec!["x".into()], ..Default::default() },
+            "account_ids",
+            "prod",
+        ),
         (SyncRequest { regions: vec!["x".into()], ..Default::default() }, "regions", "r1, r2"),
         (
             SyncRequest { kinds: vec!["aliyun.x.y".parse().unwrap()], ..Default::default() },

@@ -59,17 +59,25 @@ async fn ctrl_c_ends_the_task_as_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_does_not_wait_for_a_vendor_that_does_not_answer() {
-    let case = Case::new().await;
-    slow_down(&case, Duration::from_secs(300));
-    let run = case.start(&["sync"]);
-    until_in_the_middle(&case).await;
+    let case = Case::with(&[("cn-hangzhou", 250), ("cn-shanghai", 25), ("cn-beijing", 5)]).await;
+    let stuck = Rule::new(Fault::Delay(Duration::from_secs(300))).on("DescribeInstances");
+    case.world.faults().add(stuck.in_region("cn-hangzhou").after(2));
+    let run = case.start(&["sync", "--json"]);
+    // Two pages of the third region are in, the last is what hangs.
+    eventually("230 resources", || case.run(&["resources", "--json"]).lines().len() == 230).await;
     let began = Instant::now();
     run.signal("-INT");
     let ran = run.wait();
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
-    assert_eq!(status_of_last_task(&case), "cancelled");
-    assert!(ran.stdout.contains("cancelled"), "{}", ran.stdout);
+    let task = &ran.json()["tasks"][0];
+    assert_eq!((text(task, "status"), number(task, "added_count")), ("cancelled", 230));
+    assert_eq!(case.run(&["changes", "--json"]).lines().len(), 230, "what is counted is there");
+
+    case.world.faults().clear();
+    let task = case.sync(&[])["tasks"][0].clone();
+    let counts = ["added_count", "unchanged_count"].map(|name| number(&task, name));
+    assert_eq!(counts, [50, 230]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

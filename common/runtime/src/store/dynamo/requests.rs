@@ -428,3 +428,21 @@ async fn wait(call: Call<'_>, delay: Option<Duration>, left: usize) -> Result<()
     tokio::time::sleep(delay).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[tokio::test]
+    async fn what_stays_undone_is_given_up_in_bounded_time() {
+        let waits: Vec<_> = waits().collect();
+        assert_eq!(waits.len(), MOST_REPEATS);
+        let sum: Duration = waits.iter().sum();
+        assert!(Duration::from_secs(5) < sum && sum < Duration::from_secs(20), "{sum:?}");
+
+        let call = Call { operation: "writing rows", api: "BatchWriteItem", table: "t-resources" };
+        let given_up = wait(call, None, 3).await;
+        assert!(matches!(given_up, Err(StoreError::Unavailable { .. })), "{given_up:?}");
+    }
+}
