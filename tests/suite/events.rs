@@ -78,7 +78,7 @@ async fn a_malformed_work_event_fails_its_message_and_no_other() {
     let world = world().await;
     let mut event = sqs("work-malformed");
     let bad = event.records[0].message_id.clone().unwrap();
-    assert_eq!(work(&world, event.clone()).await, [bad.clone()]);
+    assert_eq!(work(&world, event.clone()).await, vec![bad.clone()]);
 
     event.records.extend(sqs("work").records);
     let good = event.records[1].message_id.clone().unwrap();

@@ -10,7 +10,7 @@ use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Scope;
-use cloud_sync_core::task::{Cost, RegionError, RegionResult, SyncTask};
+use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
 use cloud_sync_runtime::queue::messages::result_message;
@@ -143,7 +143,10 @@ impl RegionSync {
                 // Nothing was recovered: what a predecessor left unfinished
                 // stays with the lease.
                 let recovered = before.lease.is_none();
-                let sync = self;
+                let (sync, mut result) = (self, result);
+                if result.attempts > 1 {
+                    result.counts = self.recorded_counts(message).await?;
+                }
                 let closing =
                     Closing { sync, store, meter, lease, result, findings: None, recovered };
                 return closing.end(delivered, ending).await;
@@ -259,8 +262,8 @@ impl RegionSync {
             Ok(vendor) => vendor,
             Err(error) => return fail(ErrorClass::Internal, "InvalidAccount", &error.to_string()),
         };
-        let known = record.regions.iter().flat_map(|cache| &cache.regions);
-        let region = known.cloned().find(|region| region.id == scope.region);
+        let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
+        let region = known.find(|region| region.id == scope.region).cloned();
         let region =
             region.unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
         Ok(Ok(Opened { account: record.account, region, credentials_digest, vendor }))
@@ -279,10 +282,7 @@ impl RegionSync {
             Some(result) => result,
             None => RegionResult::begin(&message.task_id, &message.region, now),
         };
-        let mut tally = Tally::default();
-        let changes = self.store.task_changes(&message.task_id, &scope).await?;
-        changes.iter().for_each(|change| tally.record(change));
-        result.counts = tally.counts(0, 0, 0, |_| false);
+        result.counts = self.recorded_counts(message).await?;
         result.errors.clear();
         result.fail(error, now);
         self.store.put_region_result(&result).await?;
@@ -297,6 +297,15 @@ impl RegionSync {
         }
         self.results.send(&[result_message(&message.task_id)]).await?;
         Ok(())
+    }
+
+    /// Returns what the changes that a task recorded in a scope alone tell of
+    /// its counts.
+    async fn recorded_counts(&self, message: &WorkMessage) -> Result<Counts, Stop> {
+        let mut tally = Tally::default();
+        let changes = self.store.task_changes(&message.task_id, &message.scope()).await?;
+        changes.iter().for_each(|change| tally.record(change));
+        Ok(tally.counts(0, 0, 0, |_| false))
     }
 }
 
