@@ -50,7 +50,7 @@ impl Tables {
     /// There is no such database, or the options contradict each other.
     pub async fn read(storage: &StorageArgs) -> anyhow::Result<Self> {
         if storage.aws {
-            let store = DynamoStore::connect(&sdk().await, table_prefix(storage)?);
+            let store = DynamoStore::connect(&sdk().await?, table_prefix(storage)?);
             return Ok(Self { store: Arc::new(store), database: None });
         }
         Ok(Self::in_database(Database::read(&storage.db).await?))
@@ -71,7 +71,7 @@ impl Tables {
             let wait = Duration::from_secs(write.wait);
             return Ok(Self::in_database(Database::open(&storage.db, command, wait).await?));
         }
-        let (sdk, prefix) = (sdk().await, table_prefix(storage)?);
+        let (sdk, prefix) = (sdk().await?, table_prefix(storage)?);
         if write.create {
             create_tables(&aws_sdk_dynamodb::Client::new(&sdk), prefix).await?;
         }
@@ -112,13 +112,17 @@ pub fn vendors(give_up_after: SignedDuration) -> anyhow::Result<Registry> {
 
 /// Returns where the credentials of these accounts are. AWS is only asked
 /// where one of them is in a secret there.
-pub async fn credentials(accounts: &[Account]) -> Arc<dyn CredentialSource> {
+///
+/// # Errors
+///
+/// One is, and AWS is not configured.
+pub async fn credentials(accounts: &[Account]) -> Result<Arc<dyn CredentialSource>, UsageError> {
     let in_secret = |account: &Account| matches!(account.credentials, CredentialsRef::SecretArn(_));
-    if accounts.iter().any(in_secret) {
-        Arc::new(EnvAndSecretsManager::connect(&sdk().await))
+    Ok(if accounts.iter().any(in_secret) {
+        Arc::new(EnvAndSecretsManager::connect(&sdk().await?))
     } else {
         Arc::new(EnvAndSecretsManager::new(None))
-    }
+    })
 }
 
 /// Returns everything the service works with on this machine alone.
@@ -169,7 +173,7 @@ pub async fn parts(
     if !storage.aws {
         return Ok(local);
     }
-    let sdk = sdk().await;
+    let sdk = sdk().await?;
     let client = aws_sdk_sqs::Client::new(&sdk);
     let urls = if write.create && queues.work_queue_url.is_none() {
         create_queues(&client, table_prefix(storage)?, VISIBILITY.unsigned_abs()).await?
@@ -195,8 +199,13 @@ pub async fn parts(
     })
 }
 
-async fn sdk() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+async fn sdk() -> Result<SdkConfig, UsageError> {
+    let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    if sdk.region().is_none() {
+        let text = "AWS needs a region: set AWS_REGION, or configure one with `aws configure`";
+        return Err(UsageError::new(text));
+    }
+    Ok(sdk)
 }
 
 fn table_prefix(storage: &StorageArgs) -> Result<&str, UsageError> {

@@ -36,9 +36,10 @@ impl<'a> Progress<'a> {
     #[must_use]
     pub fn new(output: &'a Output, title: &str) -> Self {
         let bar = output.has_bars().then(|| {
-            let bar = output.bars().add(ProgressBar::new(0));
+            let bar = output.bars().add(ProgressBar::no_length());
             bar.set_style(style());
             bar.set_prefix(plain(title).into_owned());
+            bar.set_message("asking for regions");
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });

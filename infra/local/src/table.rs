@@ -1,6 +1,8 @@
 //! Tables and small pictures for people.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
 use jiff::Timestamp;
 
 use crate::output::plain;
@@ -47,6 +49,23 @@ pub fn titled<'a>(titles: impl Iterator<Item = &'a str>) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// Keeps the columns at these places from being wrapped: one copies ids from
+/// them.
+pub fn keep_whole(table: &mut Table, places: &[usize]) {
+    for place in places {
+        if let Some(column) = table.column_mut(*place) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+/// Returns a cell with a line for each text.
+#[must_use]
+pub fn lines(texts: &[String]) -> Cell {
+    let line = |text: &String| plain(&text.replace('\n', " ")).into_owned();
+    Cell::new(texts.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// Returns a cell whose text is safe to measure and to show, on one line.

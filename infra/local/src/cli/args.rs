@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
-use jiff::civil::Date;
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{SignedDuration, Timestamp};
+
+use super::values::{parse_duration, parse_since, parse_status, parse_tag};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -421,51 +422,6 @@ pub struct SimulatedCloudArgs {
     pub churn_every: Option<SignedDuration>,
 }
 
-/// Reads a duration: `90s`, `2m`, `1h 30m`.
-fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let hint = "expected a time like 90s, 2m or 1h";
-    // A bare number is taken for seconds.
-    let seconds = text.parse::<u32>().map(|seconds| SignedDuration::from_secs(seconds.into()));
-    let duration = seconds.or_else(|_| text.parse()).map_err(|_| hint.to_owned())?;
-    let longest = SignedDuration::from_hours(24 * 30);
-    if duration.is_positive() && duration <= longest { Ok(duration) } else { Err(hint.to_owned()) }
-}
-
-/// Reads a time, a day (its beginning, in UTC), or how long ago.
-fn parse_since(text: &str) -> Result<Timestamp, String> {
-    parse_since_at(text, Timestamp::now())
-}
-
-fn parse_since_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-01".len());
-    if let Some(day) = day.and_then(|day| day.in_tz("UTC").ok()) {
-        return Ok(day.timestamp());
-    }
-    let ago = text.parse::<Span>().ok().and_then(|span| {
-        let before = now.in_tz("UTC").ok()?.checked_sub(span.abs()).ok()?;
-        Some(before.timestamp())
-    });
-    ago.ok_or_else(|| {
-        "expected a time (2026-11-01T12:00:00Z), a day (2026-11-01), or how long ago (30m, 2h, 1d)"
-            .to_owned()
-    })
-}
-
-fn parse_status(text: &str) -> Result<Status, String> {
-    serde_json::from_value(text.into()).map_err(|error| error.to_string())
-}
-
-fn parse_tag(text: &str) -> Result<(String, Option<String>), String> {
-    let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
-    if key.is_empty() {
-        return Err("expected KEY=VALUE, or KEY for any value".to_owned());
-    }
-    Ok((key.to_owned(), value.map(str::to_owned)))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -475,37 +431,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
-        let read = |text| parse_since_at(text, now).map(|time| time.to_string());
-        assert_eq!(read("2026-11-01T12:00:00+08:00").unwrap(), "2026-11-01T04:00:00Z");
-        assert_eq!(read("2026-11-01").unwrap(), "2026-11-01T00:00:00Z");
-        assert_eq!(read("90m").unwrap(), "2026-11-23T08:30:00Z");
-        assert_eq!(read("1d").unwrap(), "2026-11-22T10:00:00Z");
-        assert_eq!(read("2 hours ago").unwrap(), "2026-11-23T08:00:00Z");
-        for wrong in ["", "yesterday", "2026-13-01", "12"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_have_units_and_an_end() {
-        let read = |text| parse_duration(text).map(|duration| duration.as_secs());
-        assert_eq!((read("2m"), read("90s"), read("1h 30m")), (Ok(120), Ok(90), Ok(5400)));
-        assert_eq!(read("45"), Ok(45));
-        for wrong in ["", "-2m", "0s", "soon", "9999h"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_tag_may_have_an_empty_value_or_any() {
-        assert_eq!(parse_tag("env=prod").unwrap(), ("env".into(), Some("prod".into())));
-        assert_eq!(parse_tag("env=").unwrap(), ("env".into(), Some(String::new())));
-        assert_eq!(parse_tag("env").unwrap(), ("env".into(), None));
-        assert!(parse_tag("=x").is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::diff::{Field, FieldChange};
 use cloud_sync_runtime::store::Store;
+use comfy_table::Table;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::SUCCESS;
 use super::args::ChangesArgs;
 use crate::connect::Tables;
 use crate::output::Output;
-use crate::table::{cell, count, table, time};
+use crate::table::{cell, count, keep_whole, lines, table, time};
 
 /// So many are shown to people who do not say how many they want.
 const SHOWN: usize = 50;
@@ -85,47 +86,37 @@ fn print(change: &Change, output: &Output) -> anyhow::Result<()> {
     Ok(output.json(&Line { provider: change.scope.kind.provider(), change })?)
 }
 
-/// Returns a table of changes, a line a field.
-pub(super) fn change_table<'a>(
-    changes: impl IntoIterator<Item = &'a Change>,
-) -> comfy_table::Table {
+/// Returns a table of changes, with a line for each field.
+pub(super) fn change_table<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Table {
     let mut table = table(&[
         ("TIME (UTC)", false),
         ("CHANGE", false),
         ("REGION", false),
         ("ID", false),
-        ("VERSION", true),
-        ("FIELD", false),
-        ("OLD", false),
-        ("NEW", false),
+        ("WHAT", false),
     ]);
     for change in changes {
-        let mut fields: Vec<_> = change
+        let fields: Vec<_> = change
             .fields
             .iter()
             .filter(|(field, _)| is_telling(change, **field))
             .map(|(field, values)| {
                 let (old, new) = shown_pair(values);
-                (field.as_str(), old, new)
+                match change.change {
+                    ChangeKind::Added => format!("{}: {new}", field.as_str()),
+                    _ => format!("{}: {old} → {new}", field.as_str()),
+                }
             })
             .collect();
-        if fields.is_empty() {
-            fields.push(("", String::new(), String::new()));
-        }
-        for (index, (field, old, new)) in fields.into_iter().enumerate() {
-            let first = |text: String| if index == 0 { cell(text) } else { cell("") };
-            table.add_row([
-                first(time(change.at)),
-                first(change.change.as_str().to_owned()),
-                first(change.scope.region.clone()),
-                first(change.id.clone()),
-                first(change.version.to_string()),
-                cell(field),
-                cell(old),
-                cell(new),
-            ]);
-        }
+        table.add_row([
+            cell(time(change.at)),
+            cell(change.change.as_str()),
+            cell(&change.scope.region),
+            cell(&change.id),
+            lines(&fields),
+        ]);
     }
+    keep_whole(&mut table, &[1, 2, 3]);
     table
 }
 

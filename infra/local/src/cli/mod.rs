@@ -13,6 +13,7 @@ mod status;
 mod summary;
 mod sync;
 mod tasks;
+mod values;
 
 use std::io;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use clap::Parser;
 use cloud_sync_core::account::InvalidAccount;
 use cloud_sync_dispatch::DispatchError;
 use cloud_sync_runtime::config::AccountsFileError;
+use cloud_sync_runtime::store::StoreError;
 use thiserror::Error;
 
 use self::args::{Cli, Command, DemoArgs};
@@ -69,6 +71,9 @@ pub fn main() -> ExitCode {
         if code != SUCCESS {
             output.problem(format!("error: {error:#}"));
         }
+        if let Some(hint) = hint(&error) {
+            output.problem(hint);
+        }
         code
     });
     // What is still running holds nothing that must be finished.
@@ -103,6 +108,18 @@ async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {
         Command::Serve(args) => serve::run(&args, output).await,
         Command::SimulatedCloud(args) => simulated_cloud::run(&args, output).await,
     }
+}
+
+/// Returns what to do about an error whose text cannot know it.
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
+    let StoreError::Refused { reason, .. } = store? else {
+        return None;
+    };
+    reason.contains("ResourceNotFoundException").then_some(
+        "the tables are not there: deploy the stack first, check --table-prefix, or let \
+         `cloud-sync sync --aws --create` make some to try it out",
+    )
 }
 
 /// Returns the exit code that an error stands for.

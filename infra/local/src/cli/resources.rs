@@ -13,7 +13,7 @@ use super::SUCCESS;
 use super::args::ResourcesArgs;
 use crate::connect::Tables;
 use crate::output::Output;
-use crate::table::{bars, cell, count, table, time};
+use crate::table::{bars, cell, count, keep_whole, table, time};
 
 /// So many are shown to people who do not say how many they want.
 const SHOWN: usize = 50;
@@ -204,7 +204,9 @@ impl<'a> Listing<'a> {
             self.output.remark("nothing found");
             return Ok(());
         }
-        self.output.text(self.table.to_string())?;
+        let mut table = self.table;
+        keep_whole(&mut table, &[0, 2, 5]);
+        self.output.text(table.to_string())?;
         let all = count(self.count as u64);
         if self.count > self.limit {
             let text = format!("{} of {all} shown; --limit 0 shows all", self.limit);

@@ -28,7 +28,7 @@ pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8>
     check_listen(args.listen)?;
     let vendors = Arc::new(connect::vendors(args.work.give_up_after)?);
     let accounts = load(&args.config, &vendors)?;
-    let credentials = connect::credentials(&accounts).await;
+    let credentials = connect::credentials(&accounts).await?;
     let (_, problems) = with_credentials(accounts.clone(), credentials.as_ref()).await;
     for problem in problems {
         // Whoever serves may put them right without stopping it.

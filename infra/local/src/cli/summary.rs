@@ -9,7 +9,7 @@ use comfy_table::Table;
 
 use crate::output::Output;
 use crate::service::{SyncReport, TaskReport};
-use crate::table::{bars, cell, count, duration, table, time, titled};
+use crate::table::{bars, cell, count, duration, keep_whole, table, time, titled};
 
 /// At most so many tasks are shown side by side.
 const MOST_COLUMNS: usize = 3;
@@ -74,6 +74,7 @@ pub(super) fn task_table(tasks: &[&SyncTask]) -> Table {
             cell(count(counts.error_count)),
         ]);
     }
+    keep_whole(&mut table, &[0]);
     table
 }
 

@@ -11,7 +11,7 @@ use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::Store;
 use tokio_util::sync::CancellationToken;
 
-use super::args::SyncArgs;
+use super::args::{ModeArg, SyncArgs};
 use super::config::{check_kinds, choose, credentials_hint, is_refusal, load, with_credentials};
 use super::{FAILED, PARTIAL, SUCCESS, UsageError, summary};
 use crate::connect::{self, Tables};
@@ -22,11 +22,15 @@ use crate::signals::{INTERRUPTED, cancelled_by_ctrl_c};
 
 /// Runs the command.
 pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> {
+    if args.since.is_some() && args.mode == ModeArg::Full {
+        let text = "--since goes with --mode incremental; a full sync asks for everything anyway";
+        return Err(UsageError::new(text).into());
+    }
     let vendors = Arc::new(connect::vendors(args.work.give_up_after)?);
     let all = load(&args.config, &vendors)?;
     let chosen = choose(&all, &args.accounts)?;
     check_kinds(&args.kinds, &chosen)?;
-    let credentials = connect::credentials(&chosen).await;
+    let credentials = connect::credentials(&chosen).await?;
     let (ready, problems) = with_credentials(chosen.clone(), credentials.as_ref()).await;
     if ready.is_empty() {
         return Err(UsageError::new(without_credentials(&problems)).into());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Case, KEY_ID, SECRET};
+use crate::support::{Case, KEY_ID, Ran, SECRET, in_time};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_names_are_answered_with_those_that_are_known() {
@@ -15,6 +15,7 @@ async fn unknown_names_are_answered_with_those_that_are_known() {
     unknown(&["--region", "cn-atlantis"]).assert_problem(2, &["cn-atlantis", "cn-hangzhou"]);
     unknown(&["--account", "nobody"]).assert_problem(2, &["nobody", "prod"]);
     unknown(&["--mode", "fast"]).assert_problem(2, &["full", "incremental"]);
+    unknown(&["--since", "2h"]).assert_problem(2, &["--mode incremental"]);
     unknown(&["--since", "lately"]).assert_problem(2, &["2026-11-01", "2h"]);
     unknown(&["--workers", "0"]).assert_problem(2, &["1..=64"]);
     unknown(&["--give-up-after", "never"]).assert_problem(2, &["2m"]);
@@ -46,7 +47,7 @@ async fn missing_credentials_are_answered_with_the_variable() {
     let case = Case::new().await;
     let mut command = case.command(&["sync"]);
     command.env_remove("TEST_ACCESS_KEY_SECRET");
-    let ran: crate::support::Ran = command.output().expect("it runs").into();
+    let ran = in_time(command);
     ran.assert_problem(2, &["'prod'", "TEST_ACCESS_KEY_SECRET"]);
     assert!(!case.path("cloud-sync.db").exists(), "nothing was begun");
 }
@@ -54,10 +55,10 @@ async fn missing_credentials_are_answered_with_the_variable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_answered_with_the_key_and_what_to_do() {
     let case = Case::new().await;
-    let run = || -> crate::support::Ran {
+    let run = || -> Ran {
         let mut command = case.command(&["sync"]);
         command.env("TEST_ACCESS_KEY_SECRET", "wrong-canary");
-        command.output().expect("it runs").into()
+        in_time(command)
     };
     let told = ["SignatureDoesNotMatch", KEY_ID, "TEST_ACCESS_KEY_SECRET", "sync again"];
     run().assert_problem(1, &told);
@@ -130,6 +131,12 @@ async fn aws_without_its_names_says_which() {
     let case = Case::new().await;
     case.run(&["tasks", "--aws"]).assert_problem(2, &["--table-prefix", "TABLE_PREFIX"]);
     let prefix = ["--aws", "--table-prefix", "x-"];
-    let ran = case.run(&[&["sync"], &prefix[..]].concat());
-    ran.assert_problem(2, &["--work-queue-url", "WORK_QUEUE_URL", "--create"]);
+    let run = |region: &str| -> Ran {
+        let mut command = case.command(&[&["sync"], &prefix[..]].concat());
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", region);
+        in_time(command)
+    };
+    run("").assert_problem(2, &["AWS_REGION"]);
+    let told = ["--work-queue-url", "WORK_QUEUE_URL", "--create"];
+    run("eu-west-1").assert_problem(2, &told);
 }

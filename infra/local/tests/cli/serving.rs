@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Case, eventually, number, text};
+use crate::support::{Case, eventually, in_time, number, text};
 
 fn free_address() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -90,7 +90,7 @@ async fn the_simulated_cloud_says_how_to_use_it_and_that_works() {
         let mut sync = case.command(&["sync", "--json"]);
         sync.env("SIMULATED_ACCESS_KEY_ID", text(&access, "access_key_id"));
         sync.env("SIMULATED_ACCESS_KEY_SECRET", text(&access, "access_key_secret"));
-        let ran: crate::support::Ran = sync.output().expect("it runs").into();
+        let ran = in_time(sync);
         ran.code == Some(0) && ran.json()["tasks"][0]["added_count"] == 40
     })
     .await;

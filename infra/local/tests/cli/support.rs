@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -21,6 +22,9 @@ pub const SECRET: &str = "canary-7d1f-never-to-be-seen";
 
 /// The regions of the cloud, and how many instances are in each.
 pub const REGIONS: [(&str, u32); 3] = [("cn-hangzhou", 60), ("cn-shanghai", 25), ("cn-beijing", 5)];
+
+/// Nothing that is run here takes longer.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
 
 /// A cloud with an account, and a folder with a configuration of it.
 pub struct Case {
@@ -78,7 +82,7 @@ impl Case {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
-        self.command(args).output().expect("it runs").into()
+        in_time(self.command(args))
     }
 
     /// Syncs, and returns what `--json` printed.
@@ -109,6 +113,27 @@ pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloud-sync"));
     command.args(args).current_dir(folder).env_clear().stdin(Stdio::null());
     command
+}
+
+/// Runs a command to its end, or for so long that it would never come.
+pub fn in_time(mut command: Command) -> Ran {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let id = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        let is_stuck = end.recv_timeout(LONGEST_RUN).is_err();
+        if is_stuck {
+            // It may have ended just now.
+            Command::new("kill").args(["-KILL", &id]).status().ok();
+        }
+        is_stuck
+    });
+    let ran: Ran = child.wait_with_output().expect("its output").into();
+    ended.send(()).ok();
+    let is_stuck = watchdog.join().expect("the watchdog");
+    assert!(!is_stuck, "it did not end: {}{}", ran.stdout, ran.stderr);
+    ran
 }
 
 impl From<Output> for Ran {
