@@ -46,11 +46,8 @@ async fn create_syncs(
     let Json(request) = body?;
     let trigger_id = Uuid::new_v4().to_string();
     let dispatch = api.dispatcher.request(&request, &trigger_id, api.clock.now()).await?;
-    let status = if dispatch.tasks.is_empty() {
-        StatusCode::BAD_GATEWAY
-    } else {
-        StatusCode::ACCEPTED
-    };
+    let status =
+        if dispatch.tasks.is_empty() { StatusCode::BAD_GATEWAY } else { StatusCode::ACCEPTED };
     let task_ids = dispatch.tasks.into_iter().map(|task| task.task_id).collect();
     Ok((status, Json(Accepted { task_ids, problems: dispatch.problems })))
 }
