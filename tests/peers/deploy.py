@@ -246,11 +246,13 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
 
 
 def sync_again(run: Deployment) -> dict:
-    """Asks the dispatcher for a full sync; returns the task once it ended."""
+    """Asks the dispatcher for a full sync, twice with the same event, and
+    returns the one task once it ended."""
     run.requests += 1
-    answer = run.invoke("dispatcher", {
-        "id": f"request-{run.requests}", "time": "2026-11-23T10:15:00Z",
-        "request": {"account_ids": ["prod"]}})
+    event = {"id": f"request-{run.requests}", "time": "2026-11-23T10:15:00Z",
+             "request": {"account_ids": ["prod"]}}
+    answer = run.invoke("dispatcher", event)
+    equal(run.invoke("dispatcher", event), answer, "the answer to the same request again")
     task = run.ended_task(answer["task_ids"][0])
     equal(task["status"], "success", f"the task ({task.get('error_message')})")
     return task

@@ -73,7 +73,7 @@ impl Registry {
     ///
     /// The HTTP client cannot be set up.
     pub fn with(settings: Settings) -> Result<Self, NoClient> {
-        let shared = Shared::new(http::client()?, settings.retry, settings.paced);
+        let shared = Shared::new(http::Clients::new()?, settings.retry, settings.paced);
         Ok(Self { shared: Arc::new(shared) })
     }
 

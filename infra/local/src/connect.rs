@@ -50,7 +50,8 @@ impl Tables {
     /// There is no such database, or the options contradict each other.
     pub async fn read(storage: &StorageArgs) -> anyhow::Result<Self> {
         if storage.aws {
-            let store = DynamoStore::connect(&sdk().await?, table_prefix(storage)?);
+            let prefix = table_prefix(storage)?;
+            let store = DynamoStore::connect(&sdk().await?, prefix);
             return Ok(Self { store: Arc::new(store), database: None });
         }
         Ok(Self::in_database(Database::read(&storage.db).await?))
@@ -71,7 +72,8 @@ impl Tables {
             let wait = Duration::from_secs(write.wait);
             return Ok(Self::in_database(Database::open(&storage.db, command, wait).await?));
         }
-        let (sdk, prefix) = (sdk().await?, table_prefix(storage)?);
+        let prefix = table_prefix(storage)?;
+        let sdk = sdk().await?;
         if write.create {
             create_tables(&aws_sdk_dynamodb::Client::new(&sdk), prefix).await?;
         }
@@ -201,7 +203,7 @@ pub async fn parts(
 
 async fn sdk() -> Result<SdkConfig, UsageError> {
     let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    if sdk.region().is_none() {
+    if sdk.region().is_none_or(|region| region.as_ref().is_empty()) {
         let text = "AWS needs a region: set AWS_REGION, or configure one with `aws configure`";
         return Err(UsageError::new(text));
     }

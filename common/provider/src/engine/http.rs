@@ -1,11 +1,13 @@
 //! One HTTP exchange: a bounded answer, or an error that names the host.
 
 use std::error::Error;
+use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Request, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Request, Response, StatusCode};
 
 /// At most so much of an answer is read. A page of 100 machines is about
 /// 350 kB.
@@ -23,24 +25,52 @@ pub(crate) struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Returns the client that all requests of a process share.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
+/// The clients that all requests of a process share.
+pub(crate) struct Clients {
+    /// Goes through the proxy that the environment names, if any.
+    proxied: Client,
+    /// For this machine itself, which a proxy does not reach.
+    direct: OnceLock<Client>,
+}
+
+impl Clients {
+    /// Returns clients that have no connection yet.
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        Ok(Self { proxied: builder().build()?, direct: OnceLock::new() })
+    }
+
+    fn for_request(&self, request: &Request) -> &Client {
+        if !is_this_machine(request.url().host_str().unwrap_or_default()) {
+            return &self.proxied;
+        }
+        // What could be set up once can be again, or the other will have to do.
+        let set_up = || builder().no_proxy().build().unwrap_or_else(|_| self.proxied.clone());
+        self.direct.get_or_init(set_up)
+    }
+}
+
+fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("cloud-sync/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         // A signed request must not follow to where it was not signed for.
         .redirect(reqwest::redirect::Policy::none())
-        .build()
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Sends a request and reads its answer.
 pub(crate) async fn exchange(
-    client: &Client,
+    clients: &Clients,
     api: &str,
     request: Request,
 ) -> Result<Reply, VendorError> {
     let host = host_of(&request);
     let lost = |error: reqwest::Error| lost(api, &host, error);
+    let client = clients.for_request(&request);
     let response = client.execute(request).await.map_err(lost)?;
     let (status, headers) = (response.status(), response.headers().clone());
     match read(response).await.map_err(lost)? {
@@ -96,4 +126,19 @@ fn root_cause(error: &dyn Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_asked_past_the_proxy() {
+        for host in ["127.0.0.1", "127.8.9.10", "localhost", "[::1]"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["ecs.aliyuncs.com", "10.0.0.1", "128.0.0.1", "localhost.example.com", ""] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
 }

@@ -47,14 +47,14 @@ pub(crate) trait Protocol: Send + Sync {
 
 /// What all accounts of a process share.
 pub(crate) struct Shared {
-    pub http: reqwest::Client,
+    pub http: http::Clients,
     pub limits: Option<Limits>,
     pub retry: RetryPolicy,
 }
 
 impl Shared {
     /// Returns it with rate limits that have not counted anything, or none.
-    pub(crate) fn new(http: reqwest::Client, retry: RetryPolicy, paced: bool) -> Self {
+    pub(crate) fn new(http: http::Clients, retry: RetryPolicy, paced: bool) -> Self {
         Self { http, retry, limits: paced.then(Limits::default) }
     }
 }

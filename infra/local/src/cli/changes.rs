@@ -100,12 +100,9 @@ pub(super) fn change_table<'a>(changes: impl IntoIterator<Item = &'a Change>) ->
             .fields
             .iter()
             .filter(|(field, _)| is_telling(change, **field))
-            .map(|(field, values)| {
-                let (old, new) = shown_pair(values);
-                match change.change {
-                    ChangeKind::Added => format!("{}: {new}", field.as_str()),
-                    _ => format!("{}: {old} → {new}", field.as_str()),
-                }
+            .map(|(field, values)| match change.change {
+                ChangeKind::Added => format!("{}: {}", field.as_str(), cut(&text_of(&values.new))),
+                _ => format!("{}: {}", field.as_str(), shown(values)),
             })
             .collect();
         table.add_row([
@@ -131,22 +128,18 @@ fn is_telling(change: &Change, field: Field) -> bool {
     }
 }
 
-/// Returns old and new value as people read them: of long sets only what one
-/// has and the other has not.
-fn shown_pair(values: &FieldChange) -> (String, String) {
+/// Returns what became of a field, as people read it: of long sets only what
+/// went and what came.
+fn shown(values: &FieldChange) -> String {
     let (old, new) = (text_of(&values.old), text_of(&values.new));
-    let is_long = old.chars().count().max(new.chars().count()) > LONGEST_VALUE;
-    let (old, new) = match (&values.old, &values.new) {
-        (Value::Array(olds), Value::Array(news)) if is_long => {
-            let only = |ones: &[Value], others: &[Value]| {
-                let rest = ones.iter().filter(|one| !others.contains(one)).map(text_of);
-                ["…".to_owned()].into_iter().chain(rest).collect::<Vec<_>>().join(", ")
-            };
-            (only(olds, news), only(news, olds))
-        }
-        _ => (old, new),
-    };
-    (cut(&old), cut(&new))
+    let is_long = old.chars().count() + new.chars().count() > LONGEST_VALUE;
+    let (olds, news) = (parts_of(&values.old), parts_of(&values.new));
+    if !is_long || olds.len() + news.len() < 3 {
+        return format!("{} → {}", cut(&old), cut(&new));
+    }
+    let went = olds.iter().filter(|part| !news.contains(part)).map(|part| format!("-{part}"));
+    let came = news.iter().filter(|part| !olds.contains(part)).map(|part| format!("+{part}"));
+    went.chain(came).map(|part| cut(&part)).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a text, cut where it is long.
@@ -158,18 +151,25 @@ fn cut(text: &str) -> String {
 
 /// Returns a value as people read it.
 fn text_of(value: &Value) -> String {
+    match parts_of(value).as_slice() {
+        [] => "-".to_owned(),
+        parts => parts.join(", "),
+    }
+}
+
+/// Returns the parts of a value, one where it is no set, none where it is
+/// empty. A disk is called by its id.
+fn parts_of(value: &Value) -> Vec<String> {
     match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
-        Value::Object(disk) if disk.contains_key("size_gib") || disk.contains_key("category") => {
-            disk.get("id").map(text_of).unwrap_or_default()
+        Value::Null => Vec::new(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => {
+            items.iter().map(|item| item.get("id").map_or_else(|| text_of(item), text_of)).collect()
         }
         Value::Object(entries) => {
-            let pairs = entries.iter().map(|(key, value)| format!("{key}={}", text_of(value)));
-            pairs.collect::<Vec<_>>().join(", ")
+            entries.iter().map(|(key, value)| format!("{key}={}", text_of(value))).collect()
         }
-        other => other.to_string(),
+        other => vec![other.to_string()],
     }
 }
 
@@ -233,5 +233,33 @@ impl<'a> Merged<'a> {
         let waiting = self.sources.iter_mut().filter(|source| !source.read.is_empty());
         let oldest = waiting.min_by_key(|source| source.read.front().map(|change| change.at));
         Ok(oldest.and_then(|source| source.read.pop_front()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(old: Value, new: Value) -> String {
+        shown(&FieldChange { old, new })
+    }
+
+    #[test]
+    fn short_values_are_shown_whole_and_of_long_sets_the_difference() {
+        assert_eq!(change(json!("running"), json!("stopped")), "running → stopped");
+        assert_eq!(change(json!(["8.128.0.205"]), Value::Null), "8.128.0.205 → -");
+        let disk = |id: &str| json!({ "id": id, "category": "cloud_essd", "size_gib": 40 });
+        assert_eq!(change(json!([disk("d-1")]), json!([])), "d-1 → -");
+        assert_eq!(change(json!([]), json!([disk("d-1")])), "- → d-1");
+        let id = |n: u32| format!("sg-uf6acfm2kddl9irwqs{n:02}");
+        let [one, two, three] = [1, 2, 3].map(id);
+        let swapped = change(json!([one, two]), json!([one, three]));
+        assert_eq!(swapped, format!("-{two}, +{three}"));
+        let tags = |more: &str| json!({ "env": "a".repeat(50), "team": more });
+        assert_eq!(change(tags("x"), tags("y")), "-team=x, +team=y");
+        let long = change(json!("x".repeat(500)), json!("y"));
+        assert_eq!(long, format!("{}… → y", "x".repeat(LONGEST_VALUE)));
     }
 }

@@ -89,7 +89,7 @@ const fn log_directives(command: Option<&Command>, verbosity: u8) -> &'static st
         // What goes wrong in a sync is in what the command shows.
         (0, _) => {
             "warn,dynoxide=off,region_sync=off,finalizer=off,cloud_sync_dispatch=off,\
-             cloud_sync_runtime::notify=off"
+             cloud_sync_runtime::notify=off,aws_config=off"
         }
         (2, _) => "debug,dynoxide=off,hyper=info,h2=info,rustls=info,aws_smithy=info,aws_sdk=info",
         _ => "trace",

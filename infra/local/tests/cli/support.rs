@@ -112,6 +112,8 @@ impl Case {
 pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloud-sync"));
     command.args(args).current_dir(folder).env_clear().stdin(Stdio::null());
+    // Nothing here may ask for more than loopback has.
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
     command
 }
 
