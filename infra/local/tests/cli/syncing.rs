@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use simulated_cloud::{Churn, Fault, Rule};
 
-use crate::support::{Case, KIND, number, text};
+use crate::support::{Case, KIND, in_time, number, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_sync_of_the_same_finds_nothing_new_and_writes_no_row() {
@@ -117,6 +117,17 @@ async fn an_account_without_credentials_does_not_keep_the_others_back() {
     let problem = &report["problems"][0];
     assert_eq!(text(problem, "account_id"), "other");
     assert!(text(problem, "message").contains("NOWHERE_ACCESS_KEY_ID"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_in_the_environment_is_not_asked_for_this_machine() {
+    let case = Case::new().await;
+    let mut command = case.command(&["sync", "--json"]);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let ran = in_time(command);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
