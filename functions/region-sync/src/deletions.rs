@@ -23,6 +23,8 @@ impl Work<'_> {
         if missing.is_empty() {
             return Ok(());
         }
+        // A cancelled task deletes nothing, however late the wish came.
+        self.check_cancelled_now().await?;
         let ids: Vec<_> = missing.into_iter().map(|(id, _)| id).collect();
         tracing::info!(candidates = ids.len(), "live rows are not in the listing");
         let Some(ids) = self.still_missing(&listing, ids).await? else {

@@ -126,7 +126,12 @@ impl Work<'_> {
         if now.duration_since(self.cancel_checked) < self.sync.settings.cancel_check {
             return Ok(());
         }
-        self.cancel_checked = now;
+        self.check_cancelled_now().await
+    }
+
+    /// Stops the attempt where an operator wants the task to stop.
+    pub(crate) async fn check_cancelled_now(&mut self) -> Result<(), Stop> {
+        self.cancel_checked = self.sync.clock.now();
         let task = self.store.task(&self.message().task_id).await?;
         let is_wanted = task.is_some_and(|t| !t.cancel_requested && !t.status.is_terminal());
         if is_wanted { Ok(()) } else { Err(Stop::Cancelled) }

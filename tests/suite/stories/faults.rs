@@ -201,3 +201,23 @@ async fn a_running_region_stops_at_the_next_page_when_cancelled() {
     assert!((1..10).contains(&world.vendor.calls(Call::Page)));
     assert_eq!(regions[0].counts.added_count as usize, world.rows("r1", false).await.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_to_cancel_that_comes_after_the_last_page_still_stops_deletions() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fill("r1", "i", 5);
+    world.sync(Mode::Full).await;
+    world.vendor.release("r1", "i-001");
+    world.vendor.take_time(Duration::from_millis(400));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let task = world.start(Mode::Full).await;
+    let cancel = async {
+        // Disks and the one page take 800 ms.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        world.store.request_cancel(&task.task_id).await.unwrap();
+    };
+    tokio::join!(cancel, world.drain());
+    let (task, _) = world.task(&task.task_id).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Cancelled, 0));
+    assert_eq!(world.rows("r1", false).await.len(), 5);
+}
