@@ -24,6 +24,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import harness
 from harness import (FUNCTIONS, REGION, ROOT_KEY, Failed, MiniStack, SimulatedCloud, Workplace,
                      check, equal, http, put_account, wait_for)
 
@@ -475,7 +476,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"deploy: {failed}")
+    harness.run("deploy", main)

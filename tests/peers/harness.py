@@ -4,6 +4,7 @@ ended, and the servers among them. Everything listens on loopback only."""
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -63,6 +64,16 @@ def http(url: str, data: bytes | None = None, headers: dict | None = None,
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def run(name: str, main: Callable[[], None]) -> None:
+    """Runs a test as a program: its servers end with it, also where it is
+    told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(f"{name}: {failed}")
 
 
 class Server:

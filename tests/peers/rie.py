@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import harness
 from harness import (CLEAN_PATH, FUNCTIONS, REPOSITORY, Failed, MiniStack, Server, SimulatedCloud,
                      Workplace, answers, check, equal, free_port, http, put_account)
 
@@ -143,7 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(f"rie: {failed}")
+    harness.run("rie", main)

@@ -2,6 +2,7 @@
 //! time.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
@@ -76,7 +77,7 @@ pub struct World {
     pub finalizer: Finalizer,
     /// How long a worker may run.
     pub run_time: SignedDuration,
-    deliveries: std::sync::atomic::AtomicU64,
+    deliveries: AtomicU64,
 }
 
 /// Returns where the account's credentials are.
@@ -178,6 +179,7 @@ impl World {
             metrics: metrics.clone(),
             clock: clock.clone(),
             settings: Settings::default(),
+            busy: AtomicU64::default(),
         };
         let finalizer = Finalizer {
             store: store.clone(),
@@ -186,7 +188,7 @@ impl World {
             clock: clock.clone(),
         };
         let run_time = SignedDuration::from_mins(15);
-        let deliveries = std::sync::atomic::AtomicU64::default();
+        let deliveries = AtomicU64::default();
         store.put_account(&account()).await.unwrap_or_else(|error| panic!("{error}"));
         Self {
             vendor,

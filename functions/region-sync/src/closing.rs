@@ -2,6 +2,7 @@
 //! who wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cloud_sync_core::lease::{Findings, Lease, Release};
@@ -154,7 +155,8 @@ impl Closing<'_> {
             held = counts.held_count,
             "region synced"
         );
-        let metrics = RegionMetrics::of(&self.result, &message.scope(), &self.meter.read());
+        let mut metrics = RegionMetrics::of(&self.result, &message.scope(), &self.meter.read());
+        metrics.concurrency = Some(self.sync.busy.load(Ordering::Relaxed));
         self.sync.metrics.region(metrics);
     }
 }

@@ -20,6 +20,7 @@ mod walk;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloud_sync_core::error::ErrorClass;
@@ -56,6 +57,8 @@ pub struct RegionSync {
     pub clock: Arc<dyn Clock>,
     /// How patient to be.
     pub settings: Settings,
+    /// How many messages are being handled at this moment; begins at zero.
+    pub busy: AtomicU64,
 }
 
 /// How patient a worker is.
@@ -139,7 +142,9 @@ impl RegionSync {
             receive_count = delivered.receive_count,
         );
         async {
+            self.busy.fetch_add(1, Ordering::Relaxed);
             let attempt = AssertUnwindSafe(self.attempt(delivered)).catch_unwind().await;
+            self.busy.fetch_sub(1, Ordering::Relaxed);
             let trouble = match attempt {
                 Ok(Ok(action)) => return action,
                 Ok(Err(error)) => error.to_string(),

@@ -1,6 +1,7 @@
 //! The region-sync function.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use cloud_sync_provider::Registry;
@@ -23,6 +24,7 @@ async fn main() -> Result<(), Error> {
         metrics: parts.metrics,
         clock: parts.clock,
         settings: Settings::default(),
+        busy: AtomicU64::default(),
     };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let (event, context) = event.into_parts();

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cloud_sync_core::message::{SyncRequest, WorkMessage};
@@ -163,6 +164,7 @@ impl LocalService {
             metrics: wake_up.clone(),
             clock: parts.clock.clone(),
             settings: Settings { give_up_after: options.give_up_after, ..Settings::default() },
+            busy: AtomicU64::default(),
         };
         let finalizer = Finalizer {
             store: parts.store.clone(),

@@ -134,5 +134,6 @@ async fn every_region_and_task_is_measured_once() {
     world.vendor.fill("r1", "i", 2);
     world.sync(Mode::Full).await;
     assert_eq!(world.metrics.regions().len(), 2);
+    assert!(world.metrics.regions().iter().all(|region| region.concurrency == Some(1)));
     assert_eq!(world.metrics.tasks().len(), 1);
 }
