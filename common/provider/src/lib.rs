@@ -19,6 +19,8 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
 
+pub use self::engine::Surroundings;
+pub use self::engine::http::{Reply, Transport};
 pub use self::engine::retry::RetryPolicy;
 pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
 

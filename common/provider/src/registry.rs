@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::aliyun;
 use crate::engine::retry::RetryPolicy;
 use crate::engine::spec::VendorSpec;
-use crate::engine::{Client, Shared, http};
+use crate::engine::{Client, Shared, Surroundings};
 use crate::{Vendor, Vendors};
 
 /// One line a kind.
@@ -73,8 +73,13 @@ impl Registry {
     ///
     /// The HTTP client cannot be set up.
     pub fn with(settings: Settings) -> Result<Self, NoClient> {
-        let shared = Shared::new(http::Clients::new()?, settings.retry, settings.paced);
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self::within(Surroundings::real()?, settings))
+    }
+
+    /// Returns a registry with surroundings of the caller's.
+    #[must_use]
+    pub fn within(around: Surroundings, settings: Settings) -> Self {
+        Self { shared: Arc::new(Shared::new(around, settings.retry, settings.paced)) }
     }
 
     /// Returns every kind of a provider.

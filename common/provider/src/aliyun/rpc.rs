@@ -98,13 +98,19 @@ fn parse_endpoint(text: &str) -> std::result::Result<Url, String> {
 impl Protocol for Rpc {
     /// Returns a POST with everything in its body, so that no access log on
     /// the way keeps a signature or a token, and none is too long for a URL.
-    fn request(&self, call: &Call, region: &Region, params: &Params) -> Result<Request> {
+    fn request(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        now: Timestamp,
+    ) -> Result<Request> {
         let mut params = params.clone();
         params.insert("Action".to_owned(), call.action.to_owned());
         params.insert("Version".to_owned(), call.version.to_owned());
         params.insert("RegionId".to_owned(), region.id.clone());
         let nonce = Uuid::new_v4().to_string();
-        let params = sign::signed(&self.credentials, "POST", params, &nonce, Timestamp::now());
+        let params = sign::signed(&self.credentials, "POST", params, &nonce, now);
         let mut request = Request::new(Method::POST, self.url(call, region)?);
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, form);
@@ -112,26 +118,26 @@ impl Protocol for Rpc {
         Ok(request)
     }
 
-    fn refusal(&self, call: &Call, reply: &Reply) -> Option<VendorError> {
+    fn refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> Option<VendorError> {
         if reply.status.is_success() {
             return None;
         }
         let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
-            return Some(self.unreadable_refusal(call, reply));
+            return Some(self.unreadable_refusal(call, reply, now));
         };
         let rule = rule_for(errors::RULES, &body.code);
         let message = self.without_secrets(&body.text(rule.map_or("", |rule| rule.hint)));
         let class = rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
         let mut error = VendorError::new(class, call.action, bounded(&body.code), message);
         if class == ErrorClass::Throttled {
-            error.retry_after = Some(retry_after(reply, Timestamp::now()));
+            error.retry_after = Some(retry_after(reply, now));
         }
         if class == ErrorClass::Internal && errors::rejects_token(&body.code, &body.message) {
             error.class = ErrorClass::Data;
             error.token_rejected = true;
         }
         if errors::is_about_time(&body.code) {
-            error.message.push_str(&compare_clocks(reply, Timestamp::now()));
+            error.message.push_str(&compare_clocks(reply, now));
         }
         Some(error)
     }
@@ -140,7 +146,7 @@ impl Protocol for Rpc {
 impl Rpc {
     /// Returns the error for an answer that is not the vendor's: a proxy's or
     /// a gateway's.
-    fn unreadable_refusal(&self, call: &Call, reply: &Reply) -> VendorError {
+    fn unreadable_refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> VendorError {
         let class = match class_of_status(reply.status) {
             ErrorClass::Internal => ErrorClass::Data,
             class => class,
@@ -154,7 +160,7 @@ impl Rpc {
         let code = format!("Http{}", reply.status.as_u16());
         let mut error = VendorError::new(class, call.action, code, text);
         if class == ErrorClass::Throttled {
-            error.retry_after = Some(retry_after(reply, Timestamp::now()));
+            error.retry_after = Some(retry_after(reply, now));
         }
         error
     }
@@ -263,7 +269,7 @@ mod tests {
         let headers: HeaderMap =
             headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
         let reply = Reply { status, headers, body: body.into() };
-        rpc(None).unwrap().refusal(&REGIONS.call, &reply).unwrap()
+        rpc(None).unwrap().refusal(&REGIONS.call, &reply, Timestamp::now()).unwrap()
     }
 
     fn with_code(status: u16, code: &str) -> VendorError {

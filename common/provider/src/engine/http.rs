@@ -1,10 +1,14 @@
 //! One HTTP exchange: a bounded answer, or an error that names the host.
+//!
+//! What carries it is a port with two implementations: these clients, and a
+//! simulated network that needs no socket and takes no time.
 
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, Request, Response, StatusCode};
@@ -15,8 +19,22 @@ const MOST_BODY: usize = 64 << 20;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Carries requests to vendors and brings their answers.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends a request, which says itself how long it may take, and returns
+    /// the whole answer, whatever its status. `api` goes into the error.
+    ///
+    /// # Errors
+    ///
+    /// Of class network where no whole answer came, of class data where it is
+    /// larger than anyone reads.
+    async fn exchange(&self, api: &str, request: Request) -> Result<Reply, VendorError>;
+}
+
 /// A whole answer.
-pub(crate) struct Reply {
+#[derive(Clone, Debug)]
+pub struct Reply {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -62,25 +80,23 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Sends a request and reads its answer.
-pub(crate) async fn exchange(
-    clients: &Clients,
-    api: &str,
-    request: Request,
-) -> Result<Reply, VendorError> {
-    let host = host_of(&request);
-    let lost = |error: reqwest::Error| lost(api, &host, error);
-    let client = clients.for_request(&request);
-    let response = client.execute(request).await.map_err(lost)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    match read(response).await.map_err(lost)? {
-        Some(body) => Ok(Reply { status, headers, body }),
-        None => Err(VendorError::new(
-            ErrorClass::Data,
-            api,
-            "ReplyTooLarge",
-            format!("{host} sent more than {} MiB in one answer", MOST_BODY >> 20),
-        )),
+#[async_trait]
+impl Transport for Clients {
+    async fn exchange(&self, api: &str, request: Request) -> Result<Reply, VendorError> {
+        let host = host_of(&request);
+        let lost = |error: reqwest::Error| lost(api, &host, error);
+        let client = self.for_request(&request);
+        let response = client.execute(request).await.map_err(lost)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        match read(response).await.map_err(lost)? {
+            Some(body) => Ok(Reply { status, headers, body }),
+            None => Err(VendorError::new(
+                ErrorClass::Data,
+                api,
+                "ReplyTooLarge",
+                format!("{host} sent more than {} MiB in one answer", MOST_BODY >> 20),
+            )),
+        }
     }
 }
 

@@ -20,11 +20,12 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use self::decode::Unreadable;
-use self::http::Reply;
+use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::retry::RetryPolicy;
 use self::spec::{ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, VendorSpec};
@@ -40,22 +41,50 @@ pub(crate) type Params = BTreeMap<String, String>;
 pub(crate) trait Protocol: Send + Sync {
     /// Returns a signed request. It is good for one attempt: another one
     /// needs another signature.
-    fn request(&self, call: &Call, region: &Region, params: &Params) -> Result<reqwest::Request>;
+    fn request(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        now: Timestamp,
+    ) -> Result<reqwest::Request>;
     /// Returns the error that an answer stands for, if it does.
-    fn refusal(&self, call: &Call, reply: &Reply) -> Option<VendorError>;
+    fn refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> Option<VendorError>;
+}
+
+/// What a process has around it: the network, the time, and chance.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Carries the requests.
+    pub transport: Arc<dyn Transport>,
+    /// Returns the time, which signatures carry.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Returns a number from 0 to below 1, which spreads retries.
+    pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl Surroundings {
+    /// Returns those of a process on a network.
+    pub(crate) fn real() -> std::result::Result<Self, reqwest::Error> {
+        Ok(Self {
+            transport: Arc::new(http::Clients::new()?),
+            now: Arc::new(Timestamp::now),
+            chance: Arc::new(rand::random),
+        })
+    }
 }
 
 /// What all accounts of a process share.
 pub(crate) struct Shared {
-    pub http: http::Clients,
+    pub around: Surroundings,
     pub limits: Option<Limits>,
     pub retry: RetryPolicy,
 }
 
 impl Shared {
     /// Returns it with rate limits that have not counted anything, or none.
-    pub(crate) fn new(http: http::Clients, retry: RetryPolicy, paced: bool) -> Self {
-        Self { http, retry, limits: paced.then(Limits::default) }
+    pub(crate) fn new(around: Surroundings, retry: RetryPolicy, paced: bool) -> Self {
+        Self { around, retry, limits: paced.then(Limits::default) }
     }
 }
 
@@ -86,7 +115,8 @@ impl Client {
         params: &Params,
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
-        self.shared.retry.run(|| self.attempt(call, region, params, &read)).await
+        let chance = self.shared.around.chance.as_ref();
+        self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await
     }
 
     async fn attempt<T>(
@@ -106,11 +136,13 @@ impl Client {
             limits.ready(call.per_second, &key).await;
         }
         let started = Instant::now();
-        let mut request = self.protocol.request(call, region, params)?;
+        let around = &self.shared.around;
+        let mut request = self.protocol.request(call, region, params, (around.now)())?;
         *request.timeout_mut() = Some(call.timeout);
-        let reply = http::exchange(&self.shared.http, call.action, request).await;
+        let reply = around.transport.exchange(call.action, request).await;
         let took = started.elapsed();
-        let outcome = reply.and_then(|reply| match self.protocol.refusal(call, &reply) {
+        let refusal = |reply: &Reply| self.protocol.refusal(call, reply, (around.now)());
+        let outcome = reply.and_then(|reply| match refusal(&reply) {
             Some(error) => Err(error),
             None => read(&reply.body),
         });

@@ -39,8 +39,13 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// Calls `attempt` until it succeeds or the policy ends it. The error's
-    /// class says which errors are worth another attempt.
-    pub(crate) async fn run<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, VendorError>
+    /// class says which errors are worth another attempt, and `chance`, from 0
+    /// to below 1, how much of the longest wait is waited.
+    pub(crate) async fn run<T, F>(
+        &self,
+        chance: &(dyn Fn() -> f64 + Send + Sync),
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, VendorError>
     where
         F: Future<Output = Result<T, VendorError>>,
     {
@@ -53,18 +58,18 @@ impl RetryPolicy {
             .retry(waits)
             .when(is_worth_another)
             .adjust(|error, longest| {
-                let wait = self.wait(error, longest?)?;
+                let wait = self.wait(error, longest?, chance())?;
                 (started.elapsed() + wait <= self.total).then_some(wait)
             })
             .await
     }
 
     /// Returns how long to wait after an error; `None` is too long.
-    fn wait(&self, error: &VendorError, longest: Duration) -> Option<Duration> {
+    fn wait(&self, error: &VendorError, longest: Duration, chance: f64) -> Option<Duration> {
         match (error.class.handling(), error.retry_after) {
             (Handling::Wait, Some(told)) => (told <= self.throttle_wait).then_some(told),
             // Full jitter: the library's own jitter only ever adds.
-            _ => Some(longest.mul_f64(rand::random())),
+            _ => Some(longest.mul_f64(chance)),
         }
     }
 }
@@ -93,7 +98,7 @@ mod tests {
             count.set(count.get() + 1);
             std::future::ready(Err::<(), _>(error.clone()))
         };
-        assert_eq!(policy.run(attempt).await, Err(error.clone()));
+        assert_eq!(policy.run(&rand::random, attempt).await, Err(error.clone()));
         (count.get(), started.elapsed())
     }
 
@@ -134,7 +139,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let policy = RetryPolicy::default();
         let waits: Vec<_> = (0..200)
-            .filter_map(|_| policy.wait(&error(ErrorClass::Network, None), second))
+            .filter_map(|_| policy.wait(&error(ErrorClass::Network, None), second, rand::random()))
             .collect();
         assert_eq!(waits.len(), 200);
         assert!(waits.iter().all(|wait| *wait <= second));

@@ -1,0 +1,134 @@
+//! What people do meanwhile: they change their machines, ask for syncs, cancel
+//! them, replace keys and take permissions away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_sync_core::message::{Mode, SyncRequest};
+use cloud_sync_runtime::store::TaskStore;
+use jiff::SignedDuration;
+use simulated_cloud::{AccessKey, Churn, Permission};
+use tokio::time::Instant;
+
+use crate::service;
+use crate::universe::{Universe, lock};
+
+/// Lets people do things until there is peace.
+pub(crate) fn start(universe: &Arc<Universe>) {
+    tokio::spawn(at_times(universe.clone(), change_machines));
+    tokio::spawn(at_times(universe.clone(), ask));
+    tokio::spawn(at_times(universe.clone(), cancel));
+    tokio::spawn(at_times(universe.clone(), rotate));
+    tokio::spawn(at_times(universe.clone(), revoke));
+}
+
+async fn at_times<F: Future<Output = ()>>(universe: Arc<Universe>, act: fn(Arc<Universe>) -> F) {
+    loop {
+        tokio::time::sleep(universe.dice.time(universe.plan.pause)).await;
+        if !universe.is_unrest() {
+            return;
+        }
+        act(universe.clone()).await;
+    }
+}
+
+async fn change_machines(universe: Arc<Universe>) {
+    let dice = &universe.dice;
+    let some = |most: u64| usize::try_from(dice.number(0, most)).unwrap_or(0);
+    // Now and then a whole lot vanishes, as somebody tears an environment down.
+    let release = if dice.happens(0.05) { 1000 } else { some(3) };
+    let churn = Churn {
+        create: some(3),
+        release,
+        power: some(2),
+        rename: some(1),
+        retag: some(1),
+        move_eip: some(1),
+        attach_disk: some(1),
+        detach_disk: some(1),
+        swap_group: some(1),
+        change_type: some(1),
+    };
+    let report = universe.world.churn(&churn, dice.seed());
+    universe.note("cloud", || {
+        format!("{} created, {} released", report.created.len(), report.released.len())
+    });
+}
+
+async fn ask(universe: Arc<Universe>) {
+    let dice = &universe.dice;
+    let mode = dice.one_of(&[Mode::Full, Mode::Incremental], Mode::Full);
+    let now = universe.now();
+    let since = dice.happens(0.3).then(|| now - SignedDuration::from_mins(30));
+    let account = &universe.plan.accounts.get(dice.number(0, 2) as usize);
+    let account_ids = account.iter().map(|account| account.id.clone()).collect();
+    let request = SyncRequest {
+        mode,
+        since: since.filter(|_| mode == Mode::Incremental),
+        account_ids,
+        ..SyncRequest::default()
+    };
+    let id = now.to_string();
+    for _ in 0..2 {
+        if matches!(service::request(&universe, &request, &id, now).await, Some(Ok(_))) {
+            return;
+        }
+    }
+}
+
+async fn cancel(universe: Arc<Universe>) {
+    if !universe.strikes(|chances| chances.cancel) {
+        return;
+    }
+    let open = universe.store.open_tasks().await.unwrap_or_default();
+    let Some(task) = open.last() else { return };
+    if universe.store.request_cancel(&task.task_id).await.unwrap_or_default() {
+        universe.count("tasks somebody cancelled");
+        universe.note("operator", || format!("cancels {}", task.task_id));
+        lock(&universe.cancelled).insert(task.task_id.clone(), Instant::now());
+    }
+}
+
+fn any_account(universe: &Universe) -> String {
+    let accounts = &universe.plan.accounts;
+    let place = universe.dice.number(0, accounts.len().saturating_sub(1) as u64);
+    let account = usize::try_from(place).ok().and_then(|place| accounts.get(place));
+    account.map(|account| account.id.clone()).unwrap_or_default()
+}
+
+/// Replaces a key, at once or with a time in which both are good.
+async fn rotate(universe: Arc<Universe>) {
+    if !universe.strikes(|chances| chances.rotate) {
+        return;
+    }
+    universe.count("keys replaced");
+    let account = any_account(&universe);
+    let (old, new) = universe.secrets.rotate(&account);
+    universe.note("operator", || format!("replaces the key of {account}"));
+    let key = |credentials: cloud_sync_core::credentials::Credentials| AccessKey {
+        secret: credentials.access_key_secret,
+        ..AccessKey::new(&credentials.access_key_id, "")
+    };
+    let new = key(new);
+    if universe.dice.happens(0.5) {
+        universe.world.set_keys(&account, vec![new.clone(), key(old)]);
+        tokio::time::sleep(universe.dice.time(Duration::from_secs(600))).await;
+    }
+    universe.world.set_keys(&account, vec![new]);
+}
+
+/// Takes a permission away, and gives it back some time later.
+async fn revoke(universe: Arc<Universe>) {
+    if !universe.strikes(|chances| chances.revoke) {
+        return;
+    }
+    universe.count("permissions revoked");
+    let account = any_account(&universe);
+    let permission =
+        universe.dice.one_of(&[Permission::SilentlyEmpty, Permission::Denied], Permission::Denied);
+    universe.note("operator", || format!("revokes a permission of {account}: {permission:?}"));
+    universe.world.permit(&account, None, permission);
+    tokio::time::sleep(universe.dice.time(Duration::from_secs(1800))).await;
+    universe.world.permit(&account, None, Permission::Allowed);
+    universe.note("operator", || format!("gives {account} its permission back"));
+}

@@ -1,0 +1,174 @@
+//! What a seed draws before anything happens: how large the worlds are, how
+//! patient everyone is, and how often what goes wrong.
+
+use std::time::Duration;
+
+use cloud_sync_core::deletion::{DeletionPolicy, OnDelete};
+use cloud_sync_core::schedule::SchedulePolicy;
+
+use crate::dice::Dice;
+use crate::fault::{Fault, FaultSet};
+
+/// How large worlds are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// A few accounts, regions and dozens of instances.
+    #[default]
+    Small,
+    /// Hundreds of instances a region.
+    Large,
+}
+
+/// An account, and how many instances it begins with in which regions.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountPlan {
+    pub id: String,
+    pub regions: Vec<(&'static str, u32)>,
+    pub deletion: DeletionPolicy,
+    pub schedule: SchedulePolicy,
+}
+
+/// How often things go wrong: chances a request, a process or a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chances {
+    pub crash: f64,
+    pub panic: f64,
+    pub freeze: f64,
+    pub store_down: f64,
+    pub store_lost_answer: f64,
+    pub store_partial: f64,
+    pub queue_down: f64,
+    pub duplicate: f64,
+    pub delay: f64,
+    pub vanish: f64,
+    pub network: f64,
+    pub malformed: f64,
+    pub silent_empty: f64,
+    pub paging: f64,
+    pub token_rejected: f64,
+    pub wrong_total: f64,
+    pub disks: f64,
+    /// Of something done by people, at each of their moments.
+    pub revoke: f64,
+    pub cancel: f64,
+    pub rotate: f64,
+}
+
+/// What a seed draws.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub accounts: Vec<AccountPlan>,
+    /// At most so many items a page.
+    pub page: usize,
+    pub workers: usize,
+    /// A worker's time.
+    pub run_time: Duration,
+    /// How long a message in flight stays invisible.
+    pub visibility: Duration,
+    /// The longest that a call to the vendor takes when all is well.
+    pub vendor_latency: Duration,
+    pub tick: Duration,
+    /// How long things go wrong.
+    pub unrest: Duration,
+    /// The longest time between two things that people do.
+    pub pause: Duration,
+    /// How far a process's clock may be off.
+    pub skew: Duration,
+    /// How far indexes may lag.
+    pub lag: Duration,
+    /// Calls a minute that the vendor allows of each API.
+    pub calls_a_minute: Option<u32>,
+    pub chances: Chances,
+}
+
+const REGIONS: [&str; 4] = ["cn-hangzhou", "cn-beijing", "cn-shanghai", "cn-shenzhen"];
+
+/// A clock may be off by so much; two of them by twice that, which a lease's
+/// margin has to cover.
+const MOST_SKEW: Duration = Duration::from_secs(20);
+
+/// Recovery waits longer than this for the indexes; see `docs/SEMANTICS.md`.
+const MOST_LAG: Duration = Duration::from_secs(8);
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+impl Plan {
+    /// Draws a plan.
+    pub(crate) fn draw(dice: &Dice, faults: &FaultSet, size: Size) -> Self {
+        let strikes = |fault: Fault| faults.has(fault) && dice.happens(0.4);
+        let short_turns = strikes(Fault::ShortTurns);
+        let most = if size == Size::Small { 24 } else { 400 };
+        let accounts = dice.one_of(&[1, 1, 1, 2, 2, 3], 1);
+        let accounts =
+            (1..=accounts).map(|n| account(dice, &format!("account-{n}"), most)).collect();
+        let long = minutes(90);
+        Self {
+            accounts,
+            page: usize::try_from(dice.number(3, most / 3 + 4)).unwrap_or(10),
+            workers: usize::try_from(dice.number(1, 5)).unwrap_or(1),
+            run_time: if short_turns { minutes(1) + dice.time(minutes(1)) } else { minutes(15) },
+            visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),
+            vendor_latency: dice.time(Duration::from_secs(if short_turns { 20 } else { 3 })),
+            tick: minutes(dice.one_of(&[5, 10, 15], 10)),
+            unrest: minutes(dice.number(45, 120)),
+            pause: minutes(dice.number(4, 30)),
+            skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
+            lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
+            calls_a_minute: strikes(Fault::Throttle).then(|| match dice.number(2, 12) {
+                calls => u32::try_from(calls).unwrap_or(10),
+            }),
+            chances: chances(dice, &strikes),
+        }
+    }
+}
+
+fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
+    let count = dice.one_of(&[1, 1, 2, 2, 3], 1);
+    let regions = REGIONS.iter().take(count);
+    let regions = regions.map(|region| (*region, drawn_u32(dice, 0, most))).collect();
+    let deletion = DeletionPolicy {
+        plausible_count: dice.one_of(&[20, 20, 3, 0], 20),
+        plausible_percent: dice.one_of(&[10, 10, 0], 10),
+        agreeing_listings: dice.number(1, 3),
+        on_delete: dice.one_of(&[OnDelete::Tombstone, OnDelete::Purge], OnDelete::Tombstone),
+        ..DeletionPolicy::default()
+    };
+    let schedule = SchedulePolicy {
+        interval_minutes: drawn_u32(dice, 15, 60),
+        full_interval_minutes: drawn_u32(dice, 15, 240),
+    };
+    AccountPlan { id: id.to_owned(), regions, deletion, schedule }
+}
+
+fn drawn_u32(dice: &Dice, least: u64, most: u64) -> u32 {
+    u32::try_from(dice.number(least, most)).unwrap_or(u32::MAX)
+}
+
+fn chances(dice: &Dice, strikes: &impl Fn(Fault) -> bool) -> Chances {
+    // Rare and frequent trouble find different bugs.
+    let chance = |fault, most: f64| if strikes(fault) { most * dice.fraction() } else { 0.0 };
+    Chances {
+        crash: chance(Fault::Crash, 0.6),
+        panic: chance(Fault::Panic, 0.2),
+        freeze: chance(Fault::Freeze, 0.3),
+        store_down: chance(Fault::StoreDown, 0.04),
+        store_lost_answer: chance(Fault::StoreLostAnswer, 0.08),
+        store_partial: chance(Fault::StorePartial, 0.3),
+        queue_down: chance(Fault::QueueDown, 0.2),
+        duplicate: chance(Fault::Duplicate, 0.5),
+        delay: chance(Fault::Delay, 0.5),
+        vanish: chance(Fault::Vanish, 0.1),
+        network: chance(Fault::Network, 0.3),
+        malformed: chance(Fault::Malformed, 0.3),
+        silent_empty: chance(Fault::SilentEmpty, 0.3),
+        paging: chance(Fault::Paging, 0.5),
+        token_rejected: chance(Fault::TokenRejected, 0.2),
+        wrong_total: chance(Fault::WrongTotal, 0.5),
+        disks: chance(Fault::Disks, 0.4),
+        revoke: chance(Fault::Revoked, 0.5),
+        cancel: chance(Fault::Cancel, 0.4),
+        rotate: chance(Fault::Rotate, 0.4),
+    }
+}

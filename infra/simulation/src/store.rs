@@ -1,0 +1,393 @@
+//! The tables as one process reaches them: slow, at times not at all, with
+//! answers that get lost, batches done in part, and indexes that lag.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::change::Change;
+use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Row;
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_runtime::store::{
+    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
+    StoreError, TaskQuery, TaskStore,
+};
+use jiff::Timestamp;
+
+use crate::audit;
+use crate::process::{Process, Step};
+
+/// The tables as a process reaches them.
+pub(crate) struct Tables {
+    process: Arc<Process>,
+    inner: Arc<dyn Store>,
+}
+
+fn unavailable(operation: &'static str) -> StoreError {
+    StoreError::Unavailable { operation, reason: "the simulated store is at fault".to_owned() }
+}
+
+impl Tables {
+    pub(crate) fn new(process: &Arc<Process>) -> Arc<dyn Store> {
+        let inner: Arc<dyn Store> = process.universe.store.clone();
+        Arc::new(Self { process: process.clone(), inner })
+    }
+
+    /// Makes one request that reads.
+    async fn read<T>(
+        &self,
+        what: &'static str,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.process.step(Step::Read, what).await;
+        self.may_be_down(what)?;
+        let answer = request.await;
+        self.process.step(Step::Read, what).await;
+        answer
+    }
+
+    /// Makes one request that writes. Where it fails it may have been done.
+    async fn write<T>(
+        &self,
+        what: &'static str,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.process.step(Step::Write, what).await;
+        self.may_be_down(what)?;
+        let answer = request.await;
+        let universe = &self.process.universe;
+        if answer.is_ok() && universe.strikes(|chances| chances.store_lost_answer) {
+            universe.count("lost answers of the store");
+            self.process.note(|| format!("{what}: done, but the answer is lost"));
+            return Err(unavailable(what));
+        }
+        self.process.step(Step::Write, what).await;
+        answer
+    }
+
+    fn may_be_down(&self, what: &'static str) -> Result<()> {
+        let universe = &self.process.universe;
+        if !universe.strikes(|chances| chances.store_down) {
+            return Ok(());
+        }
+        universe.count("refusals of the store");
+        self.process.note(|| format!("{what}: refused"));
+        Err(unavailable(what))
+    }
+
+    /// Returns which items of a batch are written before it fails, if it is to
+    /// fail.
+    fn part<T: Clone>(&self, what: &'static str, items: &[T]) -> Option<Vec<T>> {
+        let universe = &self.process.universe;
+        let strikes = self.process.dies_next() || universe.strikes(|chances| chances.store_partial);
+        if items.is_empty() || !strikes {
+            return None;
+        }
+        universe.count("batches written in part");
+        let part: Vec<_> = items.iter().filter(|_| universe.dice.happens(0.5)).cloned().collect();
+        self.process.note(|| format!("{what}: {} of {} written", part.len(), items.len()));
+        Some(part)
+    }
+
+    /// Returns by how much an index lags at this moment.
+    fn lag(&self) -> Duration {
+        let universe = &self.process.universe;
+        if !universe.is_unrest() || universe.lag.is_none() {
+            return Duration::ZERO;
+        }
+        universe.count("reads of a lagging index");
+        universe.dice.time(universe.lag.most())
+    }
+
+    async fn remember_rows(&self, scope: &Scope, ids: &[String]) -> Result<()> {
+        let lag = &self.process.universe.lag;
+        if !lag.is_none() {
+            lag.before_rows(scope, ids, &self.inner.rows(scope, ids).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes rows, all of one scope as the worker does.
+    async fn put_rows_now(&self, rows: &[Row], tombstone_days: u32) -> Result<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let ids: Vec<_> = rows.iter().map(|row| row.resource.id.clone()).collect();
+        self.remember_rows(&first.scope, &ids).await?;
+        audit::rows(&self.process, rows).await?;
+        self.inner.put_rows(rows, tombstone_days).await
+    }
+
+    async fn put_changes_now(&self, changes: &[Change]) -> Result<()> {
+        self.process.universe.lag.before_changes(changes);
+        audit::changes(&self.process, changes).await?;
+        self.inner.put_changes(changes).await
+    }
+
+    async fn remove_rows_now(&self, scope: &Scope, ids: &[String]) -> Result<()> {
+        self.remember_rows(scope, ids).await?;
+        audit::removal(&self.process, scope).await?;
+        self.inner.remove_rows(scope, ids).await
+    }
+}
+
+#[async_trait]
+impl AccountStore for Tables {
+    async fn account(&self, id: &str) -> Result<Option<AccountRecord>> {
+        self.read("account", self.inner.account(id)).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountRecord>> {
+        self.read("accounts", self.inner.accounts()).await
+    }
+
+    async fn put_account(&self, account: &Account) -> Result<()> {
+        self.write("put_account", self.inner.put_account(account)).await
+    }
+
+    async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
+        self.write("put_regions", self.inner.put_regions(id, regions)).await
+    }
+
+    async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
+        self.write("suspend", async {
+            let is_new = self.inner.suspend(id, suspension).await?;
+            if is_new {
+                self.process.universe.count("suspended accounts");
+                self.process.universe.suspensions.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(is_new)
+        })
+        .await
+    }
+
+    async fn resume(&self, id: &str) -> Result<()> {
+        self.write("resume", self.inner.resume(id)).await
+    }
+}
+
+#[async_trait]
+impl ScopeStore for Tables {
+    async fn scope(&self, scope: &Scope) -> Result<ScopeState> {
+        self.read("scope", self.inner.scope(scope)).await
+    }
+
+    async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
+        self.read("scopes", self.inner.scopes(account_id)).await
+    }
+
+    async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
+        self.write("set_dispatched", self.inner.set_dispatched(scope, dispatched)).await
+    }
+
+    async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition> {
+        let acquisition = self.write("acquire", self.inner.acquire(scope, request)).await;
+        self.process.note(|| match &acquisition {
+            Ok(Acquisition::Acquired { lease, .. }) => {
+                format!("acquire {scope}: epoch {}, tasks {:?}", lease.epoch, lease.tasks)
+            }
+            Ok(Acquisition::Held { until }) => format!("acquire {scope}: held until {until}"),
+            Err(error) => format!("acquire {scope}: {error}"),
+        });
+        acquisition
+    }
+
+    async fn save_checkpoint(
+        &self,
+        lease: &Lease,
+        checkpoint: &Checkpoint,
+        seen: &[u64],
+    ) -> Result<()> {
+        self.process.universe.count("checkpoints");
+        self.process.note(|| format!("save_checkpoint: {} new hashes", seen.len()));
+        self.write("save_checkpoint", self.inner.save_checkpoint(lease, checkpoint, seen)).await
+    }
+
+    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
+        self.read("checkpoint_seen", self.inner.checkpoint_seen(scope, checkpoint)).await
+    }
+
+    async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
+        self.process.note(|| format!("release {}: {release:?}", lease.scope));
+        self.write("release", self.inner.release(lease, release)).await
+    }
+
+    async fn expire_leases(&self, account_id: &str) -> Result<()> {
+        self.write("expire_leases", self.inner.expire_leases(account_id)).await
+    }
+}
+
+#[async_trait]
+impl TaskStore for Tables {
+    async fn create_task(&self, task: &SyncTask) -> Result<bool> {
+        self.write("create_task", async {
+            let is_new = self.inner.create_task(task).await?;
+            if is_new {
+                self.process.universe.count("tasks");
+                self.process.universe.lag.before_task(&task.task_id, None);
+            }
+            Ok(is_new)
+        })
+        .await
+    }
+
+    async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
+        self.read("task", self.inner.task(task_id)).await
+    }
+
+    async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {
+        self.write("start_task", self.inner.start_task(task_id, deadline)).await
+    }
+
+    async fn request_cancel(&self, task_id: &str) -> Result<bool> {
+        self.write("request_cancel", self.inner.request_cancel(task_id)).await
+    }
+
+    async fn update_task(&self, task: &SyncTask) -> Result<bool> {
+        let is_written = self.write("update_task", async {
+            let before = self.inner.task(&task.task_id).await?;
+            let is_written = self.inner.update_task(task).await?;
+            if task.status.is_terminal() {
+                self.process.universe.lag.before_task(&task.task_id, before);
+            }
+            Ok(is_written)
+        });
+        let is_written = is_written.await;
+        self.process.note(|| {
+            format!("update_task {}: {}, {:?}", task.task_id, task.status.as_str(), task.counts)
+        });
+        is_written
+    }
+
+    async fn put_region_result(&self, result: &RegionResult) -> Result<bool> {
+        self.process.note(|| {
+            let (status, counts) = (result.status.as_str(), result.counts);
+            let errors: Vec<_> = result.errors.iter().map(|error| error.code.as_str()).collect();
+            format!("put_region_result {} {status} {counts:?} {errors:?}", result.region)
+        });
+        self.write("put_region_result", self.inner.put_region_result(result)).await
+    }
+
+    async fn region_result(&self, task_id: &str, region: &str) -> Result<Option<RegionResult>> {
+        self.read("region_result", self.inner.region_result(task_id, region)).await
+    }
+
+    async fn region_results(&self, task_id: &str) -> Result<Vec<RegionResult>> {
+        self.read("region_results", self.inner.region_results(task_id)).await
+    }
+
+    async fn open_tasks(&self) -> Result<Vec<SyncTask>> {
+        let mut open = self.read("open_tasks", self.inner.open_tasks()).await?;
+        self.process.universe.lag.open_tasks(self.lag(), &mut open);
+        Ok(open)
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Vec<SyncTask>> {
+        self.read("tasks", self.inner.tasks(query)).await
+    }
+}
+
+#[async_trait]
+impl ResourceStore for Tables {
+    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
+        let index = self.read("live_index", self.inner.live_index(scope)).await?;
+        let lag = self.lag();
+        if lag.is_zero() {
+            return Ok(index);
+        }
+        Ok(self.process.universe.lag.live(lag, scope, &index))
+    }
+
+    async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {
+        self.read("rows", self.inner.rows(scope, ids)).await
+    }
+
+    async fn put_rows(&self, rows: &[Row], tombstone_days: u32) -> Result<()> {
+        self.write("put_rows", async {
+            match self.part("put_rows", rows) {
+                None => self.put_rows_now(rows, tombstone_days).await,
+                Some(part) => {
+                    self.put_rows_now(&part, tombstone_days).await?;
+                    self.process.step(Step::Write, "put_rows").await;
+                    Err(unavailable("put_rows"))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn remove_rows(&self, scope: &Scope, ids: &[String]) -> Result<()> {
+        self.write("remove_rows", async {
+            match self.part("remove_rows", ids) {
+                None => self.remove_rows_now(scope, ids).await,
+                Some(part) => {
+                    self.remove_rows_now(scope, &part).await?;
+                    self.process.step(Step::Write, "remove_rows").await;
+                    Err(unavailable("remove_rows"))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn scope_rows(
+        &self,
+        scope: &Scope,
+        tombstones: bool,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Row>> {
+        self.read("scope_rows", self.inner.scope_rows(scope, tombstones, cursor)).await
+    }
+}
+
+#[async_trait]
+impl ChangeStore for Tables {
+    async fn put_changes(&self, changes: &[Change]) -> Result<()> {
+        self.process.note(|| {
+            let shown =
+                changes.iter().map(|c| format!("{} {} v{}", c.change.as_str(), c.id, c.version));
+            format!("put_changes {}", shown.collect::<Vec<_>>().join(", "))
+        });
+        self.write("put_changes", async {
+            match self.part("put_changes", changes) {
+                None => self.put_changes_now(changes).await,
+                Some(part) => {
+                    self.put_changes_now(&part).await?;
+                    self.process.step(Step::Write, "put_changes").await;
+                    Err(unavailable("put_changes"))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
+        let request = self.inner.task_changes(task_id, scope);
+        let mut changes = self.read("task_changes", request).await?;
+        self.process.universe.lag.changes(self.lag(), scope, &mut changes);
+        Ok(changes)
+    }
+
+    async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {
+        self.read("history", self.inner.history(scope, id)).await
+    }
+
+    async fn account_changes(
+        &self,
+        account_id: &str,
+        since: Option<Timestamp>,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        self.read("account_changes", self.inner.account_changes(account_id, since, cursor)).await
+    }
+}
+
+impl Store for Tables {
+    fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store> {
+        Arc::new(Self { process: self.process.clone(), inner: self.inner.metered(meter) })
+    }
+}

@@ -1,0 +1,61 @@
+//! The vendor's faults, as the simulated cloud knows them.
+
+use std::time::Duration;
+
+use simulated_cloud::{Fault, Rule, World};
+
+use crate::plan::{Chances, Plan};
+
+const LIST: &str = "DescribeInstances";
+const DISKS: &str = "DescribeDisks";
+
+/// Makes pages short, so that small worlds have many of them.
+fn short_pages(world: &World, plan: &Plan) {
+    world.faults().add(Rule::new(Fault::ShortPage(plan.page)));
+}
+
+/// Lets the vendor do wrong what the plan says.
+pub(crate) fn begin(world: &World, plan: &Plan) {
+    short_pages(world, plan);
+    world.set_limit(plan.calls_a_minute);
+    let Chances {
+        network,
+        malformed,
+        silent_empty,
+        paging,
+        token_rejected,
+        wrong_total,
+        disks,
+        ..
+    } = plan.chances;
+    let rules = [
+        (network / 4.0, Rule::new(Fault::unavailable())),
+        (network / 4.0, Rule::new(Fault::internal_error())),
+        (network / 4.0, Rule::new(Fault::Truncate)),
+        (network / 4.0, Rule::new(Fault::CutOff)),
+        (network / 4.0, Rule::new(Fault::Delay(Duration::from_secs(7)))),
+        (malformed / 4.0, Rule::new(Fault::StatusNumber)),
+        (malformed / 4.0, Rule::new(Fault::NoId)),
+        (malformed / 4.0, Rule::new(Fault::HugeTag(200_000))),
+        (malformed / 4.0, Rule::new(Fault::UnknownStatus("Daydreaming".to_owned()))),
+        (silent_empty, Rule::new(Fault::Empty).on(LIST)),
+        (paging / 3.0, Rule::new(Fault::Skip(2))),
+        (paging / 3.0, Rule::new(Fault::Repeat(2))),
+        (paging / 3.0, Rule::new(Fault::ShortPage(0))),
+        (token_rejected, Rule::new(Fault::RejectToken)),
+        (wrong_total, Rule::new(Fault::WrongTotal(-3))),
+        (disks / 3.0, Rule::new(Fault::forbidden()).on(DISKS)),
+        (disks / 3.0, Rule::new(Fault::unavailable()).on(DISKS)),
+        (disks / 3.0, Rule::new(Fault::throttled()).on(DISKS)),
+    ];
+    for (chance, rule) in rules.into_iter().filter(|(chance, _)| *chance > 0.0) {
+        world.faults().add(rule.with_chance(chance));
+    }
+}
+
+/// Lets the vendor do everything right.
+pub(crate) fn end(world: &World, plan: &Plan) {
+    world.faults().clear();
+    world.set_limit(None);
+    short_pages(world, plan);
+}
