@@ -80,11 +80,14 @@ pub enum Command {
     SimulatedCloud(SimulatedCloudArgs),
 }
 
+/// The database file of those who name none.
+pub const DEFAULT_DATABASE: &str = "cloud-sync.db";
+
 /// Where tables and queues are.
 #[derive(Args, Clone, Debug)]
 pub struct StorageArgs {
     /// Database file; made if it is not there
-    #[arg(long, value_name = "FILE", default_value = "cloud-sync.db", conflicts_with = "aws")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DATABASE, conflicts_with = "aws")]
     pub db: PathBuf,
     /// Use the tables and queues in AWS, or at AWS_ENDPOINT_URL, instead of a file
     #[arg(long, help_heading = "AWS")]

@@ -1,6 +1,7 @@
 //! `deletions`: what is held back from deletion, and what is decided on it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::scope::Scope;
@@ -12,7 +13,7 @@ use comfy_table::Cell;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::args::{DecideArgs, DeletionsArgs, DeletionsCommand, HeldArgs};
+use super::args::{DEFAULT_DATABASE, DecideArgs, DeletionsArgs, DeletionsCommand, HeldArgs};
 use super::{FAILED, PARTIAL, SUCCESS};
 use crate::connect::Tables;
 use crate::output::Output;
@@ -219,6 +220,8 @@ fn next(args: &DecideArgs, verdict: Verdict) -> String {
     let storage = &args.held.storage;
     let how = if storage.aws {
         "the next scheduled one, or `POST /syncs`".to_owned()
+    } else if storage.db == Path::new(DEFAULT_DATABASE) {
+        "`cloud-sync sync`".to_owned()
     } else {
         format!("`cloud-sync sync --db {}`", storage.db.display())
     };

@@ -2,6 +2,7 @@
 //! cloud on loopback, known to it through the configuration alone.
 
 mod bad_input;
+mod deletions;
 mod interruptions;
 mod printing;
 mod reading;
