@@ -4,6 +4,7 @@
 mod bad_input;
 mod deletions;
 mod interruptions;
+mod kills;
 mod printing;
 mod reading;
 mod serving;
