@@ -105,7 +105,10 @@ contract! {
         a_zombie_cannot_put_its_hashes_into_the_checkpoint,
         the_scopes_of_an_account_are_its_own_and_sorted,
         a_scope_given_to_a_task_keeps_its_lease,
-        leases_that_are_let_expire_are_free_and_keep_their_tasks;
+        leases_that_are_let_expire_are_free_and_keep_their_tasks,
+        one_of_two_operators_decides_first,
+        what_is_decided_while_a_worker_runs_outlives_its_lease,
+        nothing_is_decided_on_a_scope_that_was_never_touched;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deletion::Decision;
 use crate::listing::WalkState;
 use crate::scope::Scope;
 use crate::task::RegionError;
@@ -119,6 +120,9 @@ pub struct ScopeState {
     /// The last task that ended with it, however it ended.
     #[serde(default)]
     pub ended_task: Option<String>,
+    /// What operators decided on held deletions, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
     /// What the last complete sync found.
     #[serde(flatten)]
     pub findings: Findings,
@@ -135,6 +139,7 @@ impl ScopeState {
             checkpoint: None,
             dispatched: None,
             ended_task: None,
+            decisions: Vec::new(),
             findings: Findings::default(),
         }
     }

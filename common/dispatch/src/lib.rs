@@ -7,6 +7,7 @@
 //! trigger a second time finds the tasks of the first and, where they have not
 //! ended, sends their messages again, which is harmless.
 
+pub mod deletions;
 mod regions;
 mod request;
 mod tick;

@@ -87,7 +87,8 @@ impl Notice {
         let text = format!(
             "{held} resources of {scope} are missing at the vendor, more than is plausible. \
              Nothing was deleted. Further complete listings without them, or an operator's \
-             approval, will delete them; if they should exist, check the account's permissions."
+             approval, will delete them; if they should exist, check the account's permissions, \
+             or reject it. `cloud-sync deletions` shows, approves and rejects."
         );
         Self {
             kind: NoticeKind::DeletionsHeld,

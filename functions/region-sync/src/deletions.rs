@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use cloud_sync_core::deletion::OnDelete;
+use cloud_sync_core::deletion::{Decision, OnDelete};
 use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::CompleteListing;
 use cloud_sync_core::resource::Row;
@@ -118,13 +118,24 @@ impl Work<'_> {
         let listing = self.before.findings.complete_listings + 1;
         let candidates =
             rows.iter().map(|row| (row.resource.id.clone(), row.missing)).collect::<Vec<_>>();
+        let decisions = self.decisions(&rows).await?;
         let policy = self.account.deletion;
-        let verdict = policy.judge(self.index.len() as u64, listing, candidates);
-        let hold: HashSet<_> = verdict.hold.into_iter().collect();
+        let live = self.index.len() as u64;
+        let judgement = policy.judge(live, listing, candidates, &decisions);
+        let hold: HashSet<_> = judgement.hold.into_iter().collect();
         let (held, gone): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| hold.contains(&row.resource.id));
         self.delete(&gone).await?;
         self.hold(&held, listing).await
+    }
+
+    /// Returns what operators decided on the scope, as of now: an approval that
+    /// was given while the walk ran counts. Only marked rows can be decided on.
+    async fn decisions(&self, rows: &[Row]) -> Result<Vec<Decision>, Stop> {
+        if rows.iter().all(|row| row.missing.is_none()) {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.scope(&self.scope).await?.decisions)
     }
 
     async fn delete(&mut self, gone: &[Row]) -> Result<(), Stop> {
@@ -147,7 +158,10 @@ impl Work<'_> {
         if held.is_empty() {
             return Ok(());
         }
-        tracing::warn!(held = held.len(), "too many rows are missing at once; deletions are held");
+        tracing::warn!(
+            held = held.len(),
+            "missing rows are held: too many at once, or an operator rejected"
+        );
         self.tally.set_held(held.len() as u64);
         for rows in held.chunks(PAGE) {
             let marked: Vec<_> =

@@ -19,7 +19,7 @@ use cloud_sync_runtime::store::tables::create_tables;
 use jiff::SignedDuration;
 
 use crate::cli::UsageError;
-use crate::cli::args::{QueueArgs, StorageArgs, WriteArgs};
+use crate::cli::args::{QueueArgs, StorageArgs, WaitArgs, WriteArgs};
 use crate::database::Database;
 use crate::service::{Parts, RUN_TIME};
 use crate::sqs::{Queues, create_queues};
@@ -69,7 +69,7 @@ impl Tables {
         command: &str,
     ) -> anyhow::Result<Self> {
         if !storage.aws {
-            let wait = Duration::from_secs(write.wait);
+            let wait = Duration::from_secs(write.wait.seconds);
             return Ok(Self::in_database(Database::open(&storage.db, command, wait).await?));
         }
         let prefix = table_prefix(storage)?;
@@ -78,6 +78,22 @@ impl Tables {
             create_tables(&aws_sdk_dynamodb::Client::new(&sdk), prefix).await?;
         }
         Ok(Self { store: Arc::new(DynamoStore::connect(&sdk, prefix)), database: None })
+    }
+
+    /// Returns the tables to be written by a command that makes none.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database, or it cannot be written.
+    pub async fn update(
+        storage: &StorageArgs,
+        wait: WaitArgs,
+        command: &str,
+    ) -> anyhow::Result<Self> {
+        if !storage.aws {
+            Database::check_exists(&storage.db)?;
+        }
+        Self::write(storage, WriteArgs { create: false, wait }, command).await
     }
 
     fn in_database(database: Database) -> Self {

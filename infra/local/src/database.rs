@@ -113,11 +113,18 @@ impl Database {
     ///
     /// There is no such file, or it is no database.
     pub async fn read(path: &Path) -> Result<Self, DatabaseError> {
-        let is_there = path.metadata().is_ok_and(|file| file.len() > 0);
-        if !is_there {
-            return Err(DatabaseError::Missing { path: path.to_owned() });
-        }
+        Self::check_exists(path)?;
         Self::serve(open_file(path)?, None, false).await
+    }
+
+    /// Checks that there is a database file to work with.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn check_exists(path: &Path) -> Result<(), DatabaseError> {
+        let is_there = path.metadata().is_ok_and(|file| file.len() > 0);
+        is_there.then_some(()).ok_or_else(|| DatabaseError::Missing { path: path.to_owned() })
     }
 
     /// Returns the tables.

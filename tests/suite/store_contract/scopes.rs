@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Release, ScopeState};
 use cloud_sync_core::scope::Scope;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
@@ -315,4 +316,54 @@ pub async fn leases_that_are_let_expire_are_free_and_keep_their_tasks(store: Arc
     assert!(is_lost(store.release(&dead, &Release::Continued).await));
     assert_eq!(store.scope(&free).await.unwrap().lease, None);
     assert_eq!(store.scope(&other).await.unwrap().lease, Some(alive));
+}
+
+fn decision(verdict: Verdict, ids: Option<&[&str]>) -> Decision {
+    let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+    Decision { verdict, listing: 7, ids, at: at(3), by: Some("kim".into()) }
+}
+
+pub async fn one_of_two_operators_decides_first(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    let one = [decision(Verdict::Approve, Some(&["i-1", "i-2"]))];
+    let other = [Decision { by: None, ..decision(Verdict::Reject, None) }];
+    let (a, b) =
+        join!(store.set_decisions(&scope, &[], &one), store.set_decisions(&scope, &[], &other));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert_ne!(a, b, "exactly one");
+    let first = if a { &one } else { &other };
+    assert_eq!(store.scope(&scope).await.unwrap().decisions, first);
+
+    let both = [one[0].clone(), other[0].clone()];
+    let another = if a { &other } else { &one };
+    assert!(!store.set_decisions(&scope, another, &both).await.unwrap(), "not what it was");
+    assert!(!store.set_decisions(&scope, &both, another).await.unwrap(), "not what it was");
+    assert!(store.set_decisions(&scope, first, &both).await.unwrap());
+    let state = store.scope(&scope).await.unwrap();
+    assert_eq!((&state.decisions[..], &state.lease), (&both[..], &Some(held)));
+    assert_eq!(store.scopes("prod").await.unwrap(), [state]);
+}
+
+pub async fn what_is_decided_while_a_worker_runs_outlives_its_lease(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let decided = [decision(Verdict::Approve, None)];
+    let mut before = Vec::new();
+    let endings = [Release::Continued, Release::Abandoned, ended("t", Some(Findings::default()))];
+    for (epoch, release) in endings.into_iter().enumerate() {
+        let held = lease(&*store, &scope, "a", "t", 1000 * epoch as i64).await;
+        assert!(store.set_decisions(&scope, &before, &decided).await.unwrap());
+        store.save_checkpoint(&held, &checkpoint("t", 0), &[]).await.unwrap();
+        store.release(&held, &release).await.unwrap();
+        assert_eq!(store.scope(&scope).await.unwrap().decisions, decided, "{release:?}");
+        before = decided.to_vec();
+    }
+}
+
+pub async fn nothing_is_decided_on_a_scope_that_was_never_touched(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let decided = [decision(Verdict::Approve, None)];
+    assert!(!store.set_decisions(&scope, &[], &decided).await.unwrap());
+    assert!(!store.set_decisions(&scope, &decided, &decided).await.unwrap());
+    assert_eq!(store.scopes("prod").await.unwrap(), []);
 }

@@ -1,12 +1,14 @@
 //! Nothing is called deleted that is not proven to be gone.
 
 use cloud_sync_core::change::ChangeKind;
-use cloud_sync_core::deletion::OnDelete;
+use cloud_sync_core::deletion::{OnDelete, Verdict};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::task::TaskStatus;
+use cloud_sync_core::task::{SyncTask, TaskStatus};
+use cloud_sync_dispatch::deletions::{DecisionError, HeldFilter, Ruling, decide, held};
+use cloud_sync_runtime::clock::Clock;
 use cloud_sync_tests::vendor::{Call, Fault, error, machine};
-use cloud_sync_tests::world::World;
+use cloud_sync_tests::world::{ACCOUNT, World, scope};
 
 async fn synced(count: usize) -> World {
     let world = World::new(&["r1"]).await;
@@ -189,4 +191,224 @@ async fn a_garbled_sight_of_a_held_resource_begins_the_count_anew() {
     let live: Vec<_> = world.rows("r1", false).await;
     let seen = live.iter().find(|row| row.resource.id == "i-007").unwrap();
     assert_eq!((live.len(), seen.missing), (21, None), "39 were missing three times in a row");
+}
+
+/// Returns a world of 60 machines of which `i-000` to `i-039` are gone, and
+/// their deletion is held.
+async fn collapsed() -> World {
+    let world = synced(60).await;
+    release(&world, 0..40);
+    let task = full(&world).await;
+    assert_eq!((task.counts.held_count, task.counts.deleted_count), (40, 0));
+    world
+}
+
+fn release(world: &World, numbers: std::ops::Range<u32>) {
+    numbers.for_each(|n| world.vendor.release("r1", &format!("i-{n:03}")));
+}
+
+async fn full(world: &World) -> SyncTask {
+    world.sync(Mode::Full).await.0
+}
+
+async fn rule(
+    world: &World,
+    verdict: Verdict,
+    ids: Option<&[&str]>,
+) -> Result<Vec<String>, DecisionError> {
+    let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+    let ruling = Ruling { verdict, ids, at: world.clock.now(), by: Some("kim".into()) };
+    decide(world.store.as_ref(), &scope("r1"), &ruling).await
+}
+
+async fn held_ids(world: &World) -> Vec<String> {
+    let found = held(world.store.as_ref(), &HeldFilter::default()).await.unwrap();
+    found.into_iter().flat_map(|held| held.rows).map(|row| row.id).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_approves_the_next_sync_deletes() {
+    let world = collapsed().await;
+    assert_eq!(rule(&world, Verdict::Approve, None).await.unwrap().len(), 40);
+    assert_eq!(live(&world).await, 60, "an approval by itself deletes nothing");
+    let task = full(&world).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 40));
+    assert_eq!(task.counts.held_count, 0);
+    world.assert_true("r1").await;
+    assert_eq!(held_ids(&world).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_says_what_it_is_and_what_was_decided() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Reject, Some(&["i-003"])).await.unwrap();
+    let found = held(world.store.as_ref(), &HeldFilter::default()).await.unwrap();
+    assert_eq!((found.len(), &found[0].scope, found[0].count), (1, &scope("r1"), 40));
+    let row = &found[0].rows[3];
+    assert_eq!((row.id.as_str(), row.name.as_str()), ("i-003", "name of i-003"));
+    assert_eq!(found[0].since, Some(row.missing_since));
+    let decided = row.decision.as_ref().unwrap();
+    assert_eq!((decided.verdict, decided.by.as_deref()), (Verdict::Reject, Some("kim")));
+    assert_eq!(found[0].rows[4].decision, None);
+
+    let of = |account: &str, region: &str| HeldFilter {
+        account_ids: vec![account.into()],
+        regions: vec![region.into()],
+        ..HeldFilter::default()
+    };
+    assert_eq!(held(world.store.as_ref(), &of(ACCOUNT, "r1")).await.unwrap().len(), 1);
+    assert_eq!(held(world.store.as_ref(), &of(ACCOUNT, "r2")).await.unwrap(), []);
+    let unknown = held(world.store.as_ref(), &of("nobody", "r1")).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no account 'nobody'; there are: prod");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_rejects_is_held_until_it_is_seen_again() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Reject, None).await.unwrap();
+    for _ in 0..5 {
+        let task = full(&world).await;
+        assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 40));
+        assert_eq!((task.counts.deleted_count, live(&world).await), (0, 60));
+    }
+    assert_eq!(world.notifier.notices().len(), 1, "held deletions are told once");
+    world.vendor.fill("r1", "i", 60);
+    assert_eq!(full(&world).await.status, TaskStatus::Success);
+    world.assert_true("r1").await;
+
+    // Seen again, they are as any other: one that goes now is believed.
+    release(&world, 7..8);
+    assert_eq!(full(&world).await.counts.deleted_count, 1);
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_rejected_can_be_approved_later() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Reject, None).await.unwrap();
+    for _ in 0..3 {
+        full(&world).await;
+    }
+    rule(&world, Verdict::Approve, Some(&["i-000", "i-001"])).await.unwrap();
+    let task = full(&world).await;
+    assert_eq!((task.counts.deleted_count, task.counts.held_count), (2, 38));
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    assert_eq!(full(&world).await.counts.deleted_count, 38);
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_and_then_seen_is_not_deleted_nor_when_it_goes_again() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    world.vendor.fill("r1", "i", 60);
+    let task = full(&world).await;
+    assert_eq!((task.status, task.counts.unchanged_count), (TaskStatus::Success, 60));
+    world.assert_true("r1").await;
+
+    release(&world, 0..40);
+    for _ in 0..2 {
+        let task = full(&world).await;
+        assert_eq!((task.counts.held_count, task.counts.deleted_count), (40, 0), "an old word");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approved_row_that_only_a_re_read_finds_is_not_deleted() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    world.vendor.put("r1", machine("i-005"));
+    world.vendor.hide("i-005");
+    assert_eq!(full(&world).await.counts.deleted_count, 39);
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_is_no_substitute_for_the_vendors_word() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    world.vendor.fail(Call::Probe, None, 0, 1, error(ErrorClass::Network, "Timeout"));
+    let task = full(&world).await;
+    assert_eq!((task.counts.held_count, task.counts.deleted_count), (40, 0));
+    world.vendor.fail(Call::Page, None, 0, 1, error(ErrorClass::Internal, "Broken"));
+    let task = full(&world).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Failed, 0));
+    assert_eq!(full(&world).await.counts.deleted_count, 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_given_while_the_walk_runs_counts() {
+    let world = collapsed().await;
+    world.vendor.take_time(std::time::Duration::from_secs(1));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let task = world.start(Mode::Full).await;
+    let approve = async {
+        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+        rule(&world, Verdict::Approve, None).await.unwrap();
+    };
+    tokio::join!(approve, world.drain());
+    let (task, _) = world.task(&task.task_id).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_on_some_is_about_these_alone() {
+    let world = collapsed().await;
+    rule(&world, Verdict::Approve, Some(&["i-001", "i-002"])).await.unwrap();
+    let task = full(&world).await;
+    assert_eq!((task.counts.deleted_count, task.counts.held_count), (2, 38));
+    rule(&world, Verdict::Reject, Some(&["i-003"])).await.unwrap();
+    let task = full(&world).await;
+    // The third listing without them.
+    assert_eq!((task.counts.deleted_count, task.counts.held_count), (37, 1));
+    assert_eq!(held_ids(&world).await, ["i-003"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_on_what_is_not_held_decides_nothing() {
+    let world = collapsed().await;
+    let refused = rule(&world, Verdict::Approve, Some(&["i-001", "i-050", "x"])).await;
+    assert!(refused.unwrap_err().to_string().ends_with(": i-050, x"));
+    assert_eq!(full(&world).await.counts.deleted_count, 0);
+
+    let nowhere = Ruling { verdict: Verdict::Approve, ids: None, at: world.clock.now(), by: None };
+    let unknown = decide(world.store.as_ref(), &scope("r9"), &nowhere).await;
+    assert!(matches!(unknown, Err(DecisionError::UnknownScope(_))), "{unknown:?}");
+    assert_eq!(world.store.scopes(ACCOUNT).await.unwrap().len(), 1, "and none was made");
+    world.vendor.fill("r1", "i", 60);
+    full(&world).await;
+    let nothing = rule(&world, Verdict::Approve, None).await;
+    assert!(matches!(nothing, Err(DecisionError::NothingHeld(_))), "{nothing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_purged_is_purged_after_an_approval_too() {
+    let world = synced(60).await;
+    world.configure(|account| account.deletion.on_delete = OnDelete::Purge).await;
+    release(&world, 0..40);
+    full(&world).await;
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    assert_eq!(full(&world).await.counts.deleted_count, 40);
+    assert_eq!(world.rows("r1", true).await.len(), 20);
+    let history = world.history("r1", "i-000").await;
+    assert_eq!(history.last().unwrap().change, ChangeKind::Deleted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_may_have_every_deletion_approved() {
+    let world = synced(25).await;
+    let policy = |account: &mut cloud_sync_core::account::Account| {
+        account.deletion.plausible_count = 0;
+        account.deletion.plausible_percent = 0;
+        account.deletion.agreeing_listings = u64::MAX;
+    };
+    world.configure(policy).await;
+    release(&world, 0..1);
+    for _ in 0..5 {
+        let task = full(&world).await;
+        assert_eq!((task.counts.held_count, task.counts.deleted_count), (1, 0));
+    }
+    rule(&world, Verdict::Approve, Some(&["i-000"])).await.unwrap();
+    assert_eq!(full(&world).await.counts.deleted_count, 1);
+    world.assert_true("r1").await;
 }

@@ -53,7 +53,7 @@ proptest! {
             let mark = mark.map(|listing| Missing { since: Timestamp::UNIX_EPOCH, listing });
             (format!("i-{n}"), mark)
         }).collect();
-        let verdict = policy.judge(live, listing, missing.clone());
+        let verdict = policy.judge(live, listing, missing.clone(), &[]);
 
         let mut judged: Vec<_> = verdict.delete.iter().chain(&verdict.hold).collect();
         judged.sort();
@@ -78,7 +78,7 @@ proptest! {
     fn an_emptied_scope_is_never_believed_at_first_sight(live in 21..100_000_u64) {
         prop_assert!(DeletionPolicy::default().is_collapse(live, live));
         let missing = (0..live.min(500)).map(|n| (n.to_string(), None)).collect();
-        let verdict = DeletionPolicy::default().judge(live.min(500), 9, missing);
+        let verdict = DeletionPolicy::default().judge(live.min(500), 9, missing, &[]);
         prop_assert!(verdict.delete.is_empty());
     }
 

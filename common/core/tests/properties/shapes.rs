@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use cloud_sync_core::change::{Change, Observer, Outcome};
+use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, ScopeState};
 use cloud_sync_core::listing::{Page, Walk};
@@ -89,6 +90,16 @@ fn state() -> impl Strategy<Value = ScopeState> {
                 checkpoint: has[1].then_some(checkpoint),
                 dispatched: has[2].then(|| Dispatched { task_id: "t".into(), at: at(0) }),
                 ended_task: has[0].then(|| "t".into()),
+                decisions: vec![
+                    Decision {
+                        verdict: Verdict::Approve,
+                        listing: numbers[0].into(),
+                        ids: has[1].then(|| vec!["i-1".into(), "i-2".into()]),
+                        at: at(numbers[1].into()),
+                        by: has[2].then(|| "kim".into()),
+                    };
+                    usize::from(has[0])
+                ],
                 findings: Findings {
                     last_full_at: full,
                     last_complete_at: complete,

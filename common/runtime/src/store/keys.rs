@@ -48,6 +48,8 @@ pub const DISPATCHED: &str = "dispatched";
 pub const ENDED_TASK: &str = "ended_task";
 /// What the last complete sync of a scope found.
 pub const FINDINGS: &str = "findings";
+/// What operators decided on the held deletions of a scope.
+pub const DECISIONS: &str = "decisions";
 
 /// Partition key of tasks and of the changes' index by task.
 pub const TASK_ID: &str = "task_id";
@@ -164,6 +166,10 @@ pub const LEASE_IS_MINE: &str =
     "#lease_owner = :owner AND #epoch = :epoch AND #lease_until > :let_go";
 /// There is a lease.
 pub const LEASE_EXISTS: &str = "attribute_exists(#lease_owner)";
+/// The scope is known, and nothing was decided on it.
+pub const UNDECIDED: &str = "attribute_exists(#entry) AND attribute_not_exists(#decisions)";
+/// What was decided on the scope is what it was.
+pub const DECIDED_AS_BEFORE: &str = "#decisions = :before";
 /// The stored task or region has not ended.
 pub const NOT_ENDED: &str = "#status IN (:pending, :running)";
 /// The stored task has not ended and its deadline is earlier.
@@ -184,6 +190,8 @@ pub const SUSPEND: &str = "SET #suspended = :suspended";
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.
 pub const SET_DISPATCHED: &str = "SET #dispatched = :dispatched";
+/// Writes what operators decided on a scope.
+pub const SET_DECISIONS: &str = "SET #decisions = :decisions";
 /// Takes a lease: the next epoch, and one more task among those that may be
 /// unfinished.
 pub const TAKE_LEASE: &str = "SET #lease_owner = :owner, #lease_until = :until, \

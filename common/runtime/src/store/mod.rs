@@ -13,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
+use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
@@ -130,6 +131,15 @@ pub trait ScopeStore: Send + Sync {
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>>;
     /// Remembers that a scope was given to a task.
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()>;
+    /// Replaces what operators decided on a scope's held deletions, if it is
+    /// still `before`. Needs no lease, and leaves all else. Returns whether it
+    /// did; a scope that was never touched stays so. One conditional write.
+    async fn set_decisions(
+        &self,
+        scope: &Scope,
+        before: &[Decision],
+        after: &[Decision],
+    ) -> Result<bool>;
     /// Takes the lease, if nobody holds it at `request.now`: absent, expired
     /// or the same owner's. One conditional write.
     async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition>;

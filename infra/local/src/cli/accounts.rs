@@ -1,16 +1,16 @@
-//! `accounts`: list them, or write them from a file.
+//! `accounts`: list them, write them from a file, or resume one.
 
 use cloud_sync_core::account::{AccountRecord, CredentialsRef};
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::Registry;
 use cloud_sync_runtime::store::Store;
 
-use super::args::{AccountsArgs, AccountsCommand, ApplyArgs, StorageArgs};
+use super::args::{AccountsArgs, AccountsCommand, ApplyArgs, ResumeArgs, StorageArgs};
 use super::config::load;
-use super::{SUCCESS, sync};
+use super::{FAILED, SUCCESS, UsageError, sync};
 use crate::connect::Tables;
 use crate::output::Output;
-use crate::table::{cell, table};
+use crate::table::{cell, table, time};
 
 /// Runs the command.
 pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<u8> {
@@ -18,7 +18,40 @@ pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<
         None => list(&args.storage, output).await,
         Some(AccountsCommand::List(list_args)) => list(&list_args.storage, output).await,
         Some(AccountsCommand::Apply(apply_args)) => apply(apply_args, output).await,
+        Some(AccountsCommand::Resume(resume_args)) => resume(resume_args, output).await,
     }
+}
+
+async fn resume(args: &ResumeArgs, output: &Output) -> anyhow::Result<u8> {
+    let tables = Tables::update(&args.storage, args.wait, "cloud-sync accounts resume").await?;
+    let resumed = resume_in(tables.store.as_ref(), &args.id, output).await;
+    tables.close().await;
+    resumed
+}
+
+async fn resume_in(store: &dyn Store, id: &str, output: &Output) -> anyhow::Result<u8> {
+    let Some(record) = store.account(id).await? else {
+        let known = store.accounts().await?;
+        let known: Vec<_> = known.iter().map(|record| record.account.id.as_str()).collect();
+        let text = format!("there is no account '{id}'; there are: {}", known.join(", "));
+        return Err(UsageError::new(text).into());
+    };
+    let Some(suspension) = &record.suspended else {
+        output.problem(format!("error: account '{id}' is not suspended"));
+        return Ok(FAILED);
+    };
+    store.resume(id).await?;
+    if output.is_json() {
+        output.json(&AccountRecord { suspended: None, ..record.clone() })?;
+    }
+    output.remark(format!(
+        "account '{id}' is resumed; it was suspended on {} UTC after {}: {}. If the vendor refuses \
+         its credentials again, it is suspended again",
+        time(suspension.at),
+        suspension.code,
+        suspension.reason
+    ));
+    Ok(SUCCESS)
 }
 
 async fn apply(args: &ApplyArgs, output: &Output) -> anyhow::Result<u8> {

@@ -70,7 +70,9 @@ pub enum Command {
     Changes(ChangesArgs),
     /// List sync tasks, newest first, or show one with its regions and errors
     Tasks(TasksArgs),
-    /// List accounts, or write them from a file
+    /// List deletions that are held, approve or reject them
+    Deletions(DeletionsArgs),
+    /// List accounts, write them from a file, or resume a suspended one
     Accounts(AccountsArgs),
     /// Keep accounts in sync on schedule, with an HTTP API, until Ctrl-C
     Serve(ServeArgs),
@@ -78,11 +80,14 @@ pub enum Command {
     SimulatedCloud(SimulatedCloudArgs),
 }
 
+/// The database file of those who name none.
+pub const DEFAULT_DATABASE: &str = "cloud-sync.db";
+
 /// Where tables and queues are.
 #[derive(Args, Clone, Debug)]
 pub struct StorageArgs {
     /// Database file; made if it is not there
-    #[arg(long, value_name = "FILE", default_value = "cloud-sync.db", conflicts_with = "aws")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_DATABASE, conflicts_with = "aws")]
     pub db: PathBuf,
     /// Use the tables and queues in AWS, or at AWS_ENDPOINT_URL, instead of a file
     #[arg(long, help_heading = "AWS")]
@@ -109,9 +114,17 @@ pub struct WriteArgs {
     /// Create the tables (and queues) that do not exist, to try it out (with --aws)
     #[arg(long, requires = "aws", help_heading = "AWS")]
     pub create: bool,
+    /// How to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// How to wait for others to end.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WaitArgs {
     /// Wait so many seconds for another process to let go of the database file
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "aws")]
-    pub wait: u64,
+    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0, conflicts_with = "aws")]
+    pub seconds: u64,
 }
 
 /// How to work.
@@ -318,6 +331,77 @@ pub struct TasksArgs {
     pub storage: StorageArgs,
 }
 
+/// `deletions`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  cloud-sync deletions                                     what is held
+  cloud-sync deletions approve i-bp1a2b3c4d i-bp1e5f6g7h   these are really gone
+  cloud-sync deletions approve --all --region cn-hangzhou  so is all that is held there
+  cloud-sync deletions reject --all --account prod         they exist, whatever the vendor lists
+
+Nothing is deleted by an approval: the next sync that does not find the resources either
+deletes them. What was rejected stays until it is seen again, or approved after all."
+)]
+pub struct DeletionsArgs {
+    /// What to do; list without one.
+    #[command(subcommand)]
+    pub command: Option<DeletionsCommand>,
+    /// What to list.
+    #[command(flatten)]
+    pub list: HeldArgs,
+}
+
+/// What can be done with held deletions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeletionsCommand {
+    /// List what is held
+    List(HeldArgs),
+    /// Let the next sync that does not find them either delete them
+    Approve(DecideArgs),
+    /// Keep them until they are seen again, however many syncs do not find them
+    Reject(DecideArgs),
+}
+
+/// `deletions list`, and which scopes the others mean.
+#[derive(Args, Clone, Debug)]
+pub struct HeldArgs {
+    /// Only of this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Only of this kind; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Kind>,
+    /// Only of this region; may be repeated
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `deletions approve` and `deletions reject`.
+#[derive(Args, Clone, Debug)]
+pub struct DecideArgs {
+    /// The resources
+    #[arg(value_name = "RESOURCE", required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<String>,
+    /// Everything that is held, in the accounts, kinds and regions given
+    #[arg(long)]
+    pub all: bool,
+    /// Who decides, for the record
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    pub by: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub held: HeldArgs,
+    /// How to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
 /// `accounts`.
 #[derive(Args, Clone, Debug)]
 #[command(
@@ -326,7 +410,8 @@ pub struct TasksArgs {
 Examples:
   cloud-sync accounts                                  what is configured, what is suspended
   cloud-sync accounts apply --config accounts.toml     write the file's accounts to the tables
-  cloud-sync accounts apply --config accounts.toml --aws --table-prefix cloud-sync-"
+  cloud-sync accounts apply --config accounts.toml --aws --table-prefix cloud-sync-
+  cloud-sync accounts resume prod                      sync a suspended account again"
 )]
 pub struct AccountsArgs {
     /// What to do; list without one.
@@ -344,6 +429,22 @@ pub enum AccountsCommand {
     List(StatusArgs),
     /// Write the accounts of a file to the tables; others stay as they are
     Apply(ApplyArgs),
+    /// End an account's suspension: scheduled runs try its credentials again
+    Resume(ResumeArgs),
+}
+
+/// `accounts resume`.
+#[derive(Args, Clone, Debug)]
+pub struct ResumeArgs {
+    /// The account
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Where the account is.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    /// How to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// `accounts apply`.

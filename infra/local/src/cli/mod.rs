@@ -5,6 +5,7 @@ pub mod args;
 mod accounts;
 mod changes;
 mod config;
+mod deletions;
 mod demo;
 mod resources;
 mod serve;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cloud_sync_core::account::InvalidAccount;
 use cloud_sync_dispatch::DispatchError;
+use cloud_sync_dispatch::deletions::DecisionError;
 use cloud_sync_runtime::config::AccountsFileError;
 use cloud_sync_runtime::store::StoreError;
 use thiserror::Error;
@@ -104,6 +106,7 @@ async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {
         Command::Resources(args) => resources::run(&args, output).await,
         Command::Changes(args) => changes::run(&args, output).await,
         Command::Tasks(args) => tasks::run(&args, output).await,
+        Command::Deletions(args) => deletions::run(&args, output).await,
         Command::Accounts(args) => accounts::run(&args, output).await,
         Command::Serve(args) => serve::run(&args, output).await,
         Command::SimulatedCloud(args) => simulated_cloud::run(&args, output).await,
@@ -127,6 +130,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let is_usage = error.is::<UsageError>()
         || error.is::<AccountsFileError>()
         || error.is::<InvalidAccount>()
+        || matches!(
+            error.downcast_ref::<DecisionError>(),
+            Some(DecisionError::UnknownAccount { .. })
+        )
         || matches!(
             error.downcast_ref::<ServiceError>(),
             Some(ServiceError::Dispatch(DispatchError::Invalid(_)))

@@ -36,7 +36,7 @@ pub(super) fn sync(report: &SyncReport, output: &Output) -> io::Result<()> {
     if held > 0 {
         output.remark(format!(
             "{} resources are missing, more than is plausible, and are not recorded as deleted \
-             before further syncs agree",
+             before further syncs agree; `cloud-sync deletions` shows them, to approve or reject",
             count(held)
         ));
     }

@@ -2,7 +2,9 @@
 //! cloud on loopback, known to it through the configuration alone.
 
 mod bad_input;
+mod deletions;
 mod interruptions;
+mod kills;
 mod printing;
 mod reading;
 mod serving;

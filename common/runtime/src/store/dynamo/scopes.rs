@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::scope::Scope;
 use jiff::Timestamp;
@@ -100,6 +101,7 @@ fn decode_state_of(call: Call<'_>, scope: Scope, mut item: Item) -> Result<Scope
         checkpoint: take(call, &mut item, keys::CHECKPOINT)?,
         dispatched: take(call, &mut item, keys::DISPATCHED)?,
         ended_task: take(call, &mut item, keys::ENDED_TASK)?,
+        decisions: take(call, &mut item, keys::DECISIONS)?.unwrap_or_default(),
         findings: take(call, &mut item, keys::FINDINGS)?.unwrap_or_default(),
         scope,
     })
@@ -209,6 +211,32 @@ impl ScopeStore for DynamoStore {
             returned: ReturnValue::None,
         };
         self.update(want, update).await.map(drop)
+    }
+
+    async fn set_decisions(
+        &self,
+        scope: &Scope,
+        before: &[Decision],
+        after: &[Decision],
+    ) -> Result<bool> {
+        let want = want("writing what was decided on a scope");
+        let call = self.call(want, "UpdateItem");
+        let mut values = item([(":decisions", attribute(call, &after)?)]);
+        let condition = if before.is_empty() {
+            keys::UNDECIDED
+        } else {
+            values.insert(":before".to_owned(), attribute(call, &before)?);
+            keys::DECIDED_AS_BEFORE
+        };
+        let update = Update {
+            key: key(scope),
+            update: keys::SET_DECISIONS,
+            condition: Some(condition),
+            values,
+            number: None,
+            returned: ReturnValue::None,
+        };
+        Ok(self.update(want, update).await?.is_done())
     }
 
     async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition> {

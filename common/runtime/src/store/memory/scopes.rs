@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::scope::Scope;
 
@@ -76,6 +77,25 @@ impl ScopeStore for MemoryStore {
             entry.state.dispatched = Some(dispatched.clone());
             bill_for(bill, entry);
             Ok(())
+        })
+    }
+
+    async fn set_decisions(
+        &self,
+        scope: &Scope,
+        before: &[Decision],
+        after: &[Decision],
+    ) -> Result<bool> {
+        self.request(|tables, bill| {
+            let Some(entry) = tables.scopes.get_mut(scope) else {
+                return Ok(false);
+            };
+            bill_for(bill, entry);
+            let is_as_before = entry.state.decisions == before;
+            if is_as_before {
+                entry.state.decisions = after.to_vec();
+            }
+            Ok(is_as_before)
         })
     }
 

@@ -1,0 +1,286 @@
+//! A sync that is killed, at any moment: the next one needs nobody's help, and
+//! rows, history, counts and file are right after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cloud_sync::database::Database;
+use cloud_sync_core::change::{Change, ChangeKind, replay};
+use cloud_sync_core::resource::{Resource, Row};
+use cloud_sync_core::task::{SyncTask, TaskStatus};
+use cloud_sync_runtime::store::{Store, TaskQuery};
+use simulated_cloud::{Churn, TruthInstance};
+
+use crate::support::Case;
+
+/// Where a seed other than the usual one is given.
+const SEED: &str = "KILLS_SEED";
+
+/// Answers take so long that most of a sync is waiting: a kill meets all of it.
+const LATENCY: Duration = Duration::from_millis(10);
+
+/// So many of a hundred kills meet a file that is not there yet.
+const BEGIN_ANEW: u64 = 25;
+
+/// The last sync of all tables read back at once.
+struct Stored {
+    rows: Vec<Row>,
+    changes: Vec<Change>,
+    tasks: Vec<SyncTask>,
+}
+
+impl Stored {
+    async fn read(file: &Path) -> Self {
+        let database = Database::read(file).await.expect("the file is a database");
+        let store = database.store();
+        let stored = Self {
+            rows: rows(store.as_ref()).await,
+            changes: changes(store.as_ref()).await,
+            tasks: tasks(store.as_ref()).await,
+        };
+        drop(store);
+        database.close().await;
+        stored
+    }
+}
+
+async fn rows(store: &dyn Store) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for state in store.scopes("prod").await.unwrap() {
+        assert_eq!(state.lease, None, "{}: all work is done", state.scope);
+        let mut cursor = None;
+        loop {
+            let page = store.scope_rows(&state.scope, true, cursor.as_deref()).await.unwrap();
+            rows.extend(page.items);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let index = store.live_index(&state.scope).await.unwrap();
+        let live = rows.iter().filter(|row| row.scope == state.scope && row.is_live());
+        assert_eq!(index.len(), live.clone().count(), "{}: the index", state.scope);
+        assert_eq!(state.findings.live_count, live.count() as u64, "{}", state.scope);
+    }
+    rows
+}
+
+async fn changes(store: &dyn Store) -> Vec<Change> {
+    let (mut changes, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.account_changes("prod", None, cursor.as_deref()).await.unwrap();
+        changes.extend(page.items);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return changes;
+        }
+    }
+}
+
+async fn tasks(store: &dyn Store) -> Vec<SyncTask> {
+    let query = TaskQuery { account_id: None, since: None, limit: usize::MAX };
+    let tasks = store.tasks(&query).await.unwrap();
+    for task in &tasks {
+        let results = store.region_results(&task.task_id).await.unwrap();
+        assert!(task.status.is_terminal(), "{task:?}");
+        let regions: Vec<_> = results.iter().map(|result| &result.region).collect();
+        assert_eq!(regions, task.regions.iter().collect::<Vec<_>>(), "{}", task.task_id);
+        let sum = results.iter().fold(Default::default(), |sum, r| r.counts.plus(sum));
+        assert_eq!(task.counts, sum, "{}", task.task_id);
+    }
+    assert!(store.open_tasks().await.unwrap().is_empty());
+    tasks
+}
+
+/// Asserts that the live rows are what the cloud has.
+fn assert_rows_are_true(case: &Case, stored: &Stored) {
+    let truth = case.world.truth();
+    let truth = truth.accounts.iter().flat_map(|account| account.regions.values()).flatten();
+    let truth: BTreeMap<_, _> = truth.map(|instance| (instance.id.as_str(), instance)).collect();
+    let live = stored.rows.iter().filter(|row| row.is_live());
+    let live: BTreeMap<_, _> = live.map(|row| (row.resource.id.as_str(), row)).collect();
+    assert_eq!(live.keys().collect::<Vec<_>>(), truth.keys().collect::<Vec<_>>());
+    for (id, row) in live {
+        assert_eq!(row.missing, None, "{id}");
+        assert_is_true(&row.resource, truth[id]);
+    }
+}
+
+fn assert_is_true(stored: &Resource, truth: &TruthInstance) {
+    let set = |ips: &[std::net::Ipv4Addr]| ips.iter().map(ToString::to_string).collect();
+    let disks = truth.data_disks.iter().map(|disk| disk.id.as_str());
+    let stored_disks = stored.data_disks.iter().flatten().map(|disk| disk.id.as_str());
+    let expected = Resource {
+        id: truth.id.clone(),
+        name: truth.name.clone(),
+        vendor_status: truth.status.clone(),
+        spec: truth.instance_type.clone(),
+        zone: truth.zone.clone(),
+        public_ips: set(&truth.public_ips),
+        private_ips: set(&truth.private_ips),
+        security_groups: truth.security_groups.iter().cloned().collect(),
+        tags: truth.tags.clone(),
+        ..stored.clone()
+    };
+    assert_eq!(stored, &expected);
+    assert!(stored.data_disks.is_some(), "{}: disks are known", truth.id);
+    assert_eq!(stored_disks.collect::<BTreeSet<_>>(), disks.collect(), "{}", truth.id);
+}
+
+/// Asserts that replaying each resource's changes gives its row, and that
+/// there is no change without a row.
+fn assert_history_is_whole(stored: &Stored) {
+    let mut replayed: BTreeMap<_, Row> = BTreeMap::new();
+    let mut changes: Vec<_> = stored.changes.iter().collect();
+    changes.sort_by_key(|change| (&change.scope, &change.id, change.version));
+    for change in changes {
+        let of = (&change.scope, &change.id);
+        let next = replay(replayed.get(&of), change);
+        replayed.insert(of, next.unwrap_or_else(|error| panic!("{of:?}: {error}")));
+    }
+    assert_eq!(replayed.len(), stored.rows.len(), "a row each");
+    for row in &stored.rows {
+        let told = &replayed[&(&row.scope, &row.resource.id)];
+        let attributes = row.resource.attributes.clone();
+        let resource = Resource { attributes, ..told.resource.clone() };
+        assert_eq!(resource, row.resource);
+        let known = |row: &Row| (row.version, row.task_id.clone(), row.deleted_at);
+        assert_eq!(known(told), known(row), "{}", row.resource.id);
+    }
+}
+
+/// Asserts that every task counted what it recorded.
+fn assert_counts_are_exact(stored: &Stored) {
+    let mut recorded: BTreeMap<&str, BTreeMap<_, BTreeSet<&str>>> = BTreeMap::new();
+    for change in &stored.changes {
+        let of_task = recorded.entry(&change.task_id).or_default();
+        of_task.entry((&change.scope, &change.id)).or_default().insert(change.change.as_str());
+    }
+    for task in &stored.tasks {
+        let of_task = recorded.remove(task.task_id.as_str()).unwrap_or_default();
+        let has = |kinds: &BTreeSet<&str>, kind: ChangeKind| kinds.contains(kind.as_str());
+        let is_added = |kinds: &BTreeSet<&str>| {
+            has(kinds, ChangeKind::Added) || has(kinds, ChangeKind::Restored)
+        };
+        let number = |wanted: &dyn Fn(&BTreeSet<&str>) -> bool| {
+            of_task.values().filter(|kinds| wanted(kinds)).count() as u64
+        };
+        let expected = [
+            number(&is_added),
+            number(&|kinds| has(kinds, ChangeKind::Updated) && !is_added(kinds)),
+            number(&|kinds| has(kinds, ChangeKind::Deleted)),
+        ];
+        let counts = task.counts;
+        let counted = [counts.added_count, counts.updated_count, counts.deleted_count];
+        assert_eq!(counted, expected, "{}: {}", task.task_id, task.status.as_str());
+        let seen = counts.added_count + counts.updated_count + counts.unchanged_count;
+        assert_eq!(counts.total_count, seen, "{}", task.task_id);
+    }
+    assert!(recorded.is_empty(), "changes of tasks that are not there: {recorded:?}");
+}
+
+fn assert_file_is_whole(file: &Path) {
+    let file = rusqlite::Connection::open(file).expect("it opens");
+    let verdict: String =
+        file.query_row("PRAGMA integrity_check", (), |row| row.get(0)).expect("an answer");
+    assert_eq!(verdict, "ok");
+}
+
+async fn assert_all_is_right(case: &Case, total: usize) {
+    let file = case.path("cloud-sync.db");
+    assert_file_is_whole(&file);
+    let stored = Stored::read(&file).await;
+    assert_rows_are_true(case, &stored);
+    assert_history_is_whole(&stored);
+    assert_counts_are_exact(&stored);
+    let last = &stored.tasks[0];
+    let ended = (last.status, last.counts.total_count);
+    assert_eq!(ended, (TaskStatus::Success, total as u64));
+}
+
+/// Numbers that look random and are the same for the same seed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+fn churn(case: &Case, chance: &mut Chance) {
+    // Never so many releases between two complete syncs that one is held.
+    let churn = Churn {
+        create: 3,
+        release: 2,
+        power: 4,
+        rename: 3,
+        retag: 3,
+        move_eip: 1,
+        attach_disk: 2,
+        detach_disk: 1,
+        swap_group: 2,
+        change_type: 1,
+    };
+    case.world.churn(&churn, chance.next());
+}
+
+/// Kills syncs at so many moments between their start and their end.
+async fn kill(kills: u32, usual_seed: u64) {
+    let seed = std::env::var(SEED).map_or(usual_seed, |seed| seed.parse().expect("a number"));
+    let chance = &mut Chance(seed);
+    let case = Case::with(&[("cn-hangzhou", 40), ("cn-beijing", 20)]).await;
+    case.world.set_latency(LATENCY);
+    let began = Instant::now();
+    case.sync(&[]);
+    let (mut usual, mut hits) = (began.elapsed(), 0);
+    for number in 0..kills {
+        if chance.below(100) < BEGIN_ANEW {
+            for name in ["cloud-sync.db", "cloud-sync.db-wal", "cloud-sync.db-shm"] {
+                std::fs::remove_file(case.path(name)).ok();
+            }
+        }
+        churn(&case, chance);
+        let micros = u64::try_from(usual.as_micros()).expect("seconds");
+        let moment = Duration::from_micros(chance.below(micros));
+        let mut run = case.start(&["sync", "--json"]);
+        tokio::time::sleep(moment).await;
+        let has_ended = run.has_ended().is_some();
+        if !has_ended {
+            run.signal("-KILL");
+            hits += 1;
+        }
+        let killed = run.wait();
+        println!("kill {number} of seed {seed} after {moment:?} of {usual:?}: {:?}", killed.code);
+        if chance.below(2) == 0 {
+            churn(&case, chance);
+        }
+        let total = case.ids().len();
+        let began = Instant::now();
+        case.sync(&[]);
+        // The moment follows how busy the machine is.
+        usual = (usual * 3 + began.elapsed()) / 4;
+        assert_all_is_right(&case, total).await;
+    }
+    println!("{hits} of {kills} kills came before the end (seed {seed})");
+    assert!(hits > kills / 2, "{hits} of {kills} kills came before the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_leave_rows_history_counts_and_file_right() {
+    kill(8, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn two_hundred_leave_rows_history_counts_and_file_right() {
+    kill(200, 2).await;
+}
