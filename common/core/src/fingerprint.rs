@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::diff::Field;
+use crate::packing::Reader;
 use crate::resource::Resource;
 
 /// The set of fields that new fingerprints cover. A stored fingerprint says
@@ -76,6 +77,21 @@ impl Fingerprint {
             }
             truncated::<8>(&bytes)
         });
+        Some(Self { projection, main, detail })
+    }
+
+    /// Appends it to bytes, 18 or 26 of them.
+    pub(crate) fn pack(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&[self.projection, u8::from(self.detail.is_some())]);
+        bytes.extend_from_slice(&self.main);
+        bytes.extend(self.detail.iter().flatten());
+    }
+
+    /// Reads what [`Self::pack`] appended.
+    pub(crate) fn unpack(reader: &mut Reader<'_>) -> Option<Self> {
+        let [projection, has_detail] = reader.array()?;
+        let main = reader.array()?;
+        let detail = if has_detail == 0 { None } else { Some(reader.array()?) };
         Some(Self { projection, main, detail })
     }
 

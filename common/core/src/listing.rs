@@ -4,14 +4,14 @@
 //! took every page from the first to the one without a next token. There is
 //! no other way to learn what is missing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::fingerprint::Fingerprint;
-use crate::resource::{Missing, Resource};
+pub use crate::index::{IndexEntry, LiveIndex};
+use crate::resource::Resource;
 
 /// So many pages in a row without anything new, each with a token for a next
 /// one, are a vendor that will never end: empty ones, or tokens in a circle.
@@ -35,51 +35,6 @@ pub struct Page {
     pub undecodable: Vec<Undecodable>,
     /// The token of the next page; `None` on the last.
     pub next: Option<String>,
-}
-
-/// What the index holds of one live row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The row's fingerprint.
-    pub fingerprint: Fingerprint,
-    /// The row's mark, where it has one.
-    pub missing: Option<Missing>,
-}
-
-/// The fingerprints of the live rows of a scope.
-#[derive(Clone, Debug, Default)]
-pub struct LiveIndex {
-    entries: HashMap<Box<str>, IndexEntry>,
-}
-
-impl LiveIndex {
-    /// Adds or replaces one entry.
-    pub fn insert(&mut self, id: &str, entry: IndexEntry) {
-        self.entries.insert(id.into(), entry);
-    }
-
-    /// Returns what is stored of a resource.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&IndexEntry> {
-        self.entries.get(id)
-    }
-
-    /// Returns the number of live rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Tells whether there is no live row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Returns every id with its entry, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &IndexEntry)> {
-        self.entries.iter().map(|(id, entry)| (&**id, entry))
-    }
 }
 
 /// Where a walk stands.
@@ -318,21 +273,18 @@ impl CompleteListing {
 
     /// Returns the live rows that were not listed, sorted by id: candidates
     /// for deletion, nothing more.
-    #[must_use]
-    pub fn missing(&self, index: &LiveIndex) -> Vec<(String, IndexEntry)> {
-        let mut missing: Vec<_> = index
-            .iter()
-            .filter(|(id, _)| !self.contains(id))
-            .map(|(id, entry)| (id.to_owned(), *entry))
-            .collect();
-        missing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        missing
+    pub fn missing<'a>(
+        &'a self,
+        index: &'a LiveIndex,
+    ) -> impl Iterator<Item = (String, IndexEntry)> + 'a {
+        index.iter().filter(|(id, _)| !self.contains(id))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::Fingerprint;
 
     fn page(ids: &[&str], next: Option<&str>) -> Page {
         Page {
@@ -354,8 +306,8 @@ mod tests {
         index
     }
 
-    fn ids(missing: &[(String, IndexEntry)]) -> Vec<&str> {
-        missing.iter().map(|(id, _)| id.as_str()).collect()
+    fn missing(listing: &CompleteListing, index: &LiveIndex) -> Vec<String> {
+        listing.missing(index).map(|(id, _)| id).collect()
     }
 
     #[test]
@@ -366,7 +318,7 @@ mod tests {
         assert!(walk.clone().complete().is_err(), "a page is left");
         walk.take(page(&["b"], None)).unwrap();
         let listing = walk.complete().unwrap();
-        assert_eq!(ids(&listing.missing(&index(&["a", "b", "c"]))), ["c"]);
+        assert_eq!(missing(&listing, &index(&["a", "b", "c"])), ["c"]);
     }
 
     #[test]
@@ -397,7 +349,7 @@ mod tests {
         };
         walk.take(page).unwrap();
         let listing = walk.complete().unwrap();
-        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), ["b"]);
+        assert_eq!(missing(&listing, &index(&["a", "b"])), ["b"]);
         assert_eq!((listing.total(), listing.undecodable(), listing.unidentified()), (3, 3, 2));
     }
 
@@ -412,14 +364,14 @@ mod tests {
         assert_eq!(resumed.token(), Some("2"));
         resumed.take(page(&["b"], None)).unwrap();
         let listing = resumed.complete().unwrap();
-        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), Vec::<&str>::new());
+        assert_eq!(missing(&listing, &index(&["a", "b"])), Vec::<String>::new());
 
         let mut restarted = Walk::resume("t", state, seen);
         restarted.restart();
         assert_eq!(restarted.token(), None);
         restarted.take(page(&["b"], None)).unwrap();
         let listing = restarted.complete().unwrap();
-        assert_eq!(ids(&listing.missing(&index(&["a", "b"]))), ["a"]);
+        assert_eq!(missing(&listing, &index(&["a", "b"])), ["a"]);
     }
 
     #[test]

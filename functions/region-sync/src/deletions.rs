@@ -19,13 +19,12 @@ impl Work<'_> {
         let Ok(listing) = self.walk.clone().complete() else {
             return Ok(());
         };
-        let missing = listing.missing(&self.index);
-        if missing.is_empty() {
+        let ids: Vec<_> = listing.missing(&self.index).map(|(id, _)| id).collect();
+        if ids.is_empty() {
             return Ok(());
         }
         // A cancelled task deletes nothing, however late the wish came.
         self.check_cancelled_now().await?;
-        let ids: Vec<_> = missing.into_iter().map(|(id, _)| id).collect();
         tracing::info!(candidates = ids.len(), "live rows are not in the listing");
         let Some(ids) = self.still_missing(&listing, ids).await? else {
             return Ok(());

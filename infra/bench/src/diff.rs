@@ -183,9 +183,9 @@ fn by_fingerprint(options: Options) -> anyhow::Result<Run> {
     }
     let missing = timed(&mut run.compare, || {
         let listing = walk.complete().ok().context("the walk has not ended")?;
-        anyhow::Ok(listing.missing(&index))
+        anyhow::Ok(listing.missing(&index).count())
     })?;
-    run.missing = missing.len() as u64;
+    run.missing = missing as u64;
     Ok(run)
 }
 

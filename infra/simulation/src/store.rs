@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
+use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
@@ -182,6 +183,15 @@ impl ScopeStore for Tables {
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
         self.write("set_dispatched", self.inner.set_dispatched(scope, dispatched)).await
+    }
+
+    async fn set_decisions(
+        &self,
+        scope: &Scope,
+        before: &[Decision],
+        after: &[Decision],
+    ) -> Result<bool> {
+        self.write("set_decisions", self.inner.set_decisions(scope, before, after)).await
     }
 
     async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition> {

@@ -135,7 +135,7 @@ impl Table {
         counts: &mut Counts,
     ) {
         let missing = listing.missing(index);
-        let marks = missing.into_iter().map(|(id, entry)| (id, entry.missing)).collect();
+        let marks = missing.map(|(id, entry)| (id, entry.missing)).collect();
         let verdict = policy.judge(index.len() as u64, self.syncs, marks, &[]);
         counts.held_count = verdict.hold.len() as u64;
         for id in verdict.hold {

@@ -7,6 +7,7 @@
 mod decisions;
 mod detection;
 mod history;
+mod packed;
 mod shapes;
 mod strategies;
 mod tasks;
