@@ -96,7 +96,7 @@ impl Lag {
     /// Returns the index of live rows as it was a moment ago.
     pub(crate) fn live(&self, by: Duration, of: &Scope, index: &LiveIndex) -> LiveIndex {
         let mut entries: BTreeMap<String, IndexEntry> =
-            index.iter().map(|(id, entry)| (id.to_owned(), *entry)).collect();
+            index.iter().map(|(id, entry)| (id.to_owned(), entry)).collect();
         for before in self.lacking(by) {
             match before {
                 Before::Live { scope, id, entry: Some(entry) } if scope == *of => {

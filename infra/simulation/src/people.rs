@@ -49,6 +49,7 @@ async fn change_machines(universe: Arc<Universe>) {
         swap_group: some(1),
         change_type: some(1),
     };
+    universe.world.set_time(universe.now());
     let report = universe.world.churn(&churn, dice.seed());
     universe.note("cloud", || {
         format!("{} created, {} released", report.created.len(), report.released.len())

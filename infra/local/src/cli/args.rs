@@ -9,6 +9,7 @@ use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
+use super::simulate::SimulateArgs;
 use super::values::{parse_duration, parse_since, parse_status, parse_tag};
 
 /// The whole command line.
@@ -78,6 +79,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run the simulated cloud alone, to point an account at
     SimulatedCloud(SimulatedCloudArgs),
+    /// Prove the service on seeds of a simulation in which everything goes wrong
+    Simulate(SimulateArgs),
 }
 
 /// The database file of those who name none.

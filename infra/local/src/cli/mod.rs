@@ -9,6 +9,7 @@ mod deletions;
 mod demo;
 mod resources;
 mod serve;
+pub mod simulate;
 mod simulated_cloud;
 mod status;
 mod summary;
@@ -110,6 +111,7 @@ async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {
         Command::Accounts(args) => accounts::run(&args, output).await,
         Command::Serve(args) => serve::run(&args, output).await,
         Command::SimulatedCloud(args) => simulated_cloud::run(&args, output).await,
+        Command::Simulate(args) => simulate::run(&args, output),
     }
 }
 

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -74,6 +75,7 @@ impl World {
             serial: 0,
             seed: plan.seed,
             now: plan.now.as_second() / 60,
+            changes_take_time: true,
             tag_sets: generate::TagSets::new(),
             log: std::collections::VecDeque::new(),
             sequence: 0,
@@ -130,6 +132,14 @@ impl World {
     /// Returns the faults, to be added and taken back at any time.
     pub fn faults(&self) -> &Faults {
         &self.0.faults
+    }
+
+    /// Sets the world's time. Until then every change takes a minute; from
+    /// then on none takes any.
+    pub fn set_time(&self, now: Timestamp) {
+        let mut state = self.change();
+        state.now = now.as_second() / 60;
+        state.changes_take_time = false;
     }
 
     /// Sets how long every answer takes.
@@ -232,7 +242,7 @@ impl State {
     /// Notes an event.
     fn note(&mut self, account: usize, region: &str, id: String, what: Happening) {
         self.sequence += 1;
-        self.now += 1;
+        self.now += i64::from(self.changes_take_time);
         let account = self.accounts[account].id.clone();
         if self.log.len() >= EVENTS {
             self.log.pop_front();

@@ -275,8 +275,10 @@ pub(crate) struct State {
     pub accounts: Vec<Account>,
     pub serial: u64,
     pub seed: u64,
-    /// The world's own time, which only changes move.
+    /// The world's own time.
     pub now: Minute,
+    /// Whether changes move it, a minute each.
+    pub changes_take_time: bool,
     /// What new instances are tagged with.
     pub tag_sets: TagSets,
     /// The latest events.
