@@ -27,6 +27,8 @@ pub enum Operation {
     Acquire,
     /// [`ScopeStore::release`].
     Release,
+    /// [`ScopeStore::part`].
+    Part,
     /// [`TaskStore::start_task`].
     StartTask,
     /// [`TaskStore::put_region_result`].
@@ -135,17 +137,17 @@ impl ScopeStore for FailingStore {
         self.inner.acquire(scope, request).await
     }
 
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()> {
-        self.inner.save_checkpoint(lease, checkpoint, seen).await
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String> {
+        self.inner.put_part(lease, task_id, bytes).await
     }
 
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
-        self.inner.checkpoint_seen(scope, checkpoint).await
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
+        self.check(Operation::Part)?;
+        self.inner.part(scope, task_id, name).await
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
+        self.inner.save_checkpoint(lease, checkpoint).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
@@ -247,8 +249,13 @@ impl ChangeStore for FailingStore {
         self.inner.put_changes(changes).await
     }
 
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
-        self.inner.task_changes(task_id, scope).await
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        self.inner.task_changes(task_id, scope, cursor).await
     }
 
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {

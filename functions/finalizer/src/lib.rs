@@ -10,8 +10,8 @@ pub mod event;
 
 use std::sync::Arc;
 
-use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{
     Counts, IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus,
 };
@@ -112,13 +112,30 @@ impl Finalizer {
             None => text.to_owned(),
         };
         let class = result.errors.last().map_or(ErrorClass::Internal, |last| last.class);
-        let changes = self.store.task_changes(&task.task_id, &task.scope(region)).await?;
-        result.counts = counts_of(&changes);
+        result.counts = self.recorded_counts(task, region).await?;
         result.errors.clear();
         result.fail(RegionError::new(class, code, &text, now), now);
         tracing::error!(task_id = task.task_id, region, code, error = text, "region given up");
         self.store.put_region_result(&result).await?;
         Ok(())
+    }
+
+    /// Returns what a region's change records alone tell of its counts.
+    async fn recorded_counts(
+        &self,
+        task: &SyncTask,
+        region: &str,
+    ) -> Result<Counts, FinalizeError> {
+        let (task_id, scope) = (&task.task_id, task.scope(region));
+        let (mut tally, mut cursor) = (Tally::new(task_id), None);
+        loop {
+            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
+            page.items.iter().for_each(|change| tally.record(change));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(tally.counts(0, 0, 0, |_| false));
+            }
+        }
     }
 
     async fn report(&self, task: &SyncTask) {
@@ -144,22 +161,4 @@ impl Finalizer {
             tracing::error!(%error, subject = notice.subject(), "a notice could not be sent");
         }
     }
-}
-
-/// Returns what a region's change records alone tell of its counts: each
-/// resource once, and added rather than updated where it was both.
-fn counts_of(changes: &[Change]) -> Counts {
-    let mut counts = Counts::default();
-    // Changes come sorted by id.
-    for of_one in changes.chunk_by(|a, b| a.id == b.id) {
-        let has = |wanted: &[ChangeKind]| of_one.iter().any(|c| wanted.contains(&c.change));
-        counts.deleted_count += u64::from(has(&[ChangeKind::Deleted]));
-        if has(&[ChangeKind::Added, ChangeKind::Restored]) {
-            counts.added_count += 1;
-        } else if has(&[ChangeKind::Updated]) {
-            counts.updated_count += 1;
-        }
-    }
-    counts.total_count = counts.added_count + counts.updated_count;
-    counts
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use cloud_sync_core::account::{Account, Region};
-use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
-use cloud_sync_core::lease::{Checkpoint, Findings, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Scope;
+use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
@@ -18,9 +19,9 @@ use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
-use crate::tally::Tally;
 use crate::{Action, Delivered, RegionSync};
 
 /// How far a task's deadline is pushed out by every part of it that begins.
@@ -65,10 +66,14 @@ pub(crate) struct Work<'a> {
     pub(crate) began: Timestamp,
     pub(crate) result: RegionResult,
     pub(crate) earlier_cost: Cost,
-    pub(crate) index: LiveIndex,
+    pub(crate) index: Arc<LiveIndex>,
     pub(crate) walk: Walk,
     pub(crate) details: DetailSource,
     pub(crate) tally: Tally,
+    /// What is saved of this task so far.
+    pub(crate) progress: Progress,
+    /// Live rows that this attempt added, less those it deleted.
+    pub(crate) grown_by: i64,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
     pub(crate) cancel_checked: Timestamp,
@@ -156,7 +161,7 @@ impl RegionSync {
             opened.vendor.clone(),
             scope.kind.clone(),
             opened.region.clone(),
-            message.mode,
+            message,
         );
         let work = Work {
             sync: self,
@@ -169,12 +174,14 @@ impl RegionSync {
             lease,
             before,
             began: result.start_time,
+            progress: Progress::begin(result.start_time),
             earlier_cost: result.cost,
             result,
-            index: LiveIndex::default(),
+            index: Arc::default(),
             walk: Walk::new(&message.task_id),
             details,
-            tally: Tally::default(),
+            tally: Tally::new(&message.task_id),
+            grown_by: 0,
             doubtful: Vec::new(),
             cancel_checked: now,
             scope,
@@ -302,10 +309,16 @@ impl RegionSync {
     /// Returns what the changes that a task recorded in a scope alone tell of
     /// its counts.
     async fn recorded_counts(&self, message: &WorkMessage) -> Result<Counts, Stop> {
-        let mut tally = Tally::default();
-        let changes = self.store.task_changes(&message.task_id, &message.scope()).await?;
-        changes.iter().for_each(|change| tally.record(change));
-        Ok(tally.counts(0, 0, 0, |_| false))
+        let (mut tally, mut cursor) = (Tally::new(&message.task_id), None);
+        let (task_id, scope) = (&message.task_id, message.scope());
+        loop {
+            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
+            page.items.iter().for_each(|change| tally.record(change));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(tally.counts(0, 0, 0, |_| false));
+            }
+        }
     }
 }
 
@@ -319,13 +332,13 @@ impl Work<'_> {
             Ok(ending) => ending,
             Err(stop) => self.ending_after(stop).await?,
         };
-        let listed = |id: &str| self.walk.has_seen(id);
+        let listed = |hash| self.walk.has_seen_hash(hash);
         let error_count = self.result.counts.error_count;
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
         self.result.cost = self.earlier_cost.plus(self.meter.read().cost());
         let findings = self.findings(&ending);
-        if self.tally.held() > 0 {
+        if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;
         }
         let closing = Closing {
@@ -341,66 +354,18 @@ impl Work<'_> {
     }
 
     async fn run(&mut self) -> Result<Ending, Stop> {
-        self.recover().await?;
-        self.index = self.store.live_index(&self.scope).await?;
         self.resume().await?;
-        if self.details.wants_all()
-            && !self.walk.is_at_end()
-            && let Err(error) = self.details.walk(self.sync.clock.now()).await
-        {
-            if error.class.handling() == Handling::SkipRegion {
-                return Err(error.into());
-            }
-            self.note_secondary(&error);
+        self.recover().await?;
+        self.index = Arc::new(self.store.live_index(&self.scope).await?);
+        if !self.walk_disks().await? {
+            return Ok(Ending::Continue);
         }
         if !self.walk_pages().await? {
             return Ok(Ending::Continue);
         }
         self.settle_doubtful().await?;
-        self.delete_missing().await?;
-        Ok(Ending::Complete)
-    }
-
-    /// Goes on where an earlier turn or attempt of this task stood.
-    async fn resume(&mut self) -> Result<(), Stop> {
-        let task_id = &self.delivered.message.task_id;
-        let Some(checkpoint) =
-            self.before.checkpoint.take().filter(|saved| saved.task_id == *task_id)
-        else {
-            return Ok(());
-        };
-        match self.store.checkpoint_seen(&self.scope, &checkpoint).await {
-            Ok(seen) => {
-                tracing::info!(seen = seen.len(), "going on from a checkpoint");
-                self.walk = Walk::resume(task_id, checkpoint.walk.clone(), seen);
-                self.result.counts.error_count = checkpoint.error_count;
-                self.result.errors.clone_from(&checkpoint.errors);
-                self.before.checkpoint = Some(checkpoint);
-                Ok(())
-            }
-            Err(StoreError::Corrupt { reason, .. }) => {
-                tracing::warn!(reason, "the checkpoint cannot be read; walking from the start");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Saves how far the walk got. Every write is whole then.
-    pub(crate) async fn save_checkpoint(&mut self) -> Result<(), Stop> {
-        let (walk, seen) = self.walk.checkpoint();
-        let chunks = self.before.checkpoint.as_ref().map_or(0, |saved| saved.chunks);
-        let checkpoint = Checkpoint {
-            task_id: self.message().task_id.clone(),
-            turn: self.message().turn + 1,
-            walk,
-            chunks: chunks + u32::from(!seen.is_empty()),
-            error_count: self.result.counts.error_count,
-            errors: self.result.errors.clone(),
-        };
-        self.store.save_checkpoint(&self.lease, &checkpoint, &seen).await?;
-        self.before.checkpoint = Some(checkpoint);
-        Ok(())
+        let is_done = self.delete_missing().await?;
+        Ok(if is_done { Ending::Complete } else { Ending::Continue })
     }
 
     /// Returns what is known of the scope after this ending, if that is more
@@ -410,17 +375,17 @@ impl Work<'_> {
         let earlier = &self.before.findings;
         let is_full = self.message().mode == Mode::Full;
         let last_full_at = if is_full { Some(self.began) } else { earlier.last_full_at };
-        let (deleted, added) = self.tally.deleted_and_added();
+        let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
         let changed_at = self.tally.has_changes().then(|| self.sync.clock.now());
         match ending {
             Ending::Complete => Some(Findings {
                 last_full_at,
                 last_complete_at: Some(self.began),
                 last_changed_at: changed_at.or(earlier.last_changed_at),
-                live_count: (self.index.len() as u64 + added).saturating_sub(deleted),
+                live_count,
                 complete_listings: earlier.complete_listings + 1,
                 held_count: self.tally.held(),
-                ever_deleted: earlier.ever_deleted || deleted > 0,
+                ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,
             }),
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,

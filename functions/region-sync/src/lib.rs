@@ -8,13 +8,14 @@
 //! [`CompleteListing`]: cloud_sync_core::listing::CompleteListing
 
 mod attempt;
+mod checkpoint;
 mod closing;
 mod compare;
 mod deletions;
 mod details;
+mod disks;
 pub mod event;
 mod recovery;
-mod tally;
 mod trouble;
 mod walk;
 

@@ -15,25 +15,37 @@ impl Work<'_> {
     /// and counts those of this task.
     ///
     /// A recorded change has been published and stays: the row follows it,
-    /// even where the resource has changed once more since.
+    /// even where the resource has changed once more since. Where a checkpoint
+    /// of this task was the last thing written, it has the counts, and nothing
+    /// is left to be finished.
     pub(crate) async fn recover(&mut self) -> Result<(), Stop> {
         let own = &self.delivered.message.task_id;
         let mut tasks = self.lease.tasks.clone();
-        let may_have_written = self.delivered.message.turn > 0 || self.result.attempts > 1;
+        let may_have_written = self.delivered.message.turn > 0
+            || self.result.attempts > 1
+            || self.delivered.receive_count > 1;
         tasks.retain(|task| task != own);
         let is_clean = tasks.is_empty() && self.before.lease.is_none();
-        if may_have_written || self.delivered.receive_count > 1 || !is_clean {
+        if !is_clean || (may_have_written && !self.progress.is_resumed) {
             tasks.push(own.clone());
         }
         for task in tasks {
-            let changes = self.store.task_changes(&task, &self.scope).await?;
-            if task == *own {
-                changes.iter().for_each(|change| self.tally.record(change));
+            let mut cursor = None;
+            loop {
+                let page = self.store.task_changes(&task, &self.scope, cursor.as_deref()).await?;
+                if task == *own {
+                    page.items.iter().for_each(|change| self.tally.record(change));
+                }
+                let deleted = |change: &Change| change.change == ChangeKind::Deleted;
+                self.before.findings.ever_deleted |= page.items.iter().any(deleted);
+                self.roll_forward(page.items).await?;
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
             }
-            let deleted = |change: &Change| change.change == ChangeKind::Deleted;
-            self.before.findings.ever_deleted |= changes.iter().any(deleted);
-            self.roll_forward(changes).await?;
         }
+        self.before.findings.ever_deleted |= self.tally.deletions() > 0;
         Ok(())
     }
 
