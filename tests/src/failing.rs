@@ -27,8 +27,6 @@ pub enum Operation {
     Acquire,
     /// [`ScopeStore::release`].
     Release,
-    /// [`ScopeStore::part`].
-    Part,
     /// [`TaskStore::start_task`].
     StartTask,
     /// [`TaskStore::put_region_result`].
@@ -41,6 +39,10 @@ pub enum Operation {
     PutRows,
     /// [`ChangeStore::put_changes`].
     PutChanges,
+    /// [`ChangeStore::task_changes`].
+    TaskChanges,
+    /// [`ScopeStore::part`], which finds nothing then.
+    Part,
 }
 
 /// Tables that fail when told to. An operation on several items that fails
@@ -62,6 +64,13 @@ impl FailingStore {
     pub fn fail(&self, operation: Operation, after: u32) {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         planned.insert(operation, after);
+    }
+
+    /// Tells whether an operation that was to fail has failed.
+    #[must_use]
+    pub fn has_failed(&self, operation: Operation) -> bool {
+        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        !planned.contains_key(&operation)
     }
 
     fn fails(&self, operation: Operation) -> bool {
@@ -142,7 +151,10 @@ impl ScopeStore for FailingStore {
     }
 
     async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
-        self.check(Operation::Part)?;
+        if self.fails(Operation::Part) {
+            let (operation, reason) = ("test", "told to be lost".to_owned());
+            return Err(StoreError::Corrupt { operation, reason });
+        }
         self.inner.part(scope, task_id, name).await
     }
 
@@ -255,6 +267,7 @@ impl ChangeStore for FailingStore {
         scope: &Scope,
         cursor: Option<&str>,
     ) -> Result<Slice<Change>> {
+        self.check(Operation::TaskChanges)?;
         self.inner.task_changes(task_id, scope, cursor).await
     }
 
