@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::disks::Disks;
 use cloud_sync_core::fingerprint::Fingerprint;
 use cloud_sync_core::index::{IndexEntry, LiveIndex};
+use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::marks::IdMarks;
 use cloud_sync_core::resource::{Disk, Missing, Resource};
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::tally::Tally;
+use cloud_sync_core::task::Counts;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -35,6 +40,22 @@ fn disk() -> impl Strategy<Value = Disk> {
         category,
         size_gib,
     })
+}
+
+fn change(id: &str, kind: ChangeKind) -> Change {
+    Change {
+        scope: Scope {
+            account_id: "a".into(),
+            kind: "aliyun.ecs.instance".parse().unwrap(),
+            region: "r".into(),
+        },
+        id: id.into(),
+        version: 1,
+        change: kind,
+        fields: BTreeMap::new(),
+        task_id: "t".into(),
+        at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 proptest! {
@@ -98,6 +119,69 @@ proptest! {
             prop_assert_eq!(read.get(id), *expected, "{} after the last save", id);
         }
         prop_assert!(read.unsaved(most).is_empty());
+    }
+
+    /// Whatever a task did in whichever attempt, every resource is counted
+    /// once: what was listed or found or recorded makes the total.
+    #[test]
+    fn a_tally_counts_every_resource_once(
+        did in prop::collection::vec((0..12_usize, 0..6_u8), 0..60),
+        listed in prop::collection::btree_set(0..12_usize, 0..12),
+        is_saved in any::<bool>(),
+    ) {
+        let mut tally = Tally::new("t");
+        let mut walk = Walk::new("t");
+        let mut model = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
+        for (n, what) in did {
+            let id = n.to_string();
+            let kind = match what {
+                0 => ChangeKind::Added,
+                1 => ChangeKind::Restored,
+                2 => ChangeKind::Updated,
+                3 => ChangeKind::Deleted,
+                _ if listed.contains(&n) => continue,
+                4 => {
+                    tally.found(&id);
+                    model[3].insert(n);
+                    continue;
+                }
+                _ => {
+                    tally.gone(&id);
+                    continue;
+                }
+            };
+            model[usize::from(what.saturating_sub(1))].insert(n);
+            tally.record(&change(&id, kind));
+        }
+        let resource = |n: &usize| Resource { id: n.to_string(), ..Resource::default() };
+        let resources = listed.iter().map(resource).collect();
+        walk.take(Page { resources, ..Page::default() }).unwrap();
+        if is_saved {
+            let mut read = Tally::new("t");
+            while let Some(part) = Some(tally.unsaved(30)).filter(|part| !part.is_empty()) {
+                prop_assert!(read.load(&part));
+            }
+            tally = read;
+        }
+        let counts = tally.counts(walk.listed(), 0, 0, |hash| walk.has_seen_hash(hash));
+        let [added, updated, deleted, found] = model;
+        let updated: BTreeSet<_> = updated.difference(&added).copied().collect();
+        let all = [&listed, &found, &added, &updated].into_iter().flatten();
+        let total = all.collect::<BTreeSet<_>>().len() as u64;
+        let expected = Counts {
+            total_count: total,
+            added_count: added.len() as u64,
+            updated_count: updated.len() as u64,
+            deleted_count: deleted.len() as u64,
+            unchanged_count: total - (added.len() + updated.len()) as u64,
+            ..Counts::default()
+        };
+        prop_assert_eq!(counts, expected);
+        prop_assert_eq!(tally.deletions(), deleted.len() as u64);
+        prop_assert_eq!(
+            tally.has_changes(),
+            !(added.is_empty() && updated.is_empty() && deleted.is_empty())
+        );
     }
 
     #[test]
