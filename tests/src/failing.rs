@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
@@ -40,6 +41,10 @@ pub enum Operation {
     PutRows,
     /// [`ChangeStore::put_changes`].
     PutChanges,
+    /// [`ChangeStore::task_changes`].
+    TaskChanges,
+    /// [`ScopeStore::part`], which finds nothing then.
+    Part,
 }
 
 /// Tables that fail when told to. An operation on several items that fails
@@ -61,6 +66,13 @@ impl FailingStore {
     pub fn fail(&self, operation: Operation, after: u32) {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         planned.insert(operation, after);
+    }
+
+    /// Tells whether an operation that was to fail has failed.
+    #[must_use]
+    pub fn has_failed(&self, operation: Operation) -> bool {
+        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        !planned.contains_key(&operation)
     }
 
     fn fails(&self, operation: Operation) -> bool {
@@ -145,17 +157,20 @@ impl ScopeStore for FailingStore {
         self.inner.acquire(scope, request).await
     }
 
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()> {
-        self.inner.save_checkpoint(lease, checkpoint, seen).await
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String> {
+        self.inner.put_part(lease, task_id, bytes).await
     }
 
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
-        self.inner.checkpoint_seen(scope, checkpoint).await
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
+        if self.fails(Operation::Part) {
+            let (operation, reason) = ("test", "told to be lost".to_owned());
+            return Err(StoreError::Corrupt { operation, reason });
+        }
+        self.inner.part(scope, task_id, name).await
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
+        self.inner.save_checkpoint(lease, checkpoint).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
@@ -257,8 +272,14 @@ impl ChangeStore for FailingStore {
         self.inner.put_changes(changes).await
     }
 
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
-        self.inner.task_changes(task_id, scope).await
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        self.check(Operation::TaskChanges)?;
+        self.inner.task_changes(task_id, scope, cursor).await
     }
 
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {
@@ -276,6 +297,10 @@ impl ChangeStore for FailingStore {
 }
 
 impl Store for FailingStore {
+    fn index_lag(&self) -> Duration {
+        self.inner.index_lag()
+    }
+
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store> {
         Arc::new(Self { inner: self.inner.metered(meter), planned: self.planned.clone() })
     }

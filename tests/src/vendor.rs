@@ -12,7 +12,7 @@ use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::{Details, Permission, Result, Vendor, Vendors};
+use cloud_sync_provider::{Details, DetailsPage, Permission, Result, Vendor, Vendors};
 
 /// What can be asked of the vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,9 +23,9 @@ pub enum Call {
     Page,
     /// [`Vendor::reread`].
     Reread,
-    /// [`Vendor::details`] of everything.
+    /// [`Vendor::details_page`].
     AllDetails,
-    /// [`Vendor::details`] by id.
+    /// [`Vendor::details`].
     SomeDetails,
     /// [`Vendor::statuses`].
     Statuses,
@@ -62,6 +62,7 @@ struct State {
     planned: Vec<Planned>,
     calls: BTreeMap<Call, u32>,
     page_size: usize,
+    disks_a_page: usize,
     call_time: Duration,
 }
 
@@ -92,7 +93,7 @@ impl ScriptedVendor {
     #[must_use]
     pub fn new(regions: &[&str]) -> Self {
         let vendor = Self::default();
-        vendor.state().page_size = 10;
+        vendor.set_pages(10, 500);
         for region in regions {
             vendor.state().regions.insert((*region).to_owned(), BTreeMap::new());
         }
@@ -167,6 +168,12 @@ impl ScriptedVendor {
         state.planned.clear();
         state.hidden.clear();
         state.undecodable.clear();
+    }
+
+    /// Sets how many machines and how many disks are on a page.
+    pub fn set_pages(&self, machines: usize, disks: usize) {
+        let mut state = self.state();
+        (state.page_size, state.disks_a_page) = (machines, disks);
     }
 
     /// Lets every call take so long.
@@ -245,11 +252,11 @@ impl Vendor for ScriptedVendor {
             return Ok(Page::default());
         }
         let state = self.state();
-        let all = state.regions.get(&region.id).cloned().unwrap_or_default();
-        let visible = all.into_iter().filter(|(id, _)| !state.hidden.contains(id));
+        let all = state.regions.get(&region.id).into_iter().flatten();
+        let visible = all.filter(|(id, _)| !state.hidden.contains(*id));
         let mut rest = visible.filter(|(id, _)| token.is_none_or(|token| id.as_str() > token));
         let resources: Vec<_> =
-            rest.by_ref().take(state.page_size).map(|(_, resource)| resource).collect();
+            rest.by_ref().take(state.page_size).map(|(_, resource)| resource.clone()).collect();
         let is_last = rest.next().is_none();
         let next = resources.last().filter(|_| !is_last).map(|last| last.id.clone());
         let garbled = state.undecodable.get(&region.id).filter(|_| is_last);
@@ -261,8 +268,8 @@ impl Vendor for ScriptedVendor {
             return Ok(Page::default());
         }
         let state = self.state();
-        let all = state.regions.get(&region.id).cloned().unwrap_or_default();
-        let resources = ids.iter().filter_map(|id| all.get(id).cloned()).collect();
+        let all = state.regions.get(&region.id);
+        let resources = ids.iter().filter_map(|id| all?.get(id).cloned()).collect();
         Ok(Page { resources, ..Page::default() })
     }
 
@@ -270,17 +277,31 @@ impl Vendor for ScriptedVendor {
         true
     }
 
-    async fn details(&self, _: &Kind, region: &Region, ids: Option<&[String]>) -> Result<Details> {
-        let call = if ids.is_some() { Call::SomeDetails } else { Call::AllDetails };
-        self.enter(call, Some(&region.id)).await?;
+    async fn details_page(
+        &self,
+        _: &Kind,
+        region: &Region,
+        token: Option<&str>,
+    ) -> Result<DetailsPage> {
+        self.enter(Call::AllDetails, Some(&region.id)).await?;
         let state = self.state();
-        let disks = state.disks.clone().into_iter();
-        let mut details: Details =
-            disks.map(|(id, disks)| (id, disks.into_iter().collect())).collect();
-        if let Some(ids) = ids {
-            details.retain(|id, _| ids.contains(id));
-        }
-        Ok(details)
+        let all = state.disks.iter().flat_map(|(id, disks)| disks.iter().map(move |one| (id, one)));
+        let begin = token.and_then(|token| token.parse().ok()).unwrap_or(0);
+        let mut rest = all.skip(begin);
+        let disks: Vec<_> = rest
+            .by_ref()
+            .take(state.disks_a_page)
+            .map(|(id, disk)| (id.clone(), disk.clone()))
+            .collect();
+        let next = rest.next().map(|_| (begin + disks.len()).to_string());
+        Ok(DetailsPage { disks, next })
+    }
+
+    async fn details(&self, _: &Kind, region: &Region, ids: &[String]) -> Result<Details> {
+        self.enter(Call::SomeDetails, Some(&region.id)).await?;
+        let state = self.state();
+        let disks = ids.iter().filter_map(|id| Some((id, state.disks.get(id)?)));
+        Ok(disks.map(|(id, disks)| (id.clone(), disks.iter().cloned().collect())).collect())
     }
 
     async fn statuses(

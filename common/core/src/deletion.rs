@@ -178,6 +178,14 @@ impl DeletionPolicy {
         missing > self.plausible_count.max(live.saturating_mul(self.plausible_percent) / 100)
     }
 
+    /// Returns the policy by which to [`judge`](Self::judge) a part of so many
+    /// missing rows as if they were all there.
+    #[must_use]
+    pub fn knowing_all(self, live: u64, missing: u64) -> Self {
+        let plausible_count = if self.is_collapse(live, missing) { 0 } else { u64::MAX };
+        Self { plausible_count, plausible_percent: 0, ..self }
+    }
+
     /// Divides missing rows into those to delete and those to hold.
     ///
     /// `listing` is the number of complete listings of the scope, the present
@@ -260,6 +268,18 @@ mod tests {
         assert_eq!(held(100, 5, missing(21, None)), (0, 21));
         assert_eq!(held(1000, 5, missing(100, None)), (100, 0));
         assert_eq!(held(1000, 5, missing(101, None)), (0, 101));
+    }
+
+    #[test]
+    fn a_part_is_judged_as_the_whole_is() {
+        let policy = DeletionPolicy::default();
+        let judged = |live, all, part| {
+            let verdict = policy.knowing_all(live, all).judge(live, 5, missing(part, None));
+            (verdict.delete.len(), verdict.hold.len())
+        };
+        assert_eq!(judged(1000, 100, 7), (7, 0));
+        assert_eq!(judged(1000, 101, 7), (0, 7));
+        assert_eq!(judged(0, 20, 20), (20, 0));
     }
 
     #[test]

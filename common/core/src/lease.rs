@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::deletion::Decision;
+use crate::disks::DiskWalk;
 use crate::listing::WalkState;
 use crate::scope::Scope;
 use crate::task::RegionError;
@@ -42,25 +43,50 @@ pub struct LeaseRequest {
     pub expires_at: Timestamp,
 }
 
-/// How far the walk of a task got when its worker's time ran out.
+/// How far a task got when its worker's time ran out.
 ///
-/// The hashes of the ids seen are stored beside it, in `chunks` parts.
+/// What would not fit an item is stored beside it in parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The task.
     pub task_id: String,
     /// The continuation that goes on from here.
     pub turn: u32,
-    /// Where the walk stands.
+    /// Where the walk over the disks stands, if there is one.
+    pub disks: Option<DiskWalk>,
+    /// Where the walk over the list stands.
     pub walk: WalkState,
-    /// In how many parts the hashes of seen ids are stored.
-    pub chunks: u32,
-    /// How many errors the walk met so far.
+    /// What is stored beside it.
+    pub parts: Parts,
+    /// How many errors the walks met so far.
     #[serde(default)]
     pub error_count: u64,
     /// The first of them.
     #[serde(default)]
     pub errors: Vec<RegionError>,
+    /// When an attempt last got further than those before.
+    pub advanced_at: Timestamp,
+    /// How far that was, in pages and resources re-read.
+    pub furthest: u64,
+}
+
+impl Checkpoint {
+    /// Returns how many pages the walks have taken.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.disks.as_ref().map_or(0, |walk| walk.pages) + self.walk.pages()
+    }
+}
+
+/// The names of the parts of a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The disks found so far.
+    pub disks: Vec<String>,
+    /// The ids that the walk has seen.
+    pub seen: Vec<String>,
+    /// What the task did to which resource.
+    pub tally: Vec<String>,
 }
 
 /// That a scope was given to a task.

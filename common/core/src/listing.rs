@@ -4,13 +4,11 @@
 //! took every page from the first to the one without a next token. There is
 //! no other way to learn what is missing.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 pub use crate::index::{IndexEntry, LiveIndex};
+use crate::marks::IdMarks;
 use crate::resource::Resource;
 
 /// So many pages in a row without anything new, each with a token for a next
@@ -37,6 +35,9 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// The mark of an id that was seen.
+const SEEN: u8 = 1;
+
 /// Where a walk stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,13 +61,19 @@ pub struct WalkState {
     idle_pages: u32,
 }
 
+impl WalkState {
+    /// Returns how many pages were taken.
+    #[must_use]
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+}
+
 /// A walk over the pages of a scope, in progress.
 #[derive(Clone, Debug)]
 pub struct Walk {
-    salt: String,
     state: WalkState,
-    seen: HashSet<u64>,
-    unsaved: Vec<u64>,
+    seen: IdMarks,
 }
 
 /// A walk will never reach an end.
@@ -99,22 +106,21 @@ impl Walk {
     /// that two ids that collide in one task do not in the next.
     #[must_use]
     pub fn new(salt: &str) -> Self {
-        Self { salt: salt.to_owned(), state: start(), seen: HashSet::new(), unsaved: Vec::new() }
+        Self { state: start(), seen: IdMarks::new(salt) }
     }
 
-    /// Returns a walk that goes on where a checkpoint stood.
+    /// Returns a walk that goes on where a checkpoint stood, from what that
+    /// one kept.
     #[must_use]
-    pub fn resume(salt: &str, state: WalkState, seen: impl IntoIterator<Item = u64>) -> Self {
-        let seen = seen.into_iter().collect();
-        Self { salt: salt.to_owned(), state, seen, unsaved: Vec::new() }
+    pub const fn resume(state: WalkState, seen: IdMarks) -> Self {
+        Self { state, seen }
     }
 
     /// Goes back to before the first page, forgetting what was seen: what an
     /// earlier page showed may be gone by the time of the new first page.
     pub fn restart(&mut self) {
         self.state = start();
-        self.seen.clear();
-        self.unsaved.clear();
+        self.seen.forget();
     }
 
     /// Tells whether there is another page to fetch.
@@ -153,7 +159,14 @@ impl Walk {
     /// Tells whether a resource was seen in this walk.
     #[must_use]
     pub fn has_seen(&self, id: &str) -> bool {
-        self.seen.contains(&hash(&self.salt, id))
+        self.seen.get(id) == SEEN
+    }
+
+    /// Tells the same of an id by the hash that other marks of the same salt
+    /// have of it.
+    #[must_use]
+    pub fn has_seen_hash(&self, hash: u64) -> bool {
+        self.seen.of_hash(hash) == SEEN
     }
 
     /// Takes one page and returns what is new in it. Vendors repeat items when
@@ -194,19 +207,21 @@ impl Walk {
     }
 
     fn see(&mut self, id: &str) -> bool {
-        let hash = hash(&self.salt, id);
-        let is_new = self.seen.insert(hash);
-        if is_new {
-            self.unsaved.push(hash);
-            self.state.listed += 1;
-        }
+        let is_new = self.seen.add(id, SEEN) != SEEN;
+        self.state.listed += u64::from(is_new);
         is_new
     }
 
-    /// Returns what a checkpoint has to keep, and the hashes seen since the
-    /// last checkpoint.
-    pub fn checkpoint(&mut self) -> (WalkState, Vec<u64>) {
-        (self.state.clone(), std::mem::take(&mut self.unsaved))
+    /// Returns what a checkpoint has to keep, besides the ids seen.
+    #[must_use]
+    pub const fn state(&self) -> &WalkState {
+        &self.state
+    }
+
+    /// Returns the ids seen since the last checkpoint, in parts of at most
+    /// `most` bytes; empty where there are none. Each is returned once.
+    pub fn unsaved(&mut self, most: usize) -> Vec<u8> {
+        self.seen.unsaved(most)
     }
 
     /// Returns the complete listing, if the last page was taken.
@@ -228,15 +243,6 @@ const fn start() -> WalkState {
         pages: 0,
         idle_pages: 0,
     }
-}
-
-/// Returns 64 bits of a hash: enough that among a million ids a deletion is
-/// overlooked (for one run) with a probability below one in ten million.
-fn hash(salt: &str, id: &str) -> u64 {
-    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(id).finalize();
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest[..8]);
-    u64::from_le_bytes(bytes)
 }
 
 /// Proof that every page of a scope was walked.
@@ -278,6 +284,12 @@ impl CompleteListing {
         index: &'a LiveIndex,
     ) -> impl Iterator<Item = (String, IndexEntry)> + 'a {
         index.iter().filter(|(id, _)| !self.contains(id))
+    }
+
+    /// Gives the walk back.
+    #[must_use]
+    pub fn into_walk(self) -> Walk {
+        self.walk
     }
 }
 
@@ -357,16 +369,18 @@ mod tests {
     fn a_resumed_walk_remembers_and_a_restarted_one_forgets() {
         let mut first = Walk::new("t");
         first.take(page(&["a"], Some("2"))).unwrap();
-        let (state, seen) = first.checkpoint();
-        assert!(first.checkpoint().1.is_empty(), "hashes are handed over once");
+        let (state, part) = (first.state().clone(), first.unsaved(100));
+        assert!(first.unsaved(100).is_empty(), "ids are handed over once");
+        let mut seen = IdMarks::new("t");
+        assert!(seen.load(&part));
 
-        let mut resumed = Walk::resume("t", state.clone(), seen.clone());
+        let mut resumed = Walk::resume(state.clone(), seen.clone());
         assert_eq!(resumed.token(), Some("2"));
         resumed.take(page(&["b"], None)).unwrap();
         let listing = resumed.complete().unwrap();
         assert_eq!(missing(&listing, &index(&["a", "b"])), Vec::<String>::new());
 
-        let mut restarted = Walk::resume("t", state, seen);
+        let mut restarted = Walk::resume(state, seen);
         restarted.restart();
         assert_eq!(restarted.token(), None);
         restarted.take(page(&["b"], None)).unwrap();

@@ -41,6 +41,11 @@ impl<'a> Reader<'a> {
         }
         None
     }
+
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        let length = self.length()?;
+        std::str::from_utf8(self.bytes(length)?).ok()
+    }
 }
 
 #[cfg(test)]

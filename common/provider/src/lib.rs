@@ -27,10 +27,19 @@ pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;
 
-/// What secondary calls told: the data disks of resources, by resource id, in
-/// no particular order. After a complete answer, a resource that is not in it
-/// has none. A region's worth is held at once, hence the plain vectors.
+/// What secondary calls told of the resources asked for: their data disks, in
+/// no particular order. One that is not in it has none.
 pub type Details = HashMap<String, Vec<Disk>>;
+
+/// One page of a region's data disks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DetailsPage {
+    /// Each disk with the id of the resource it is attached to. After every
+    /// page, a resource that was on none has none.
+    pub disks: Vec<(String, Disk)>,
+    /// The token of the next page; `None` on the last.
+    pub next: Option<String>,
+}
 
 /// Whether an account may see resources of a kind in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +64,16 @@ pub trait Vendor: Send + Sync {
     /// Tells whether the kind has secondary calls. The primary list of one
     /// that has them leaves data disks unknown.
     fn has_details(&self, kind: &Kind) -> bool;
-    /// Makes the secondary calls: for all resources of a region, or for the
-    /// given ones.
-    async fn details(
+    /// Returns one page of what the secondary call tells of a whole region;
+    /// `token` is `None` for the first.
+    async fn details_page(
         &self,
         kind: &Kind,
         region: &Region,
-        ids: Option<&[String]>,
-    ) -> Result<Details>;
+        token: Option<&str>,
+    ) -> Result<DetailsPage>;
+    /// Makes the secondary calls for the given resources, one or more each.
+    async fn details(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Details>;
     /// Returns common status and vendor's word of those that exist, by the
     /// cheapest call there is.
     async fn statuses(

@@ -38,7 +38,11 @@ impl Finalizer {
         let results = self.store.region_results(&task.task_id).await?;
         if task.open_regions(&results).contains(&message.region) {
             let text = "the message was given up after too many deliveries";
-            self.give_up(&task, &message.region, "DeadLettered", text).await?;
+            // What the last attempt wrote is to be counted too.
+            tokio::time::sleep(self.store.index_lag()).await;
+            if !self.give_up(&task, &message.region, "DeadLettered", text).await? {
+                return Err(FinalizeError::Busy(message.scope()));
+            }
             let text = format!("{}: {text}", message.scope());
             self.tell(&Notice::dead_letter(Some(&task.task_id), &text)).await;
         }

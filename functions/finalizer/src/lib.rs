@@ -10,15 +10,18 @@ pub mod event;
 
 use std::sync::Arc;
 
-use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::lease::{LeaseRequest, Release};
+use cloud_sync_core::scope::Scope;
+use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{
     Counts, IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus,
 };
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::{MetricSink, TaskMetrics};
 use cloud_sync_runtime::notify::{Notice, Notifier};
-use cloud_sync_runtime::store::{Store, StoreError};
+use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 /// What a finalizer works with.
@@ -33,12 +36,18 @@ pub struct Finalizer {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The lease of a scope is taken for so long to end a region of it.
+const GIVING_UP_TIME: SignedDuration = SignedDuration::from_mins(2);
+
 /// A task could not be added up; the same message again is right.
 #[derive(Debug, Error)]
 pub enum FinalizeError {
     /// The tables.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A worker holds the scope that is to be given up.
+    #[error("a worker still holds {0}; its region is given up later")]
+    Busy(Scope),
     /// A stored task and its regions contradict each other.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
@@ -64,6 +73,7 @@ impl Finalizer {
         if self.clock.now() > task.deadline {
             for region in task.open_regions(&results) {
                 let text = format!("nothing was heard of the region until {}", task.deadline);
+                // Where a worker holds the scope after all, a later look does.
                 self.give_up(&task, &region, "Overdue", &text).await?;
             }
             results = self.store.region_results(task_id).await?;
@@ -96,15 +106,46 @@ impl Finalizer {
     }
 
     /// Records that a region will not end by itself: failed, with the counts
-    /// that its change records have.
+    /// that its change records have. Returns whether it could: a region that a
+    /// worker is at work on is that worker's to end.
     async fn give_up(
         &self,
         task: &SyncTask,
         region: &str,
         code: &str,
         text: &str,
-    ) -> Result<(), FinalizeError> {
+    ) -> Result<bool, FinalizeError> {
         let now = self.clock.now();
+        let request = LeaseRequest {
+            owner: format!("finalizer/{}", task.task_id),
+            task_id: task.task_id.clone(),
+            now,
+            expires_at: now + GIVING_UP_TIME,
+        };
+        let lease = match self.store.acquire(&task.scope(region), &request).await? {
+            Acquisition::Acquired { lease, .. } => lease,
+            Acquisition::Held { until } => {
+                tracing::info!(task_id = task.task_id, region, %until, "a worker has the scope");
+                return Ok(false);
+            }
+        };
+        let ended = self.end_region(task, region, code, text, now).await;
+        // The next holder finishes what is unfinished.
+        match self.store.release(&lease, &Release::Abandoned).await {
+            Ok(()) | Err(StoreError::LeaseLost(_)) => {}
+            Err(error) => tracing::warn!(%error, "the lease runs until it expires"),
+        }
+        ended.map(|()| true)
+    }
+
+    async fn end_region(
+        &self,
+        task: &SyncTask,
+        region: &str,
+        code: &str,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<(), FinalizeError> {
         let stored = self.store.region_result(&task.task_id, region).await?;
         let mut result = stored.unwrap_or_else(|| RegionResult::begin(&task.task_id, region, now));
         let text = match result.errors.last() {
@@ -112,13 +153,30 @@ impl Finalizer {
             None => text.to_owned(),
         };
         let class = result.errors.last().map_or(ErrorClass::Internal, |last| last.class);
-        let changes = self.store.task_changes(&task.task_id, &task.scope(region)).await?;
-        result.counts = counts_of(&changes);
+        result.counts = self.recorded_counts(task, region).await?;
         result.errors.clear();
         result.fail(RegionError::new(class, code, &text, now), now);
         tracing::error!(task_id = task.task_id, region, code, error = text, "region given up");
         self.store.put_region_result(&result).await?;
         Ok(())
+    }
+
+    /// Returns what a region's change records alone tell of its counts.
+    async fn recorded_counts(
+        &self,
+        task: &SyncTask,
+        region: &str,
+    ) -> Result<Counts, FinalizeError> {
+        let (task_id, scope) = (&task.task_id, task.scope(region));
+        let (mut tally, mut cursor) = (Tally::new(task_id), None);
+        loop {
+            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
+            page.items.iter().for_each(|change| tally.record(change));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(tally.counts(0, 0, 0, |_| false));
+            }
+        }
     }
 
     async fn report(&self, task: &SyncTask) {
@@ -144,22 +202,4 @@ impl Finalizer {
             tracing::error!(%error, subject = notice.subject(), "a notice could not be sent");
         }
     }
-}
-
-/// Returns what a region's change records alone tell of its counts: each
-/// resource once, and added rather than updated where it was both.
-fn counts_of(changes: &[Change]) -> Counts {
-    let mut counts = Counts::default();
-    // Changes come sorted by id.
-    for of_one in changes.chunk_by(|a, b| a.id == b.id) {
-        let has = |wanted: &[ChangeKind]| of_one.iter().any(|c| wanted.contains(&c.change));
-        counts.deleted_count += u64::from(has(&[ChangeKind::Deleted]));
-        if has(&[ChangeKind::Added, ChangeKind::Restored]) {
-            counts.added_count += 1;
-        } else if has(&[ChangeKind::Updated]) {
-            counts.updated_count += 1;
-        }
-    }
-    counts.total_count = counts.added_count + counts.updated_count;
-    counts
 }

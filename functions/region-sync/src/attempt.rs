@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use cloud_sync_core::account::{Account, Region};
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
-use cloud_sync_core::lease::{Checkpoint, Findings, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Scope;
+use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
@@ -18,10 +19,10 @@ use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
-use crate::tally::Tally;
-use crate::{Action, Delivered, RegionSync};
+use crate::{Action, Delivered, RegionSync, backoff};
 
 /// How far a task's deadline is pushed out by every part of it that begins.
 const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
@@ -65,10 +66,14 @@ pub(crate) struct Work<'a> {
     pub(crate) began: Timestamp,
     pub(crate) result: RegionResult,
     pub(crate) earlier_cost: Cost,
-    pub(crate) index: LiveIndex,
+    pub(crate) index: Arc<LiveIndex>,
     pub(crate) walk: Walk,
     pub(crate) details: DetailSource,
     pub(crate) tally: Tally,
+    /// What is saved of this task so far.
+    pub(crate) progress: Progress,
+    /// Live rows that this attempt added, less those it deleted.
+    pub(crate) grown_by: i64,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
     pub(crate) cancel_checked: Timestamp,
@@ -130,12 +135,17 @@ impl RegionSync {
     ) -> Result<Action, Stop> {
         let message = &delivered.message;
         let (scope, now) = (message.scope(), self.clock.now());
-        let result = self.begin_result(store.as_ref(), message, now).await?;
+        let Some(result) = self.begin_result(store.as_ref(), message, now).await? else {
+            tracing::info!("the region ended while this worker waited for the scope");
+            store.release(&lease, &untouched(&before)).await?;
+            self.results.send(&[result_message(&message.task_id)]).await?;
+            return Ok(Action::Done);
+        };
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
             let opened = self.open_account(store.as_ref(), &scope, &meter).await?;
-            opened.map_err(|error| Ending::Failed { error, clean: true })
+            opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
         };
         let opened = match ended {
             Ok(opened) => opened,
@@ -145,6 +155,7 @@ impl RegionSync {
                 let recovered = before.lease.is_none();
                 let (sync, mut result) = (self, result);
                 if result.attempts > 1 {
+                    self.settle_indexes().await;
                     result.counts = self.recorded_counts(message).await?;
                 }
                 let closing =
@@ -156,7 +167,7 @@ impl RegionSync {
             opened.vendor.clone(),
             scope.kind.clone(),
             opened.region.clone(),
-            message.mode,
+            message,
         );
         let work = Work {
             sync: self,
@@ -169,12 +180,14 @@ impl RegionSync {
             lease,
             before,
             began: result.start_time,
+            progress: Progress::begin(result.start_time),
             earlier_cost: result.cost,
             result,
-            index: LiveIndex::default(),
+            index: Arc::default(),
             walk: Walk::new(&message.task_id),
             details,
-            tally: Tally::default(),
+            tally: Tally::new(&message.task_id),
+            grown_by: 0,
             doubtful: Vec::new(),
             cancel_checked: now,
             scope,
@@ -208,15 +221,17 @@ impl RegionSync {
         Ok((!has_ended && !task.status.is_terminal()).then_some(task))
     }
 
-    /// Returns the region's result as this attempt begins it.
+    /// Returns the region's result as this attempt begins it; `None` where it
+    /// has ended, which only the lease's holder can be sure of.
     async fn begin_result(
         &self,
         store: &dyn Store,
         message: &WorkMessage,
         now: Timestamp,
-    ) -> Result<RegionResult, Stop> {
+    ) -> Result<Option<RegionResult>, Stop> {
         let (task_id, region) = (&message.task_id, &message.region);
         let result = match store.region_result(task_id, region).await? {
+            Some(earlier) if earlier.status.is_terminal() => return Ok(None),
             Some(earlier) => RegionResult {
                 attempts: earlier.attempts + 1,
                 start_time: earlier.start_time,
@@ -226,7 +241,29 @@ impl RegionSync {
             None => RegionResult::begin(task_id, region, now),
         };
         store.put_region_result(&result).await?;
-        Ok(result)
+        Ok(Some(result))
+    }
+
+    /// Waits until what others wrote before is in the indexes too.
+    pub(crate) async fn settle_indexes(&self) {
+        tokio::time::sleep(self.store.index_lag()).await;
+    }
+
+    /// Returns how an attempt ends whose account could not be opened. What may
+    /// pass by itself is worth another attempt.
+    fn ending_unopened(
+        &self,
+        delivered: &Delivered,
+        result: &RegionResult,
+        before: &ScopeState,
+        error: RegionError,
+    ) -> Ending {
+        let give_up_at = result.start_time + self.settings.give_up_after;
+        if error.class.handling() == Handling::Retry && self.clock.now() < give_up_at {
+            let after = backoff(delivered.receive_count);
+            return Ending::Again { after, error, clean: before.lease.is_none() };
+        }
+        Ending::Failed { error, clean: true }
     }
 
     async fn open_account(
@@ -270,43 +307,61 @@ impl RegionSync {
     }
 
     /// Ends a region in failure from outside an attempt, with the counts that
-    /// the change records have. Lets the scope's lease go.
+    /// the change records have. Only the lease's holder may: another worker's
+    /// region must not end under its hands.
     pub(crate) async fn fail_region(
         &self,
         delivered: &Delivered,
         error: RegionError,
-    ) -> Result<(), Stop> {
+    ) -> Result<Action, Stop> {
         let message = &delivered.message;
         let (scope, now) = (message.scope(), self.clock.now());
-        let mut result = match self.store.region_result(&message.task_id, &message.region).await? {
-            Some(result) => result,
-            None => RegionResult::begin(&message.task_id, &message.region, now),
-        };
-        result.counts = self.recorded_counts(message).await?;
-        result.errors.clear();
-        result.fail(error, now);
-        self.store.put_region_result(&result).await?;
         let request = LeaseRequest {
             owner: delivered.owner.clone(),
             task_id: message.task_id.clone(),
             now,
-            expires_at: now + self.settings.lease_margin,
+            expires_at: delivered.deadline + self.settings.lease_margin,
         };
-        if let Acquisition::Acquired { lease, .. } = self.store.acquire(&scope, &request).await? {
-            self.store.release(&lease, &Release::Abandoned).await?;
+        let lease = match self.store.acquire(&scope, &request).await? {
+            Acquisition::Acquired { lease, .. } => lease,
+            Acquisition::Held { .. } => {
+                return Ok(Action::Redeliver { after: backoff(delivered.receive_count) });
+            }
+        };
+        let begun = self.begin_result(self.store.as_ref(), message, now).await?;
+        if let Some(mut result) = begun {
+            self.settle_indexes().await;
+            result.counts = self.recorded_counts(message).await?;
+            result.fail(error, now);
+            if self.clock.now() >= delivered.deadline {
+                return Err(Stop::OutOfTime);
+            }
+            self.store.put_region_result(&result).await?;
         }
+        self.store.release(&lease, &Release::Abandoned).await?;
         self.results.send(&[result_message(&message.task_id)]).await?;
-        Ok(())
+        Ok(Action::Done)
     }
 
     /// Returns what the changes that a task recorded in a scope alone tell of
     /// its counts.
     async fn recorded_counts(&self, message: &WorkMessage) -> Result<Counts, Stop> {
-        let mut tally = Tally::default();
-        let changes = self.store.task_changes(&message.task_id, &message.scope()).await?;
-        changes.iter().for_each(|change| tally.record(change));
-        Ok(tally.counts(0, 0, 0, |_| false))
+        let (mut tally, mut cursor) = (Tally::new(&message.task_id), None);
+        let (task_id, scope) = (&message.task_id, message.scope());
+        loop {
+            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
+            page.items.iter().for_each(|change| tally.record(change));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(tally.counts(0, 0, 0, |_| false));
+            }
+        }
     }
+}
+
+/// Returns the release of a lease under which nothing was done.
+const fn untouched(before: &ScopeState) -> Release {
+    if before.lease.is_none() { Release::Continued } else { Release::Abandoned }
 }
 
 impl Work<'_> {
@@ -319,13 +374,18 @@ impl Work<'_> {
             Ok(ending) => ending,
             Err(stop) => self.ending_after(stop).await?,
         };
-        let listed = |id: &str| self.walk.has_seen(id);
+        if matches!(ending, Ending::Failed { clean: false, .. }) {
+            // A write that failed may have been done.
+            self.sync.settle_indexes().await;
+            self.count_recorded().await?;
+        }
+        let listed = |hash| self.walk.has_seen_hash(hash);
         let error_count = self.result.counts.error_count;
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
         self.result.cost = self.earlier_cost.plus(self.meter.read().cost());
         let findings = self.findings(&ending);
-        if self.tally.held() > 0 {
+        if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;
         }
         let closing = Closing {
@@ -341,66 +401,18 @@ impl Work<'_> {
     }
 
     async fn run(&mut self) -> Result<Ending, Stop> {
-        self.recover().await?;
-        self.index = self.store.live_index(&self.scope).await?;
         self.resume().await?;
-        if self.details.wants_all()
-            && !self.walk.is_at_end()
-            && let Err(error) = self.details.walk(self.sync.clock.now()).await
-        {
-            if error.class.handling() == Handling::SkipRegion {
-                return Err(error.into());
-            }
-            self.note_secondary(&error);
+        self.recover().await?;
+        self.index = Arc::new(self.store.live_index(&self.scope).await?);
+        if !self.walk_disks().await? {
+            return Ok(Ending::Continue);
         }
         if !self.walk_pages().await? {
             return Ok(Ending::Continue);
         }
         self.settle_doubtful().await?;
-        self.delete_missing().await?;
-        Ok(Ending::Complete)
-    }
-
-    /// Goes on where an earlier turn or attempt of this task stood.
-    async fn resume(&mut self) -> Result<(), Stop> {
-        let task_id = &self.delivered.message.task_id;
-        let Some(checkpoint) =
-            self.before.checkpoint.take().filter(|saved| saved.task_id == *task_id)
-        else {
-            return Ok(());
-        };
-        match self.store.checkpoint_seen(&self.scope, &checkpoint).await {
-            Ok(seen) => {
-                tracing::info!(seen = seen.len(), "going on from a checkpoint");
-                self.walk = Walk::resume(task_id, checkpoint.walk.clone(), seen);
-                self.result.counts.error_count = checkpoint.error_count;
-                self.result.errors.clone_from(&checkpoint.errors);
-                self.before.checkpoint = Some(checkpoint);
-                Ok(())
-            }
-            Err(StoreError::Corrupt { reason, .. }) => {
-                tracing::warn!(reason, "the checkpoint cannot be read; walking from the start");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Saves how far the walk got. Every write is whole then.
-    pub(crate) async fn save_checkpoint(&mut self) -> Result<(), Stop> {
-        let (walk, seen) = self.walk.checkpoint();
-        let chunks = self.before.checkpoint.as_ref().map_or(0, |saved| saved.chunks);
-        let checkpoint = Checkpoint {
-            task_id: self.message().task_id.clone(),
-            turn: self.message().turn + 1,
-            walk,
-            chunks: chunks + u32::from(!seen.is_empty()),
-            error_count: self.result.counts.error_count,
-            errors: self.result.errors.clone(),
-        };
-        self.store.save_checkpoint(&self.lease, &checkpoint, &seen).await?;
-        self.before.checkpoint = Some(checkpoint);
-        Ok(())
+        let is_done = self.delete_missing().await?;
+        Ok(if is_done { Ending::Complete } else { Ending::Continue })
     }
 
     /// Returns what is known of the scope after this ending, if that is more
@@ -410,17 +422,17 @@ impl Work<'_> {
         let earlier = &self.before.findings;
         let is_full = self.message().mode == Mode::Full;
         let last_full_at = if is_full { Some(self.began) } else { earlier.last_full_at };
-        let (deleted, added) = self.tally.deleted_and_added();
+        let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
         let changed_at = self.tally.has_changes().then(|| self.sync.clock.now());
         match ending {
             Ending::Complete => Some(Findings {
                 last_full_at,
                 last_complete_at: Some(self.began),
                 last_changed_at: changed_at.or(earlier.last_changed_at),
-                live_count: (self.index.len() as u64 + added).saturating_sub(deleted),
+                live_count,
                 complete_listings: earlier.complete_listings + 1,
                 held_count: self.tally.held(),
-                ever_deleted: earlier.ever_deleted || deleted > 0,
+                ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,
             }),
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,

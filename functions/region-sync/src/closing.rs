@@ -93,6 +93,10 @@ impl Closing<'_> {
                 return self.give_back(after, error, clean).await;
             }
         };
+        // Out of time, the lease may be another's by now, and the region with it.
+        if self.sync.clock.now() >= delivered.deadline {
+            return Err(Stop::OutOfTime);
+        }
         self.store.put_region_result(&self.result).await?;
         let release = if is_clean && self.recovered {
             Release::Ended { task_id: message.task_id.clone(), findings: self.findings.clone() }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use cloud_sync_core::change::{Change, Observer, Outcome, replay};
+use cloud_sync_core::change::{Change, ChangeKind, Observer, Outcome, replay};
 use cloud_sync_core::fingerprint::Comparison;
 use cloud_sync_core::listing::{Fresh, Undecodable};
 use cloud_sync_core::message::Mode;
@@ -39,7 +39,7 @@ impl Work<'_> {
         let now = self.sync.clock.now();
         let id = item.id.as_deref();
         tracing::warn!(resource_id = id, error = item.message, "a resource cannot be decoded");
-        self.result.record(RegionError::of_resource(id, "Undecodable", &item.message, now));
+        self.result.record(RegionError::of_resource(id, UNDECODABLE, &item.message, now));
     }
 
     /// Takes the mark from rows whose resources are there after all, however
@@ -59,7 +59,9 @@ impl Work<'_> {
 
     fn verdict(&self, resource: &Resource) -> Verdict {
         let Some(entry) = self.index.get(&resource.id) else {
-            let knows_all = resource.data_disks.is_some() || !self.details.wants_all();
+            let knows_all = resource.data_disks.is_some()
+                || !self.details.wants_all()
+                || self.details.has_failed();
             return if knows_all { Verdict::Candidate } else { Verdict::Later };
         };
         let was_created_since = self
@@ -139,6 +141,11 @@ impl Work<'_> {
         }
         for change in changes {
             self.tally.record(change);
+            self.grown_by += match change.change {
+                ChangeKind::Added | ChangeKind::Restored => 1,
+                ChangeKind::Deleted => -1,
+                ChangeKind::Updated => 0,
+            };
         }
         Ok(())
     }
@@ -168,6 +175,9 @@ impl Work<'_> {
         }
     }
 }
+
+/// The code of the error that a resource cannot be decoded.
+pub(crate) const UNDECODABLE: &str = "Undecodable";
 
 /// So many resources are read and written together.
 pub(crate) const PAGE: usize = 100;

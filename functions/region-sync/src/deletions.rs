@@ -3,58 +3,168 @@
 
 use std::collections::HashSet;
 
-use cloud_sync_core::deletion::{Decision, OnDelete};
+use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete};
 use cloud_sync_core::error::{Handling, VendorError};
-use cloud_sync_core::listing::CompleteListing;
+use cloud_sync_core::listing::{CompleteListing, Page, Walk};
 use cloud_sync_core::resource::Row;
 use cloud_sync_provider::Permission;
 
 use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
 
+/// So many resources are judged before the time is looked at; so many are in
+/// memory together.
+const AT_ONCE: usize = 1000;
+
+/// So many resources that were listed are asked for together with those that
+/// were not: an answer that has none of them is no answer.
+const CONTROLS: usize = 3;
+
+/// Whether everything was done.
+enum Done {
+    Yes,
+    /// The rest is for another turn.
+    NotYet,
+}
+
+/// How re-reading what was not listed ended.
+enum Reread {
+    /// Everything was re-read.
+    Gone,
+    /// It proves nothing.
+    Held,
+    /// The rest is for another turn.
+    OutOfTime,
+}
+
 impl Work<'_> {
     /// Deletes the live rows that are proven to be gone, and holds back those
-    /// that cannot be or are too many to believe.
-    pub(crate) async fn delete_missing(&mut self) -> Result<(), Stop> {
-        let Ok(listing) = self.walk.clone().complete() else {
-            return Ok(());
+    /// that cannot be or are too many to believe. Returns whether that is
+    /// done; if not, a checkpoint was saved.
+    pub(crate) async fn delete_missing(&mut self) -> Result<bool, Stop> {
+        let walk = Walk::new(&self.message().task_id);
+        let (done, walk) = match std::mem::replace(&mut self.walk, walk).complete() {
+            Ok(listing) => (self.delete_unlisted(&listing).await, listing.into_walk()),
+            Err(walk) => (Ok(Done::Yes), *walk),
         };
-        let ids: Vec<_> = listing.missing(&self.index).map(|(id, _)| id).collect();
-        if ids.is_empty() {
-            return Ok(());
+        self.walk = walk;
+        if matches!(done?, Done::NotYet) {
+            self.save_checkpoint().await?;
+            return Ok(false);
         }
-        // A cancelled task deletes nothing, however late the wish came.
-        self.check_cancelled_now().await?;
-        tracing::info!(candidates = ids.len(), "live rows are not in the listing");
-        let Some(ids) = self.still_missing(&listing, ids).await? else {
-            return Ok(());
-        };
-        if ids.is_empty() || !self.has_permission(ids.len()).await? {
-            return Ok(());
-        }
-        self.judge(ids).await
+        Ok(true)
     }
 
-    /// Re-reads candidates by id and returns those that do not exist. `None`
-    /// where that cannot be told: all are held then.
-    async fn still_missing(
-        &mut self,
-        listing: &CompleteListing,
-        ids: Vec<String>,
-    ) -> Result<Option<Vec<String>>, Stop> {
+    async fn delete_unlisted(&mut self, listing: &CompleteListing) -> Result<Done, Stop> {
+        let index = self.index.clone();
+        let Some(first) = listing.missing(&index).next() else {
+            return Ok(Done::Yes);
+        };
+        // A cancelled task deletes nothing, however late the wish came.
+        self.check_cancelled_now().await?;
+        tracing::info!(resource_id = first.0, "live rows are not in the listing");
         if listing.unidentified() > 0 {
             // Each item without an id may be any of the candidates.
             tracing::warn!("items without an id were listed; nothing is deleted");
-            self.tally.set_held(ids.len() as u64);
-            return Ok(None);
+            self.tally.set_held(self.count_gone(listing));
+            return Ok(Done::Yes);
         }
-        let page = match self.vendor.reread(&self.scope.kind, &self.region, &ids).await {
-            Ok(page) => page,
-            Err(error) => {
-                self.hold_all(&error, ids.len())?;
-                return Ok(None);
+        // A permission that was taken away during the walk, and may be back
+        // after the re-read, makes everything look gone: it has to be there
+        // before and after.
+        if !self.has_permission(listing).await? {
+            return Ok(Done::Yes);
+        }
+        match self.reread_missing(listing).await? {
+            Reread::OutOfTime => return Ok(Done::NotYet),
+            Reread::Held => return Ok(Done::Yes),
+            Reread::Gone => {}
+        }
+        let gone = self.count_gone(listing);
+        if gone == 0 || !self.has_permission(listing).await? {
+            return Ok(Done::Yes);
+        }
+        self.judge_missing(listing, gone).await
+    }
+
+    /// Re-reads the candidates by id, a request's worth at a time, and asks a
+    /// second API of the vendor about those it does not find.
+    async fn reread_missing(&mut self, listing: &CompleteListing) -> Result<Reread, Stop> {
+        let index = self.index.clone();
+        let mut missing = listing.missing(&index).map(|(id, _)| id);
+        let listed = index.iter().map(|(id, _)| id).filter(|id| listing.contains(id));
+        let controls: Vec<String> = listed.take(CONTROLS).collect();
+        loop {
+            let ids = missing.by_ref().filter(|id| self.tally.was_found(id).is_none());
+            let ids: Vec<_> = ids.take(PAGE - CONTROLS).collect();
+            if ids.is_empty() {
+                return Ok(Reread::Gone);
             }
+            match self.is_believable(ids, &controls).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.tally.set_held(self.count_gone(listing));
+                    return Ok(Reread::Held);
+                }
+                Err(Stop::Vendor(error)) => {
+                    self.hold_all(&error, self.count_gone(listing))?;
+                    return Ok(Reread::Held);
+                }
+                Err(stop) => return Err(stop),
+            }
+            if self.is_time_up() {
+                return Ok(Reread::OutOfTime);
+            }
+        }
+    }
+
+    /// Re-reads some candidates, and asks a second API about those it does not
+    /// find. Tells whether the vendor's answers can be believed: two of its
+    /// APIs agree on what is not there, and both know what is.
+    async fn is_believable(&mut self, ids: Vec<String>, controls: &[String]) -> Result<bool, Stop> {
+        let (kind, region) = (self.scope.kind.clone(), self.region.clone());
+        let asked = [&ids[..], controls].concat();
+        let page = self.vendor.reread(&kind, &region, &asked).await?;
+        let is_known = |id: &String| {
+            page.resources.iter().any(|resource| resource.id == *id)
+                || page.undecodable.iter().any(|item| item.id.as_ref() == Some(id))
         };
+        if !controls.is_empty() && !controls.iter().any(is_known) {
+            tracing::warn!("a re-read does not find what was listed; nothing is deleted");
+            return Ok(false);
+        }
+        let Some(gone) = self.take_reread(ids, page).await? else {
+            return Ok(false);
+        };
+        if !gone.is_empty() {
+            let asked = [&gone[..], controls].concat();
+            let statuses = self.vendor.statuses(&kind, &region, &asked).await?;
+            if let Some(id) = gone.iter().find(|id| statuses.contains_key(*id)) {
+                tracing::warn!(resource_id = id, "has a status, yet no re-read finds it");
+                return Ok(false);
+            }
+            if !controls.is_empty() && !controls.iter().any(|id| statuses.contains_key(id)) {
+                tracing::warn!("what was listed has no status; nothing is deleted");
+                return Ok(false);
+            }
+        }
+        gone.iter().for_each(|id| self.tally.gone(id));
+        Ok(true)
+    }
+
+    /// Returns how many candidates there are that no re-read found.
+    fn count_gone(&self, listing: &CompleteListing) -> u64 {
+        let missing = listing.missing(&self.index);
+        missing.filter(|(id, _)| self.tally.was_found(id) != Some(true)).count() as u64
+    }
+
+    /// Takes what a re-read of these ids found. Returns those it did not find;
+    /// `None` where an item without an id may be any of them.
+    async fn take_reread(
+        &mut self,
+        ids: Vec<String>,
+        page: Page,
+    ) -> Result<Option<Vec<String>>, Stop> {
         let mut missing: HashSet<_> = ids.into_iter().collect();
         let mut is_identified = true;
         self.unmark(&page.undecodable).await?;
@@ -76,23 +186,18 @@ impl Work<'_> {
             self.write(found).await?;
             found = rest;
         }
-        if !is_identified {
-            self.tally.set_held(missing.len() as u64);
-            return Ok(None);
-        }
         let mut missing: Vec<_> = missing.into_iter().collect();
         missing.sort_unstable();
-        Ok(Some(missing))
+        Ok(is_identified.then_some(missing))
     }
 
     /// Asks the vendor for proof that the account may see what it does not
-    /// see. Asked after the re-read, so that a permission that was revoked in
-    /// the middle of the walk cannot make a part of it look empty.
-    async fn has_permission(&mut self, candidates: usize) -> Result<bool, Stop> {
+    /// see. Without it all candidates are held.
+    async fn has_permission(&mut self, listing: &CompleteListing) -> Result<bool, Stop> {
         match self.vendor.probe(&self.scope.kind, &self.region).await {
             Ok(Permission::Granted | Permission::NoProbe) => Ok(true),
             Err(error) => {
-                self.hold_all(&error, candidates)?;
+                self.hold_all(&error, self.count_gone(listing))?;
                 Ok(false)
             }
         }
@@ -100,25 +205,55 @@ impl Work<'_> {
 
     /// Holds all candidates back: without an answer nothing is proven. An
     /// error that concerns the whole account stops the attempt.
-    fn hold_all(&mut self, error: &VendorError, candidates: usize) -> Result<(), Stop> {
+    fn hold_all(&mut self, error: &VendorError, candidates: u64) -> Result<(), Stop> {
         if error.class.handling() == Handling::StopAccount {
             return Err(error.clone().into());
         }
         self.note_secondary(error);
-        self.tally.set_held(candidates as u64);
+        self.tally.set_held(candidates);
         Ok(())
     }
 
-    async fn judge(&mut self, ids: Vec<String>) -> Result<(), Stop> {
+    /// Judges what is gone, some at a time. What earlier turns of the task
+    /// deleted still counts among what is missing.
+    async fn judge_missing(&mut self, listing: &CompleteListing, gone: u64) -> Result<Done, Stop> {
+        let index = self.index.clone();
+        let mut missing = listing.missing(&index).map(|(id, _)| id);
+        let mut whole = None;
+        loop {
+            let ids = missing.by_ref().filter(|id| self.tally.was_found(id) != Some(true));
+            let ids: Vec<_> = ids.take(AT_ONCE).collect();
+            if ids.is_empty() {
+                return Ok(Done::Yes);
+            }
+            let rows = self.live_rows(&ids).await?;
+            // The index may lag behind: of so few rows it is known better.
+            let gone = if gone <= AT_ONCE as u64 { rows.len() as u64 } else { gone };
+            let (live, deleted) = (index.len() as u64, self.tally.deletions());
+            let policy = *whole.get_or_insert_with(|| {
+                self.account.deletion.knowing_all(live + deleted, gone + deleted)
+            });
+            self.judge(&policy, rows).await?;
+            if self.is_time_up() {
+                return Ok(Done::NotYet);
+            }
+        }
+    }
+
+    async fn live_rows(&self, ids: &[String]) -> Result<Vec<Row>, Stop> {
         let mut rows = Vec::new();
         for ids in ids.chunks(PAGE) {
             rows.extend(self.store.rows(&self.scope, ids).await?.into_iter().filter(Row::is_live));
         }
+        Ok(rows)
+    }
+
+    /// Deletes rows or holds them; `policy` knows how many there are in all.
+    async fn judge(&mut self, policy: &DeletionPolicy, rows: Vec<Row>) -> Result<(), Stop> {
         let listing = self.before.findings.complete_listings + 1;
         let candidates =
             rows.iter().map(|row| (row.resource.id.clone(), row.missing)).collect::<Vec<_>>();
         let decisions = self.decisions(&rows).await?;
-        let policy = self.account.deletion;
         let live = self.index.len() as u64;
         let judgement = policy.judge(live, listing, candidates, &decisions);
         let hold: HashSet<_> = judgement.hold.into_iter().collect();
@@ -161,7 +296,7 @@ impl Work<'_> {
             held = held.len(),
             "missing rows are held: too many at once, or an operator rejected"
         );
-        self.tally.set_held(held.len() as u64);
+        self.tally.set_held(self.tally.held() + held.len() as u64);
         for rows in held.chunks(PAGE) {
             let marked: Vec<_> =
                 rows.iter().filter_map(|row| self.observer().missed(row, listing)).collect();

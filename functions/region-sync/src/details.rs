@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use cloud_sync_core::account::Region;
-use cloud_sync_core::error::VendorError;
-use cloud_sync_core::message::Mode;
+use cloud_sync_core::disks::{DiskPosition, DiskWalk, Disks};
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::{Details, Vendor};
+use cloud_sync_provider::{DetailsPage, Vendor};
 use jiff::{SignedDuration, Timestamp};
 
-/// For more resources than this, one walk over everything is cheaper than a
+/// For more resources than this, a walk over everything may be cheaper than a
 /// call for each.
 const MOST_BY_ID: usize = 20;
 
@@ -21,21 +22,57 @@ const MOST_BY_ID: usize = 20;
 /// missed by it: vendors' times are whole minutes, and their clocks not ours.
 const BLIND_TIME: SignedDuration = SignedDuration::from_mins(5);
 
+/// A list that has more pages than this has no end.
+const MOST_PAGES: u64 = 100_000;
+
 /// Where data disks come from during one attempt.
 pub(crate) struct DetailSource {
     vendor: Arc<dyn Vendor>,
     kind: Kind,
     region: Region,
+    salt: String,
     needed: bool,
     mode: Mode,
-    walked: Option<(Details, Timestamp)>,
+    /// The walk over everything, in progress or complete; `disks` are what it
+    /// found.
+    walk: Option<DiskWalk>,
+    disks: Disks,
+    /// Whether the parts of the last checkpoint are of another walk.
+    is_replaced: bool,
+    /// Whether a walk was seen to take more calls than it spares.
+    is_too_large: bool,
     failed: bool,
 }
 
 impl DetailSource {
-    pub(crate) fn new(vendor: Arc<dyn Vendor>, kind: Kind, region: Region, mode: Mode) -> Self {
-        let needed = vendor.has_details(&kind);
-        Self { vendor, kind, region, needed, mode, walked: None, failed: false }
+    pub(crate) fn new(
+        vendor: Arc<dyn Vendor>,
+        kind: Kind,
+        region: Region,
+        message: &WorkMessage,
+    ) -> Self {
+        Self {
+            needed: vendor.has_details(&kind),
+            vendor,
+            kind,
+            region,
+            salt: message.task_id.clone(),
+            mode: message.mode,
+            walk: None,
+            disks: Disks::new(&message.task_id),
+            is_replaced: false,
+            is_too_large: false,
+            failed: false,
+        }
+    }
+
+    /// Goes on where a checkpoint stood.
+    pub(crate) fn resume(&mut self, walk: DiskWalk, disks: Disks) {
+        self.disks = disks;
+        if walk.is_complete() {
+            self.disks.sort();
+        }
+        self.walk = Some(walk);
     }
 
     /// Tells whether the mode wants the disks of everything.
@@ -48,32 +85,82 @@ impl DetailSource {
         self.needed
     }
 
-    /// Asks for the disks of everything in the region.
-    pub(crate) async fn walk(&mut self, now: Timestamp) -> Result<(), VendorError> {
-        match self.vendor.details(&self.kind, &self.region, None).await {
-            Ok(details) => {
-                self.walked = Some((details, now));
-                Ok(())
-            }
-            Err(error) => {
-                self.failed = true;
-                Err(error)
-            }
+    /// Begins the walk over everything, unless it began already.
+    pub(crate) fn begin(&mut self, now: Timestamp) {
+        self.walk.get_or_insert_with(|| DiskWalk::begin(now));
+    }
+
+    /// Begins it again.
+    pub(crate) fn restart(&mut self, now: Timestamp) {
+        self.replace(DiskWalk::begin(now), Disks::new(&self.salt));
+    }
+
+    /// Gives it up: disks stay unknown, in later turns too.
+    pub(crate) fn fail(&mut self) {
+        if let Some(walk) = self.walk.take() {
+            let walk = DiskWalk { position: DiskPosition::Failed, ..walk };
+            self.replace(walk, Disks::new(&self.salt));
         }
+    }
+
+    fn replace(&mut self, walk: DiskWalk, disks: Disks) {
+        self.walk = Some(walk);
+        self.disks = disks;
+        self.is_replaced = true;
+    }
+
+    /// Returns the token of the next page of the walk, `Some(None)` for the
+    /// first; `None` where there is no next page.
+    pub(crate) fn next_page(&self) -> Option<Option<String>> {
+        Some(self.walk.as_ref()?.next()?.map(str::to_owned))
+    }
+
+    /// Takes the next page of the walk.
+    pub(crate) fn take(&mut self, page: DetailsPage) -> Result<(), VendorError> {
+        match &mut self.walk {
+            Some(walk) => take(walk, &mut self.disks, page),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns where the walk stands.
+    pub(crate) const fn state(&self) -> Option<&DiskWalk> {
+        self.walk.as_ref()
+    }
+
+    /// Tells, once, whether what a checkpoint has of the disks is void.
+    pub(crate) const fn was_replaced(&mut self) -> bool {
+        std::mem::replace(&mut self.is_replaced, false)
+    }
+
+    /// Returns the next part that a checkpoint does not have yet.
+    pub(crate) fn unsaved(&mut self) -> Option<Vec<u8>> {
+        self.disks.unsaved()
+    }
+
+    /// Tells whether disks could not be had, so that they are not asked for.
+    pub(crate) fn has_failed(&self) -> bool {
+        let is_failed = |walk: &DiskWalk| walk.position == DiskPosition::Failed;
+        self.failed || self.walk.as_ref().is_some_and(is_failed)
+    }
+
+    /// Tells whether everything in the region was asked for already.
+    pub(crate) fn has_walked(&self) -> bool {
+        self.walk.as_ref().is_some_and(DiskWalk::is_complete)
     }
 
     /// Puts into a resource what the walk over everything found.
     ///
     /// One that the walk may have been too early for stays unknown.
     pub(crate) fn fill(&self, resource: &mut Resource) {
-        let (true, Some((details, walked_at))) = (self.needed, &self.walked) else {
+        let Some(walk) = self.walk.as_ref().filter(|walk| self.needed && walk.is_complete()) else {
             return;
         };
-        let found = details.get(&resource.id);
+        let found = self.disks.of(&resource.id);
         let is_recent =
-            resource.created_at.is_some_and(|created| created > *walked_at - BLIND_TIME);
-        if found.is_some() || !is_recent {
-            resource.data_disks = Some(found.into_iter().flatten().cloned().collect());
+            resource.created_at.is_some_and(|created| created > walk.began_at - BLIND_TIME);
+        if !found.is_empty() || !is_recent {
+            resource.data_disks = Some(found);
         }
     }
 
@@ -84,36 +171,66 @@ impl DetailSource {
         resources: &mut [Resource],
         now: Timestamp,
     ) -> Result<(), VendorError> {
-        if !self.needed || self.failed || resources.is_empty() {
+        if !self.needed || self.has_failed() || resources.is_empty() {
             return Ok(());
         }
-        let details = if resources.len() > MOST_BY_ID {
-            self.walk(now).await?;
-            None
-        } else {
-            let ids: Vec<_> = resources.iter().map(|resource| resource.id.clone()).collect();
-            match self.vendor.details(&self.kind, &self.region, Some(&ids)).await {
-                Ok(details) => Some(details),
-                Err(error) => {
-                    self.failed = true;
-                    return Err(error);
-                }
-            }
-        };
+        let asked = self.try_ask(resources, now).await;
+        self.failed = asked.is_err();
+        asked
+    }
+
+    async fn try_ask(
+        &mut self,
+        resources: &mut [Resource],
+        now: Timestamp,
+    ) -> Result<(), VendorError> {
+        if resources.len() > MOST_BY_ID && self.walk_within(resources.len() as u64, now).await? {
+            resources.iter_mut().for_each(|resource| self.fill(resource));
+            return Ok(());
+        }
+        let ids: Vec<_> = resources.iter().map(|resource| resource.id.clone()).collect();
+        let mut details = self.vendor.details(&self.kind, &self.region, &ids).await?;
         for resource in resources {
-            match &details {
-                Some(details) => {
-                    let found = details.get(&resource.id).into_iter().flatten();
-                    resource.data_disks = Some(found.cloned().collect());
-                }
-                None => self.fill(resource),
-            }
+            let found = details.remove(&resource.id).unwrap_or_default();
+            resource.data_disks = Some(found.into_iter().collect());
         }
         Ok(())
     }
 
-    /// Tells whether everything in the region was asked for already.
-    pub(crate) const fn has_walked(&self) -> bool {
-        self.walked.is_some()
+    /// Walks over everything anew, unless that takes more than so many pages.
+    /// Returns whether it did.
+    async fn walk_within(&mut self, pages: u64, now: Timestamp) -> Result<bool, VendorError> {
+        if self.is_too_large {
+            return Ok(false);
+        }
+        let (mut walk, mut disks) = (DiskWalk::begin(now), Disks::new(&self.salt));
+        while let Some(token) = walk.next() {
+            if walk.pages == pages {
+                self.is_too_large = true;
+                return Ok(false);
+            }
+            let page = self.vendor.details_page(&self.kind, &self.region, token).await?;
+            take(&mut walk, &mut disks, page)?;
+        }
+        self.replace(walk, disks);
+        Ok(true)
     }
+}
+
+/// Adds a page to a walk.
+fn take(walk: &mut DiskWalk, disks: &mut Disks, page: DetailsPage) -> Result<(), VendorError> {
+    let is_repeated = page.next.is_some() && walk.next().flatten() == page.next.as_deref();
+    if is_repeated || walk.pages >= MOST_PAGES {
+        let text = "the vendor keeps announcing a next page; the list would never end";
+        return Err(VendorError::new(ErrorClass::Data, "", "EndlessList", text));
+    }
+    for (id, disk) in &page.disks {
+        disks.add(id, disk);
+    }
+    walk.pages += 1;
+    walk.position = page.next.map_or(DiskPosition::End, DiskPosition::At);
+    if walk.is_complete() {
+        disks.sort();
+    }
+    Ok(())
 }

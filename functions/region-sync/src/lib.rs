@@ -8,13 +8,14 @@
 //! [`CompleteListing`]: cloud_sync_core::listing::CompleteListing
 
 mod attempt;
+mod checkpoint;
 mod closing;
 mod compare;
 mod deletions;
 mod details;
+mod disks;
 pub mod event;
 mod recovery;
-mod tally;
 mod trouble;
 mod walk;
 
@@ -170,7 +171,7 @@ impl RegionSync {
             self.clock.now(),
         );
         match self.fail_region(delivered, error).await {
-            Ok(()) => Action::Done,
+            Ok(action) => action,
             Err(error) => {
                 tracing::error!(%error, "the failure could not be recorded");
                 Action::Redeliver { after: backoff(delivered.receive_count) }

@@ -64,7 +64,7 @@ impl Work<'_> {
     }
 
     fn again_or_failed(&self, after: Duration, error: RegionError, clean: bool) -> Ending {
-        let give_up_at = self.result.start_time + self.sync.settings.give_up_after;
+        let give_up_at = self.give_up_at();
         let comes_at = SignedDuration::try_from(after)
             .ok()
             .and_then(|after| self.sync.clock.now().checked_add(after).ok());

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use cloud_sync_core::account::Region;
-use cloud_sync_core::error::Handling;
+use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::Vendor;
+use cloud_sync_provider::{DetailsPage, Vendor};
 use cloud_sync_runtime::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::attempt::{Stop, Work};
+use crate::compare::UNDECODABLE;
 
 /// A walk whose token was rejected so often in one attempt gets nowhere.
 const MOST_RESTARTS: u32 = 3;
 
+/// So many resources are doubtful at most: each costs a call and is held in
+/// memory.
+const MOST_DOUBTFUL: usize = 200;
+
 /// Fetches pages; owns what it needs, so that it runs beside the comparison.
-struct Fetcher {
+pub(crate) struct Fetcher {
     vendor: Arc<dyn Vendor>,
     kind: Kind,
     region: Region,
@@ -26,12 +31,30 @@ struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches one page, waiting in place where the vendor asks for a pause
-    /// that is short enough.
+    /// Fetches one page of the list.
     async fn fetch(&self, token: Option<String>) -> Result<Page, Stop> {
+        let page = || self.vendor.page(&self.kind, &self.region, token.as_deref());
+        Ok(self.patiently(page).await?)
+    }
+
+    /// Fetches one page of the disks.
+    pub(crate) async fn fetch_disks(
+        &self,
+        token: Option<String>,
+    ) -> Result<DetailsPage, VendorError> {
+        let page = || self.vendor.details_page(&self.kind, &self.region, token.as_deref());
+        self.patiently(page).await
+    }
+
+    /// Asks, waiting in place where the vendor asks for a pause that is short
+    /// enough.
+    async fn patiently<T, F: Future<Output = Result<T, VendorError>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Result<T, VendorError> {
         loop {
-            let error = match self.vendor.page(&self.kind, &self.region, token.as_deref()).await {
-                Ok(page) => return Ok(page),
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let wait = error
@@ -41,7 +64,7 @@ impl Fetcher {
                 .filter(|wait| *wait <= self.longest_wait)
                 .filter(|wait| self.clock.now() + *wait < self.wait_until);
             let Some(wait) = wait else {
-                return Err(error.into());
+                return Err(error);
             };
             tracing::info!(code = error.code, wait_s = wait.as_secs(), "throttled; waiting");
             tokio::time::sleep(wait.unsigned_abs()).await;
@@ -50,21 +73,32 @@ impl Fetcher {
 }
 
 impl Work<'_> {
-    fn fetcher(&self) -> Fetcher {
-        let settings = &self.sync.settings;
-        let give_up_at = self.result.start_time + settings.give_up_after;
+    pub(crate) fn fetcher(&self) -> Fetcher {
         Fetcher {
             vendor: self.vendor.clone(),
             kind: self.scope.kind.clone(),
             region: self.region.clone(),
             clock: self.sync.clock.clone(),
-            longest_wait: settings.wait_in_place,
-            wait_until: give_up_at.min(self.winding_down_at()),
+            longest_wait: self.sync.settings.wait_in_place,
+            wait_until: self.give_up_at().min(self.winding_down_at()),
         }
     }
 
     fn winding_down_at(&self) -> Timestamp {
         self.delivered.deadline - self.sync.settings.wind_down
+    }
+
+    /// Tells whether what is left of the worker's time is for a checkpoint.
+    pub(crate) fn is_time_up(&self) -> bool {
+        self.sync.clock.now() >= self.winding_down_at()
+    }
+
+    /// Tells whether a walk whose page token was rejected may start again,
+    /// which it did so often already.
+    pub(crate) fn may_restart(&self, error: &VendorError, restarts: u32) -> bool {
+        error.token_rejected
+            && restarts < MOST_RESTARTS
+            && self.sync.clock.now() < self.give_up_at()
     }
 
     /// Walks every page that is left and compares it. Returns whether there
@@ -81,7 +115,7 @@ impl Work<'_> {
             };
             let page = match page {
                 Ok(page) => page,
-                Err(Stop::Vendor(error)) if error.token_rejected && restarts < MOST_RESTARTS => {
+                Err(Stop::Vendor(error)) if self.may_restart(&error, restarts) => {
                     tracing::warn!(
                         code = error.code,
                         "page token rejected; walking from the start"
@@ -93,12 +127,15 @@ impl Work<'_> {
                 Err(stop) => return Err(stop),
             };
             let fresh = self.walk.take(page)?;
-            let is_time_up = self.sync.clock.now() >= self.winding_down_at();
+            let is_time_up = self.is_time_up();
             let next = (!self.walk.is_at_end() && !is_time_up)
                 .then(|| fetcher.fetch(self.walk.token().map(str::to_owned)));
             let (processed, next) =
                 futures::join!(self.process(fresh), futures::future::OptionFuture::from(next));
             processed?;
+            if self.doubtful.len() >= MOST_DOUBTFUL {
+                self.settle_doubtful().await?;
+            }
             if is_time_up {
                 // At the end of the walk too: the deletions deserve a worker
                 // with time left.
@@ -114,14 +151,18 @@ impl Work<'_> {
     /// Walks from the start again. What was compared stays compared; nothing
     /// was deleted yet.
     fn restart(&mut self) {
+        // What the disks cost in errors stays.
+        let errors = &mut self.result.counts.error_count;
+        *errors = errors.saturating_sub(self.walk.undecodable());
+        self.result.errors.retain(|error| error.code != UNDECODABLE);
         self.walk.restart();
-        self.before.checkpoint = None;
-        self.result.counts.error_count = 0;
-        self.result.errors.clear();
+        self.tally.restart();
+        self.progress.parts.seen.clear();
+        self.progress.parts.tally.clear();
         self.doubtful.clear();
     }
 
-    async fn check_cancelled(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn check_cancelled(&mut self) -> Result<(), Stop> {
         let now = self.sync.clock.now();
         if now.duration_since(self.cancel_checked) < self.sync.settings.cancel_check {
             return Ok(());

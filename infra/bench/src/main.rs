@@ -6,8 +6,11 @@
 mod diff;
 mod memory;
 mod peak;
+mod peers;
+mod remote;
 mod rig;
 mod sync;
+mod worker;
 
 use std::fmt::Display;
 
@@ -32,11 +35,11 @@ enum Benchmark {
     /// Sync a region in which nothing changed: against fetching its pages, and
     /// against reading its rows.
     Sync(sync::Options),
-    /// Take the peak memory of syncing one large region.
+    /// Take the peak memory of syncing one large region over many turns.
     Memory(peak::Options),
     /// Serve the vendor and the tables for another process (used by `memory`).
     #[command(hide = true)]
-    Peers(peak::Options),
+    Peers(peak::PeerOptions),
 }
 
 #[tokio::main]
@@ -46,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Diff(options) => show(&diff::run(options)?, cli.json),
         Benchmark::Sync(options) => show(&sync::run(options).await?, cli.json),
         Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
-        Benchmark::Peers(options) => peak::serve(options).await,
+        Benchmark::Peers(options) => peers::serve(options.instances).await,
     }
 }
 

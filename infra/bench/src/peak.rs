@@ -1,32 +1,49 @@
-//! The peak memory of a sync of one large region.
+//! The peak memory of syncing one large region, over many turns.
 //!
 //! The vendor and the tables run in another process, so that this one has
-//! nothing but the service's own code path in it.
+//! nothing but a worker's own code path in it.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::Context;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use anyhow::{Context, ensure};
 use clap::Args;
-use cloud_sync_core::message::Mode;
-use cloud_sync_runtime::store::dynamo::DynamoStore;
-use cloud_sync_runtime::store::tables::create_tables;
+use cloud_sync_core::task::Counts;
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 use crate::memory::peak_mib;
-use crate::rig::{Rig, start_cloud};
+use crate::remote::RemoteStore;
+use crate::rig::{account, credential_source, registry};
+use crate::worker::Worker;
+
+/// As many instances, and as many disks, as the vendor puts on a page.
+const INSTANCES_A_PAGE: u32 = 100;
+const DISKS_A_PAGE: u32 = 500;
 
 /// What to sync.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Options {
     /// How many instances the region has.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     instances: u32,
+    /// In about how many turns a worker gets through it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    turns: u32,
+    /// One instance in so many is created, changed or released between the
+    /// first sync and the last.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..))]
+    churn_one_in: u32,
+}
+
+/// What to serve.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PeerOptions {
+    /// How many instances the region has.
+    #[arg(long)]
+    pub instances: u32,
 }
 
 /// What was measured, in MiB.
@@ -34,39 +51,74 @@ pub struct Options {
 pub struct Report {
     instances: u32,
     idle_mib: f64,
-    first_sync_peak_mib: f64,
-    unchanged_sync_peak_mib: f64,
+    first: Sync,
+    unchanged: Sync,
+    churned: Sync,
+}
+
+/// One sync.
+#[derive(Debug, Serialize)]
+struct Sync {
+    peak_mib: f64,
+    turns: u32,
+    seconds: f64,
+    counts: Counts,
 }
 
 /// Measures.
 pub async fn run(options: Options) -> anyhow::Result<Report> {
-    let (mut peers, endpoints) = start_peers(options.instances)?;
-    let measured = measure(options, &endpoints).await;
+    let mut peers = Peers::start(options.instances)?;
+    let measured = measure(options, &mut peers).await;
     // They end with this process anyway.
-    peers.kill().ok();
+    peers.process.kill().ok();
     measured
 }
 
-async fn measure(options: Options, endpoints: &[String; 2]) -> anyhow::Result<Report> {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
-        .endpoint_url(&endpoints[0])
-        .build();
-    let client = Client::from_conf(config);
-    create_tables(&client, "").await?;
-    let rig = Rig::new(Arc::new(DynamoStore::new(client, "")), &endpoints[1]).await?;
-    let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
-    let first = rig.sync(Mode::Full).await?;
-    remark(&format!("added {}", first.task.counts.added_count));
-    let first_sync_peak_mib = peak_mib().unwrap_or_default();
-    forget_peak()?;
-    let second = rig.sync(Mode::Full).await?;
-    remark(&format!("unchanged {}", second.task.counts.unchanged_count));
-    let unchanged_sync_peak_mib = peak_mib().unwrap_or_default();
+async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> {
+    let store = Arc::new(RemoteStore::connect(&peers.tables).await?);
+    // A machine has some two disks.
     let instances = options.instances;
-    Ok(Report { instances, idle_mib, first_sync_peak_mib, unchanged_sync_peak_mib })
+    let pages = instances.div_ceil(INSTANCES_A_PAGE) + (2 * instances).div_ceil(DISKS_A_PAGE);
+    let pages = pages.div_ceil(options.turns);
+    let account = account(&peers.cloud);
+    let worker = Worker::new(store, registry()?, credential_source(), account, pages).await?;
+    let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
+
+    let all = u64::from(options.instances);
+    let first = sync(&worker, "first").await?;
+    let expected = Counts { total_count: all, added_count: all, ..Counts::default() };
+    ensure!(first.counts == expected, "all should be added: {:?}", first.counts);
+
+    let unchanged = sync(&worker, "unchanged").await?;
+    let expected = Counts { total_count: all, unchanged_count: all, ..Counts::default() };
+    ensure!(unchanged.counts == expected, "nothing changed: {:?}", unchanged.counts);
+
+    let [created, changed, released] = peers.churn(options.churn_one_in)?;
+    let churned = sync(&worker, "churned").await?;
+    let expected = Counts {
+        total_count: all + created - released,
+        added_count: created,
+        updated_count: changed,
+        deleted_count: released,
+        unchanged_count: all - released - changed,
+        ..Counts::default()
+    };
+    ensure!(churned.counts == expected, "{:?} is not {expected:?}", churned.counts);
+    Ok(Report { instances: options.instances, idle_mib, first, unchanged, churned })
+}
+
+async fn sync(worker: &Worker, task_id: &str) -> anyhow::Result<Sync> {
+    forget_peak()?;
+    let began = Instant::now();
+    let (result, turns) = worker.sync(task_id).await?;
+    let sync = Sync {
+        peak_mib: peak_mib().unwrap_or_default(),
+        turns,
+        seconds: began.elapsed().as_secs_f64(),
+        counts: result.counts,
+    };
+    remark(&format!("{task_id}: {:.1} MiB, {:.0} s", sync.peak_mib, sync.seconds));
+    Ok(sync)
 }
 
 /// Lets the system count the peak anew, from what is resident now.
@@ -79,40 +131,63 @@ fn remark(text: &str) {
     writeln!(std::io::stderr(), "{text}").ok();
 }
 
-fn start_peers(instances: u32) -> anyhow::Result<(Child, [String; 2])> {
-    let mut peers = Command::new(std::env::current_exe()?)
-        .args(["peers", "--instances", &instances.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(peers.stdout.take().context("no output")?).lines();
-    let mut line = || lines.next().context("the peers did not start")?.map_err(anyhow::Error::from);
-    let endpoints = [line()?, line()?];
-    Ok((peers, endpoints))
+/// The process that the vendor and the tables are in.
+struct Peers {
+    process: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    tables: String,
+    cloud: String,
 }
 
-/// Serves the vendor and the tables until standard input ends, and prints
-/// where: first the tables, then the vendor.
-pub async fn serve(options: Options) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let tables = listener.local_addr()?;
-    let engine = dynoxide::Database::memory()?;
-    let cloud = start_cloud(options.instances).await?;
-    println!("http://{tables}\n{}", cloud.url());
-    let ended = tokio::task::spawn_blocking(|| {
-        std::io::stdin().lines().for_each(drop);
-    });
-    let served = dynoxide::server::serve_with_shutdown(listener, engine, async {
-        ended.await.ok();
-    });
-    served.await.map_err(anyhow::Error::msg)
+impl Peers {
+    fn start(instances: u32) -> anyhow::Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["peers", "--instances", &instances.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = process.stdin.take().context("no input")?;
+        let mut output = BufReader::new(process.stdout.take().context("no output")?).lines();
+        let mut line = || output.next().context("the peers did not start");
+        let (tables, cloud) = (line()??, line()??);
+        Ok(Self { process, input, output, tables, cloud })
+    }
+
+    /// Lets the vendor change. Returns how many instances were created,
+    /// changed and released.
+    fn churn(&mut self, one_in: u32) -> anyhow::Result<[u64; 3]> {
+        writeln!(self.input, "{one_in}")?;
+        let line = self.output.next().context("the peers have ended")??;
+        let counts: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        counts.try_into().ok().context("the peers said something else")
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "peak memory of syncing {} instances in one region", self.instances)?;
+        writeln!(f, "peak memory of a worker that syncs {} instances", self.instances)?;
         writeln!(f, "{:<28}{:>8.1} MiB", "before", self.idle_mib)?;
-        writeln!(f, "{:<28}{:>8.1} MiB", "first sync, all added", self.first_sync_peak_mib)?;
-        write!(f, "{:<28}{:>8.1} MiB", "second sync, all unchanged", self.unchanged_sync_peak_mib)
+        let syncs = [
+            ("first sync, all added", &self.first),
+            ("second sync, all unchanged", &self.unchanged),
+            ("third sync, some changed", &self.churned),
+        ];
+        for (number, (what, sync)) in syncs.into_iter().enumerate() {
+            let Sync { peak_mib, turns, seconds, counts } = sync;
+            if number > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{what:<28}{peak_mib:>8.1} MiB in {turns} turns, {seconds:.0} s: ")?;
+            write!(
+                f,
+                "{} added, {} updated, {} deleted, {} unchanged",
+                counts.added_count,
+                counts.updated_count,
+                counts.deleted_count,
+                counts.unchanged_count
+            )?;
+        }
+        Ok(())
     }
 }

@@ -53,29 +53,48 @@ fn credentials() -> Credentials {
     }
 }
 
+/// Returns the account with everything in the cloud at `endpoint`.
+pub fn account(endpoint: &str) -> Account {
+    Account {
+        id: ACCOUNT.to_owned(),
+        name: String::new(),
+        provider: "aliyun".to_owned(),
+        default_region: REGION.to_owned(),
+        regions: vec![REGION.to_owned()],
+        kinds: Vec::new(),
+        enabled: true,
+        endpoint: Some(endpoint.to_owned()),
+        credentials: reference(),
+        deletion: DeletionPolicy::default(),
+        schedule: SchedulePolicy::default(),
+    }
+}
+
+fn reference() -> CredentialsRef {
+    CredentialsRef::Env("BENCH".to_owned())
+}
+
+/// Returns the account's credentials.
+pub fn credential_source() -> Arc<FixedCredentials> {
+    let source = Arc::new(FixedCredentials::default());
+    source.set(&reference(), credentials());
+    source
+}
+
+/// Returns the vendors.
+pub fn registry() -> anyhow::Result<Arc<Registry>> {
+    // A simulated vendor has no limits to keep to.
+    let settings = Settings { paced: false, ..Settings::default() };
+    Ok(Arc::new(Registry::with(settings)?))
+}
+
 impl Rig {
     /// Returns the service over the given tables, for the cloud at `endpoint`.
     pub async fn new(store: Arc<dyn Store>, endpoint: &str) -> anyhow::Result<Self> {
-        let reference = CredentialsRef::Env("BENCH".to_owned());
-        let account = Account {
-            id: ACCOUNT.to_owned(),
-            name: String::new(),
-            provider: "aliyun".to_owned(),
-            default_region: REGION.to_owned(),
-            regions: vec![REGION.to_owned()],
-            kinds: Vec::new(),
-            enabled: true,
-            endpoint: Some(endpoint.to_owned()),
-            credentials: reference.clone(),
-            deletion: DeletionPolicy::default(),
-            schedule: SchedulePolicy::default(),
-        };
+        let account = account(endpoint);
         store.put_account(&account).await?;
-        // A simulated vendor has no limits to keep to.
-        let settings = Settings { paced: false, ..Settings::default() };
-        let vendors = Arc::new(Registry::with(settings)?);
-        let source = Arc::new(FixedCredentials::default());
-        source.set(&reference, credentials());
+        let vendors = registry()?;
+        let source = credential_source();
         let parts = local_parts(store.clone(), vendors.clone(), source);
         let options =
             Options { give_up_after: SignedDuration::from_mins(30), ..Options::default() };

@@ -112,7 +112,15 @@ async fn fetch(rig: &Rig, mode: Mode) -> anyhow::Result<()> {
     let (vendor, kind) = (rig.vendor()?, rig.kind()?);
     let region = Region { id: REGION.to_owned(), endpoint: String::new() };
     if mode == Mode::Full {
-        std::hint::black_box(vendor.details(&kind, &region, None).await?);
+        let mut token = None;
+        loop {
+            let page = vendor.details_page(&kind, &region, token.as_deref()).await?;
+            token.clone_from(&page.next);
+            std::hint::black_box(page);
+            if token.is_none() {
+                break;
+            }
+        }
     }
     let mut token = None;
     loop {

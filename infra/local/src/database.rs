@@ -178,7 +178,7 @@ impl Database {
             Err(_) => return Err(DatabaseError::Server("its thread ended".to_owned())),
         };
         let client = client(port);
-        let store = Arc::new(DynamoStore::new(client.clone(), ""));
+        let store = Arc::new(DynamoStore::new(client.clone(), "").without_index_lag());
         let database = Self { store, engine, stop, server, lock };
         if is_writer {
             create_tables(&client, "").await?;

@@ -15,6 +15,7 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_runtime::store::dynamo::INDEX_LAG;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
     StoreError, TaskQuery, TaskStore,
@@ -206,19 +207,18 @@ impl ScopeStore for Tables {
         acquisition
     }
 
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()> {
-        self.process.universe.count("checkpoints");
-        self.process.note(|| format!("save_checkpoint: {} new hashes", seen.len()));
-        self.write("save_checkpoint", self.inner.save_checkpoint(lease, checkpoint, seen)).await
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String> {
+        self.write("put_part", self.inner.put_part(lease, task_id, bytes)).await
     }
 
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
-        self.read("checkpoint_seen", self.inner.checkpoint_seen(scope, checkpoint)).await
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
+        self.read("part", self.inner.part(scope, task_id, name)).await
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
+        self.process.universe.count("checkpoints");
+        self.process.note(|| format!("save_checkpoint: {} parts", checkpoint.parts.seen.len()));
+        self.write("save_checkpoint", self.inner.save_checkpoint(lease, checkpoint)).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
@@ -375,10 +375,15 @@ impl ChangeStore for Tables {
         .await
     }
 
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
-        let request = self.inner.task_changes(task_id, scope);
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        let request = self.inner.task_changes(task_id, scope, cursor);
         let mut changes = self.read("task_changes", request).await?;
-        self.process.universe.lag.changes(self.lag(), scope, &mut changes);
+        self.process.universe.lag.changes(self.lag(), scope, &mut changes.items);
         Ok(changes)
     }
 
@@ -397,6 +402,11 @@ impl ChangeStore for Tables {
 }
 
 impl Store for Tables {
+    fn index_lag(&self) -> Duration {
+        // As the real tables say, whatever this seed drew.
+        INDEX_LAG
+    }
+
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store> {
         Arc::new(Self { process: self.process.clone(), inner: self.inner.metered(meter) })
     }

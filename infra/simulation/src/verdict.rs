@@ -260,8 +260,19 @@ async fn listed(
         .map_err(|error| error.to_string())?;
     let region = Region { id: scope.region.clone(), endpoint: String::new() };
     let text = |error: cloud_sync_core::error::VendorError| error.to_string();
-    let mut disks = vendor.details(&scope.kind, &region, None).await.map_err(text)?;
-    let (mut listed, mut token) = (BTreeMap::new(), None::<String>);
+    let (mut disks, mut token) = (BTreeMap::<String, Vec<_>>::new(), None::<String>);
+    loop {
+        let page =
+            vendor.details_page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
+        for (machine, disk) in page.disks {
+            disks.entry(machine).or_default().push(disk);
+        }
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    let mut listed = BTreeMap::new();
     loop {
         let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
         for mut resource in page.resources {
@@ -309,7 +320,7 @@ async fn adds_up(universe: &Universe, task: &SyncTask) -> Result<(), StoreError>
             continue;
         };
         sum = sum.plus(result.counts);
-        let changes = universe.store.task_changes(&task.task_id, &task.scope(region)).await?;
+        let changes = task_changes(universe, task, region).await?;
         for text in miscounts(result, &changes) {
             wrong(format!("{region}: {text}; {:?}", result.counts));
         }
@@ -322,6 +333,23 @@ async fn adds_up(universe: &Universe, task: &SyncTask) -> Result<(), StoreError>
         wrong(format!("it is {}, not {}", task.status.as_str(), expected.as_str()));
     }
     Ok(())
+}
+
+async fn task_changes(
+    universe: &Universe,
+    task: &SyncTask,
+    region: &str,
+) -> Result<Vec<Change>, StoreError> {
+    let (mut changes, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let (id, scope) = (&task.task_id, task.scope(region));
+        let slice = universe.store.task_changes(id, &scope, cursor.as_deref()).await?;
+        changes.extend(slice.items);
+        cursor = slice.cursor;
+        if cursor.is_none() {
+            return Ok(changes);
+        }
+    }
 }
 
 /// Returns what is wrong with a region's counts.

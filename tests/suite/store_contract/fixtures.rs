@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use cloud_sync_core::account::{Account, CredentialsRef};
 use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::DeletionPolicy;
-use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest};
+use cloud_sync_core::disks::DiskWalk;
+use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Parts};
 use cloud_sync_core::listing::Walk;
 use cloud_sync_core::message::{Mode, Trigger};
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
@@ -62,9 +63,20 @@ pub async fn lease(store: &dyn Store, scope: &Scope, owner: &str, task: &str, no
     }
 }
 
-pub fn checkpoint(task: &str, chunks: u32) -> Checkpoint {
-    let (walk, _) = Walk::new(task).checkpoint();
-    Checkpoint { task_id: task.into(), turn: 3, walk, chunks, error_count: 0, errors: Vec::new() }
+/// Returns a checkpoint with these parts.
+pub fn checkpoint(task: &str, parts: &[&str]) -> Checkpoint {
+    let seen = parts.iter().map(|part| (*part).to_owned()).collect();
+    Checkpoint {
+        task_id: task.into(),
+        turn: 3,
+        disks: Some(DiskWalk::begin(at(1))),
+        walk: Walk::new(task).state().clone(),
+        parts: Parts { seen, ..Parts::default() },
+        error_count: 0,
+        errors: Vec::new(),
+        advanced_at: at(2),
+        furthest: 4,
+    }
 }
 
 pub fn task(id: &str, account: &str, start: i64) -> SyncTask {

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use cloud_sync_core::deletion::{Decision, Verdict};
-use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Release, ScopeState};
+use cloud_sync_core::lease::{Dispatched, Findings, Lease, Release, ScopeState};
 use cloud_sync_core::scope::Scope;
-use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
+use cloud_sync_runtime::store::{Acquisition, Store, StoreError, keys};
 use tokio::join;
 
 use super::fixtures::{at, checkpoint, lease, request, scope};
@@ -14,12 +14,6 @@ fn ended(task: &str, findings: Option<Findings>) -> Release {
 
 fn is_lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::LeaseLost(_)))
-}
-
-async fn seen(store: &dyn Store, scope: &Scope, checkpoint: &Checkpoint) -> Vec<u64> {
-    let mut seen = store.checkpoint_seen(scope, checkpoint).await.unwrap();
-    seen.sort_unstable();
-    seen
 }
 
 pub async fn a_scope_that_was_never_touched_is_new(store: Arc<dyn Store>) {
@@ -101,10 +95,7 @@ pub async fn a_worker_whose_lease_was_taken_can_write_nothing(store: Arc<dyn Sto
     let zombie = lease(&*store, &scope, "a", "t-1", 0).await;
     lease(&*store, &scope, "b", "t-2", 200).await;
     let before = store.scope(&scope).await.unwrap();
-    for chunks in [0, 1, 2] {
-        let seen: &[u64] = if chunks == 0 { &[] } else { &[7] };
-        assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t-1", chunks), seen).await));
-    }
+    assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t-1", &[])).await));
     for release in [ended("t-1", Some(Findings::default())), Release::Continued, Release::Abandoned]
     {
         assert!(is_lost(store.release(&zombie, &release).await), "{release:?}");
@@ -120,7 +111,7 @@ pub async fn a_lease_ends_only_once(store: Arc<dyn Store>) {
         for second in [ended("t", None), Release::Continued, Release::Abandoned] {
             assert!(is_lost(store.release(&held, &second).await), "{first:?} then {second:?}");
         }
-        assert!(is_lost(store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await));
+        assert!(is_lost(store.save_checkpoint(&held, &checkpoint("t", &[])).await));
     }
     let strange = Lease { scope: super::fixtures::scope("prod", "x"), ..request_lease(&scope) };
     assert!(is_lost(store.release(&strange, &Release::Continued).await), "there never was one");
@@ -148,13 +139,11 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         ever_deleted: true,
     };
     let held = lease(&*store, &scope, "a", "t-1", 0).await;
-    store.save_checkpoint(&held, &checkpoint("t-1", 1), &[1, 2]).await.unwrap();
+    store.save_checkpoint(&held, &checkpoint("t-1", &["p"])).await.unwrap();
     store.release(&held, &ended("t-1", Some(findings.clone()))).await.unwrap();
     let state = store.scope(&scope).await.unwrap();
     assert_eq!((&state.findings, &state.checkpoint), (&findings, &None));
     assert_eq!(state.ended_task.as_deref(), Some("t-1"));
-    let forgotten = store.checkpoint_seen(&scope, &checkpoint("t-1", 1)).await;
-    assert!(matches!(forgotten, Err(StoreError::Corrupt { .. })), "{forgotten:?}");
 
     let held = lease(&*store, &scope, "a", "t-2", 0).await;
     store.release(&held, &ended("t-2", None)).await.unwrap();
@@ -163,105 +152,77 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
     assert_eq!(state.ended_task.as_deref(), Some("t-2"));
 }
 
-pub async fn a_continuation_finds_the_checkpoint(store: Arc<dyn Store>) {
+pub async fn a_continuation_finds_the_checkpoint_and_its_parts(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let held = lease(&*store, &scope, "a", "t", 0).await;
-    let saved = checkpoint("t", 1);
-    store.save_checkpoint(&held, &saved, &[1, 2]).await.unwrap();
+    let parts = [vec![1; keys::LARGEST_PART], vec![0, 255], Vec::new()];
+    let mut names = Vec::new();
+    for part in &parts {
+        names.push(store.put_part(&held, "t", part).await.unwrap());
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let saved = checkpoint("t", &names);
+    store.save_checkpoint(&held, &saved).await.unwrap();
     store.release(&held, &Release::Continued).await.unwrap();
     let answer = store.acquire(&scope, &request("b", "t", 1)).await.unwrap();
     let Acquisition::Acquired { before, .. } = answer else { panic!("{answer:?}") };
-    assert_eq!(before.checkpoint, Some(saved.clone()));
-    assert_eq!(seen(&*store, &scope, &saved).await, [1, 2]);
-}
-
-pub async fn a_checkpoint_remembers_every_hash(store: Arc<dyn Store>) {
-    let scope = scope("prod", "cn-hangzhou");
-    let held = lease(&*store, &scope, "a", "t", 0).await;
-    let spread = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let parts = [0..100_000, 100_000..100_001, 100_001..150_000];
-    for (chunks, part) in (1..).zip(parts) {
-        let hashes: Vec<u64> = part.map(spread).collect();
-        store.save_checkpoint(&held, &checkpoint("t", chunks), &hashes).await.unwrap();
+    assert_eq!(before.checkpoint, Some(saved));
+    for (name, part) in names.iter().zip(&parts) {
+        assert!(store.part(&scope, "t", name).await.unwrap() == *part, "{name}");
     }
-    let mut expected: Vec<u64> = (0..150_000).map(spread).collect();
-    expected.sort_unstable();
-    assert!(seen(&*store, &scope, &checkpoint("t", 3)).await == expected, "hashes differ");
 }
 
-pub async fn a_checkpoint_that_saw_nothing_new_keeps_its_parts(store: Arc<dyn Store>) {
+pub async fn a_checkpoint_replaces_the_one_before(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let held = lease(&*store, &scope, "a", "t", 0).await;
-    store.save_checkpoint(&held, &checkpoint("t", 1), &[1, 2]).await.unwrap();
-    let same = Checkpoint { turn: 9, ..checkpoint("t", 1) };
-    store.save_checkpoint(&held, &same, &[]).await.unwrap();
-    assert_eq!(seen(&*store, &scope, &same).await, [1, 2]);
-    let more = checkpoint("t", 2);
-    store.save_checkpoint(&held, &more, &[]).await.unwrap();
-    assert_eq!(seen(&*store, &scope, &more).await, [1, 2]);
-    assert_eq!(store.scope(&scope).await.unwrap().checkpoint, Some(more));
-}
-
-pub async fn a_part_that_is_saved_again_is_as_the_last(store: Arc<dyn Store>) {
-    let scope = scope("prod", "cn-hangzhou");
-    let held = lease(&*store, &scope, "a", "t", 0).await;
-    for (chunks, hashes) in [(1, [1]), (2, [2]), (2, [3])] {
-        store.save_checkpoint(&held, &checkpoint("t", chunks), &hashes).await.unwrap();
+    for parts in [&["a", "b"][..], &["b"], &[]] {
+        let saved = checkpoint("t", parts);
+        store.save_checkpoint(&held, &saved).await.unwrap();
+        assert_eq!(store.scope(&scope).await.unwrap().checkpoint, Some(saved));
     }
-    assert_eq!(seen(&*store, &scope, &checkpoint("t", 2)).await, [1, 3]);
-    store.save_checkpoint(&held, &checkpoint("t", 1), &[4]).await.unwrap();
-    assert_eq!(seen(&*store, &scope, &checkpoint("t", 1)).await, [4]);
-    let older = store.checkpoint_seen(&scope, &checkpoint("t", 2)).await;
-    assert!(matches!(older, Err(StoreError::Corrupt { .. })), "the first part begins anew");
 }
 
-pub async fn a_checkpoint_that_begins_anew_forgets_older_parts(store: Arc<dyn Store>) {
+pub async fn the_same_part_twice_is_one(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let held = lease(&*store, &scope, "a", "t", 0).await;
-    store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await.unwrap();
-    store.save_checkpoint(&held, &checkpoint("t", 2), &[2]).await.unwrap();
-    store.save_checkpoint(&held, &checkpoint("t", 0), &[]).await.unwrap();
-    assert!(seen(&*store, &scope, &checkpoint("t", 0)).await.is_empty());
-    store.save_checkpoint(&held, &checkpoint("t", 1), &[3]).await.unwrap();
-    assert_eq!(seen(&*store, &scope, &checkpoint("t", 1)).await, [3]);
-    let older = store.checkpoint_seen(&scope, &checkpoint("t", 2)).await;
-    assert!(matches!(older, Err(StoreError::Corrupt { .. })), "{older:?}");
+    let name = store.put_part(&held, "t", &[1, 2]).await.unwrap();
+    assert_eq!(store.put_part(&held, "t", &[1, 2]).await.unwrap(), name);
+    assert_ne!(store.put_part(&held, "t", &[2, 1]).await.unwrap(), name);
+    assert_eq!(store.part(&scope, "t", &name).await.unwrap(), [1, 2]);
 }
 
-pub async fn a_checkpoint_without_parts_cannot_hold_hashes(store: Arc<dyn Store>) {
+pub async fn a_part_that_is_too_large_is_refused(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let held = lease(&*store, &scope, "a", "t", 0).await;
-    let refused = store.save_checkpoint(&held, &checkpoint("t", 0), &[1]).await;
+    let refused = store.put_part(&held, "t", &vec![1; keys::LARGEST_PART + 1]).await;
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
 }
 
 pub async fn a_missing_part_is_an_error_and_not_an_empty_one(store: Arc<dyn Store>) {
-    let scope = scope("prod", "cn-hangzhou");
-    let held = lease(&*store, &scope, "a", "t", 0).await;
-    store.save_checkpoint(&held, &checkpoint("t", 1), &[1]).await.unwrap();
-    store.save_checkpoint(&held, &checkpoint("t", 3), &[3]).await.unwrap();
-    let broken = store.checkpoint_seen(&scope, &checkpoint("t", 3)).await;
-    assert!(matches!(broken, Err(StoreError::Corrupt { .. })), "{broken:?}");
+    let here = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &here, "a", "t-1", 0).await;
+    let name = store.put_part(&held, "t-1", &[1]).await.unwrap();
+    for (place, task, name) in [
+        (&here, "t-1", "unknown"),
+        (&here, "t-2", name.as_str()),
+        (&scope("prod", "cn-beijing"), "t-1", &name),
+    ] {
+        let missing = store.part(place, task, name).await;
+        assert!(matches!(missing, Err(StoreError::Corrupt { .. })), "{missing:?}");
+    }
 }
 
-pub async fn the_hashes_of_one_task_are_never_those_of_another(store: Arc<dyn Store>) {
-    let scope = scope("prod", "cn-hangzhou");
-    let held = lease(&*store, &scope, "a", "t-1", 0).await;
-    store.save_checkpoint(&held, &checkpoint("t-1", 1), &[1]).await.unwrap();
-    let other = store.checkpoint_seen(&scope, &checkpoint("t-2", 1)).await;
-    assert!(matches!(other, Err(StoreError::Corrupt { .. })), "{other:?}");
-}
-
-pub async fn a_zombie_cannot_put_its_hashes_into_the_checkpoint(store: Arc<dyn Store>) {
+pub async fn a_zombie_cannot_put_its_parts_into_the_checkpoint(store: Arc<dyn Store>) {
     let scope = scope("prod", "cn-hangzhou");
     let zombie = lease(&*store, &scope, "a", "t", 0).await;
-    store.save_checkpoint(&zombie, &checkpoint("t", 1), &[1]).await.unwrap();
     let held = lease(&*store, &scope, "b", "t", 200).await;
-    store.save_checkpoint(&held, &checkpoint("t", 2), &[2]).await.unwrap();
-    for chunks in [1, 2, 3] {
-        assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t", chunks), &[9]).await));
-    }
-    assert_eq!(seen(&*store, &scope, &checkpoint("t", 2)).await, [1, 2]);
+    let name = store.put_part(&held, "t", &[1]).await.unwrap();
+    let saved = checkpoint("t", &[&name]);
+    store.save_checkpoint(&held, &saved).await.unwrap();
+    let other = store.put_part(&zombie, "t", &[9]).await.unwrap();
+    assert!(is_lost(store.save_checkpoint(&zombie, &checkpoint("t", &[&other])).await));
+    assert_eq!(store.scope(&scope).await.unwrap().checkpoint, Some(saved));
+    assert_eq!(store.part(&scope, "t", &name).await.unwrap(), [1]);
 }
 
 pub async fn the_scopes_of_an_account_are_its_own_and_sorted(store: Arc<dyn Store>) {
@@ -275,7 +236,8 @@ pub async fn the_scopes_of_an_account_are_its_own_and_sorted(store: Arc<dyn Stor
     ];
     for scope in [&expected[3], &expected[1], &expected[0], &expected[2]] {
         let held = lease(&*store, scope, "a", "t", 0).await;
-        store.save_checkpoint(&held, &checkpoint("t", 1), &[1, 2, 3]).await.unwrap();
+        let name = store.put_part(&held, "t", &[1, 2, 3]).await.unwrap();
+        store.save_checkpoint(&held, &checkpoint("t", &[&name])).await.unwrap();
     }
     lease(&*store, &scope("prod-2", "cn-beijing"), "a", "t", 0).await;
     lease(&*store, &scope("pro", "cn-beijing"), "a", "t", 0).await;

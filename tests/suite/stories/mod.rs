@@ -3,5 +3,6 @@
 mod deletions;
 mod dispatching;
 mod faults;
+mod long;
 mod retries;
 mod syncing;

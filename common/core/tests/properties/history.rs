@@ -9,6 +9,7 @@ use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
 use cloud_sync_core::listing::{
     CompleteListing, IndexEntry, LiveIndex, Page, Undecodable, Walk, WalkState,
 };
+use cloud_sync_core::marks::IdMarks;
 use cloud_sync_core::resource::{Missing, Resource, Row, Status};
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::Counts;
@@ -69,12 +70,14 @@ impl Table {
         let mut walk = Walk::new(&task_id);
         let mut saved = Vec::new();
         for (number, page) in pages.iter().enumerate() {
-            let (state, hashes) = walk.checkpoint();
-            saved.extend(hashes);
+            let state = walk.state().clone();
+            saved.push(walk.unsaved(usize::MAX));
             if number == resume_at {
                 let text = serde_json::to_string(&state).unwrap();
                 let state: WalkState = serde_json::from_str(&text).unwrap();
-                walk = Walk::resume(&task_id, state, saved.clone());
+                let mut seen = IdMarks::new(&task_id);
+                assert!(saved.iter().all(|part| seen.load(part)));
+                walk = Walk::resume(state, seen);
             }
             assert_eq!(walk.token(), (number > 0).then(|| number.to_string()).as_deref());
             let fresh = walk.take(page.clone()).unwrap();

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::{Decision, Verdict};
+use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::error::ErrorClass;
-use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, ScopeState};
+use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Parts, ScopeState};
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::message::{Mode, SyncRequest, Trigger, WorkMessage};
 use cloud_sync_core::resource::{Disk, Missing, Resource, Row};
@@ -78,8 +79,11 @@ fn state() -> impl Strategy<Value = ScopeState> {
             let checkpoint = Checkpoint {
                 task_id: "t".into(),
                 turn: numbers[2],
-                walk: walk.checkpoint().0,
-                chunks: numbers[3],
+                walk: walk.state().clone(),
+                disks: has[0].then(|| DiskWalk::begin(at(numbers[3].into()))),
+                parts: Parts { seen: vec![numbers[3].to_string()], ..Parts::default() },
+                advanced_at: at(numbers[3].into()),
+                furthest: 4,
                 error_count: 1,
                 errors: vec![RegionError::new(ErrorClass::Data, "Bad", "no status", at(0))],
             };

@@ -27,8 +27,6 @@ pub(crate) const KIND: KindSpec = KindSpec {
             19,
         ),
         by_id: ByIds { param: "InstanceId", form: IdForm::Single, most: 1 },
-        // As many pages of a region's disks hold 10,000 of them.
-        most_by_id: 20,
         decode: decode_disk,
     }),
     statuses: StatusSpec {

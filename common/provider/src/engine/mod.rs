@@ -28,8 +28,8 @@ use self::decode::Unreadable;
 use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::retry::RetryPolicy;
-use self::spec::{ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, VendorSpec};
-use crate::{Details, Permission, Result, Vendor};
+use self::spec::{ByIds, Call, FixedParams, IdForm, KindSpec, VendorSpec};
+use crate::{Details, DetailsPage, Permission, Result, Vendor};
 
 /// A list that has more pages than this has no end.
 const MOST_PAGES: usize = 100_000;
@@ -203,30 +203,6 @@ impl Client {
         let text = "the vendor keeps announcing a next page; the list would never end";
         Err(VendorError::new(ErrorClass::Data, call.action, "EndlessList", text))
     }
-
-    async fn details_of_region(&self, spec: &DetailSpec, region: &Region) -> Result<Details> {
-        let mut details = Details::new();
-        let read = read_all(&spec.call, spec.decode);
-        let params = fixed(spec.call.params);
-        self.walk(&spec.call, region, params, read, |disks| add_disks(&mut details, disks)).await?;
-        Ok(details)
-    }
-
-    async fn details_by_id(
-        &self,
-        spec: &DetailSpec,
-        region: &Region,
-        ids: &[String],
-    ) -> Result<Details> {
-        let mut details = Details::new();
-        for chunk in ids.chunks(spec.by_id.most) {
-            let read = read_all(&spec.call, spec.decode);
-            let params = with_ids(fixed(spec.call.params), &spec.by_id, chunk);
-            self.walk(&spec.call, region, params, read, |disks| add_disks(&mut details, disks))
-                .await?;
-        }
-        Ok(details)
-    }
 }
 
 #[async_trait]
@@ -282,23 +258,39 @@ impl Vendor for Client {
         self.kind(kind).is_ok_and(|spec| spec.details.is_some())
     }
 
-    async fn details(
+    async fn details_page(
         &self,
         kind: &Kind,
         region: &Region,
-        ids: Option<&[String]>,
-    ) -> Result<Details> {
+        token: Option<&str>,
+    ) -> Result<DetailsPage> {
         let Some(spec) = &self.kind(kind)?.details else {
-            return Ok(Details::new());
+            return Ok(DetailsPage::default());
         };
-        let Some(ids) = ids else {
-            return self.details_of_region(spec, region).await;
+        let mut params = fixed(spec.call.params);
+        if let (Some(token), Some(paging)) = (token, &spec.call.paging) {
+            params.insert(paging.param.to_owned(), token.to_owned());
+        }
+        let read = read_all(&spec.call, spec.decode);
+        let (disks, next) = self.step(&spec.call, region, &params, read).await?;
+        Ok(DetailsPage { disks, next })
+    }
+
+    async fn details(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Details> {
+        let mut details = Details::new();
+        let Some(spec) = &self.kind(kind)?.details else {
+            return Ok(details);
         };
-        let mut details = if ids.len() <= spec.most_by_id {
-            self.details_by_id(spec, region, ids).await?
-        } else {
-            self.details_of_region(spec, region).await?
-        };
+        for chunk in ids.chunks(spec.by_id.most) {
+            let read = read_all(&spec.call, spec.decode);
+            let params = with_ids(fixed(spec.call.params), &spec.by_id, chunk);
+            let take = |disks| {
+                for (id, disk) in disks {
+                    details.entry(id).or_default().push(disk);
+                }
+            };
+            self.walk(&spec.call, region, params, read, take).await?;
+        }
         // A disk asked for by one resource may be attached to others too,
         // whose other disks were not asked for.
         let asked: HashSet<&String> = ids.iter().collect();
@@ -340,13 +332,6 @@ impl Vendor for Client {
                 Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
             }
         }
-    }
-}
-
-fn add_disks(details: &mut Details, disks: Vec<(String, cloud_sync_core::resource::Disk)>) {
-    for (id, disk) in disks {
-        // Most machines have one: a vector that grows begins with room for four.
-        details.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(disk);
     }
 }
 

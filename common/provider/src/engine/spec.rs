@@ -114,8 +114,6 @@ pub(crate) struct DetailSpec {
     pub call: Call,
     /// How it is asked for one resource's.
     pub by_id: ByIds,
-    /// For more resources than this, the whole region is listed.
-    pub most_by_id: usize,
     /// Reads one disk, once for every resource it is attached to.
     pub decode: Decode<Vec<(String, Disk)>>,
 }

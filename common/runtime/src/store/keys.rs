@@ -6,7 +6,7 @@
 //! | table | partition key | sort key |
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
-//! | scopes | `account_id` | `entry`: `kind#region`, and `~kind#region#task#digest#piece` for the hashes of a checkpoint |
+//! | scopes | `account_id` | `entry`: `kind#region`, and `~kind#region#task#name` for a part of a checkpoint |
 //! | tasks | `task_id` | `part`: `task`, and `region#…` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::scope::{Kind, Scope};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 /// Partition key of accounts and scopes, and of the indexes by account.
 pub const ACCOUNT_ID: &str = "account_id";
@@ -38,10 +39,8 @@ pub const LEASE_UNTIL: &str = "lease_until";
 pub const LEASE_TASKS: &str = "lease_tasks";
 /// Where the walk in progress stands.
 pub const CHECKPOINT: &str = "checkpoint";
-/// The parts of the checkpoint's hashes, by number.
-pub const PARTS: &str = "parts";
-/// The hashes of one piece of a part, 8 bytes each, little-endian.
-pub const HASHES: &str = "hashes";
+/// What a part of a checkpoint holds.
+pub const BYTES: &str = "bytes";
 /// The last task a scope was given to.
 pub const DISPATCHED: &str = "dispatched";
 /// The last task that ended with a scope.
@@ -110,16 +109,16 @@ pub const TASK_PART: &str = "task";
 pub const OPEN_MARK: &str = "open";
 /// Before the [`PART`] of a region.
 pub const REGION_PREFIX: &str = "region#";
-/// Before the [`ENTRY`] of hashes: sorts after every kind, so that a query
-/// for scopes ends before the first of them.
-pub const HASHES_PREFIX: &str = "~";
+/// Before the [`ENTRY`] of a part of a checkpoint: sorts after every kind, so
+/// that a query for scopes ends before the first of them.
+pub const PARTS_PREFIX: &str = "~";
 
 /// What a lease's expiry is set to by a holder who lets go of it without
 /// being done.
 pub const LET_GO: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// So long after a lease's expiry the hashes of a checkpoint are of no use.
-pub const HASHES_DAYS: u32 = 3;
+/// So long after a lease's expiry the parts of a checkpoint are of no use.
+pub const PART_DAYS: u32 = 3;
 /// So long tasks are kept after their start.
 pub const TASK_DAYS: u32 = 180;
 /// So long changes are kept.
@@ -129,8 +128,8 @@ pub const CHANGE_DAYS: u32 = 180;
 pub const LARGEST_ITEM: usize = 400 * 1024;
 /// An id of this many bytes leaves room for the rest of every key it is in.
 pub const LONGEST_ID: usize = 800;
-/// So many hashes of a checkpoint fit an item.
-pub const HASHES_A_PIECE: usize = 40_000;
+/// So many bytes a part of a checkpoint may have: it is an item.
+pub const LARGEST_PART: usize = 320 << 10;
 
 /// The attributes of a task that its sums, status and end consist of.
 pub const TASK_SUMS: [&str; 15] = [
@@ -194,25 +193,20 @@ pub const SET_DISPATCHED: &str = "SET #dispatched = :dispatched";
 pub const SET_DECISIONS: &str = "SET #decisions = :decisions";
 /// Takes a lease: the next epoch, and one more task among those that may be
 /// unfinished.
-pub const TAKE_LEASE: &str = "SET #lease_owner = :owner, #lease_until = :until, \
-     #parts = if_not_exists(#parts, :no_parts) ADD #epoch :one, #lease_tasks :tasks";
+pub const TAKE_LEASE: &str = "SET #lease_owner = :owner, #lease_until = :until \
+     ADD #epoch :one, #lease_tasks :tasks";
 /// Lets go of a lease; its tasks stay.
 pub const LET_GO_OF_LEASE: &str = "SET #lease_until = :let_go";
 /// Ends a lease; the checkpoint stays.
 pub const END_LEASE: &str = "REMOVE #lease_owner, #lease_until, #lease_tasks";
 /// Ends a lease and the work.
-pub const END_WORK: &str = "SET #ended_task = :task, #parts = :no_parts \
+pub const END_WORK: &str = "SET #ended_task = :task \
      REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
 /// Ends a lease and the work, which found something.
-pub const END_WORK_WITH_FINDINGS: &str = "SET #ended_task = :task, #parts = :no_parts, #findings = :findings \
+pub const END_WORK_WITH_FINDINGS: &str = "SET #ended_task = :task, #findings = :findings \
      REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
-/// Saves a checkpoint with exactly these parts.
-pub const SAVE_CHECKPOINT: &str = "SET #checkpoint = :checkpoint, #parts = :parts";
-/// Saves a checkpoint with one more part. `#number` is the part's.
-pub const SAVE_CHECKPOINT_AND_PART: &str = "SET #checkpoint = :checkpoint, #parts.#number = :part";
-/// Saves a checkpoint that saw nothing new. `#number` is its last part's.
-pub const SAVE_CHECKPOINT_ALONE: &str =
-    "SET #checkpoint = :checkpoint, #parts.#number = if_not_exists(#parts.#number, :part)";
+/// Saves a checkpoint.
+pub const SAVE_CHECKPOINT: &str = "SET #checkpoint = :checkpoint";
 /// Starts a task and moves its deadline.
 pub const START_TASK: &str = "SET #status = :running, #deadline = :deadline";
 /// Starts a task whose deadline is late enough.
@@ -220,8 +214,8 @@ pub const START_TASK_ONLY: &str = "SET #status = :running";
 /// Asks a task to stop.
 pub const REQUEST_CANCEL: &str = "SET #cancel_requested = :yes";
 
-/// The scopes of an account, without the hashes of their checkpoints.
-pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :hashes";
+/// The scopes of an account, without the parts of their checkpoints.
+pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :parts";
 /// The regions of a task.
 pub const REGIONS_OF_TASK: &str = "#task_id = :task_id AND begins_with(#part, :regions)";
 /// The tasks that have not ended.
@@ -285,11 +279,17 @@ pub fn parse_entry(account_id: &str, entry: &str) -> Option<Scope> {
     Some(Scope { account_id: account_id.to_owned(), kind, region: region.to_owned() })
 }
 
-/// Returns the [`ENTRY`] of a piece of a checkpoint's hashes. It is named by
-/// what it holds, so that no writer can put other hashes in its place.
+/// Returns the name of a part of a checkpoint. It is made of what the part
+/// holds, so that no writer can put anything else in its place.
 #[must_use]
-pub fn hashes_entry(scope: &Scope, task_id: &str, digest: &str, piece: usize) -> String {
-    format!("{HASHES_PREFIX}{}#{task_id}#{digest}#{piece}", entry(scope))
+pub fn part_name(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns the [`ENTRY`] of a part of a checkpoint.
+#[must_use]
+pub fn part_entry(scope: &Scope, task_id: &str, name: &str) -> String {
+    format!("{PARTS_PREFIX}{}#{task_id}#{name}", entry(scope))
 }
 
 /// Returns the [`PART`] of a region.
@@ -322,6 +322,15 @@ pub fn task_order(change: &Change) -> String {
     format!("{}{}#{:020}", task_order_prefix(&change.scope), change.id, change.version)
 }
 
+/// Returns the [`RESOURCE`] and [`VERSION`] of the change that a
+/// [`TASK_ORDER`] is of, or `None` where it is not one in this scope.
+#[must_use]
+pub fn parse_task_order(of: &Scope, order: &str) -> Option<(String, u64)> {
+    let (resource, version) = order.rsplit_once('#')?;
+    resource.starts_with(&task_order_prefix(of)).then_some(())?;
+    Some((resource.to_owned(), version.parse().ok()?))
+}
+
 /// Returns the [`ACCOUNT_ORDER`] of a change.
 #[must_use]
 pub fn account_order(change: &Change) -> String {
@@ -339,6 +348,23 @@ pub fn parse_account_order(account_id: &str, order: &str) -> Option<(String, u64
     let (id, version) = rest.rsplit_once('#')?;
     let of = parse_entry(account_id, &format!("{kind}#{region}"))?;
     Some((resource(&of, id), version.parse().ok()?))
+}
+
+/// Checks that a part of a checkpoint can be stored.
+///
+/// # Errors
+///
+/// Says how large it is.
+pub fn check_part(bytes: &[u8]) -> Result<(), String> {
+    let length = bytes.len();
+    let fits = length <= LARGEST_PART;
+    fits.then_some(()).ok_or_else(|| format!("it has {length} bytes, at most {LARGEST_PART} fit"))
+}
+
+/// Says what is wrong with a part of a checkpoint.
+#[must_use]
+pub fn bad_part(scope: &Scope, name: &str, what: &str) -> String {
+    format!("part {name} of the checkpoint of {scope} {what}")
 }
 
 /// Checks that a row or change can be stored.

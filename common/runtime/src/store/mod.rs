@@ -9,6 +9,7 @@ pub mod memory;
 pub mod tables;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
@@ -143,23 +144,19 @@ pub trait ScopeStore: Send + Sync {
     /// Takes the lease, if nobody holds it at `request.now`: absent, expired
     /// or the same owner's. One conditional write.
     async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition>;
-    /// Saves a checkpoint and, as part `checkpoint.chunks - 1`, the hashes
-    /// seen since the one before; none are written where there are none.
-    ///
-    /// A checkpoint with `chunks == 0` begins anew: older parts are forgotten.
-    /// Fails with [`StoreError::LeaseLost`] where the lease is not held.
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()>;
-    /// Returns the hashes of all parts of a checkpoint.
+    /// Stores one part of what a checkpoint of a task is to keep, of at most
+    /// [`keys::LARGEST_PART`] bytes, and returns its name. It belongs to no
+    /// checkpoint until one that names it is saved, and cannot be changed.
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String>;
+    /// Returns a part of a task's checkpoint.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] where a part is missing: the walk must restart.
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>>;
+    /// [`StoreError::Corrupt`] where it is missing: the work must restart.
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>>;
+    /// Saves a checkpoint in the place of any other. Fails with
+    /// [`StoreError::LeaseLost`] where the lease is not held.
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()>;
     /// Ends a lease. Fails with [`StoreError::LeaseLost`] where it is not held.
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()>;
     /// Lets every lease of an account's scopes expire, their tasks kept. Only
@@ -235,9 +232,15 @@ pub trait ChangeStore: Send + Sync {
     /// Writes changes; one of the same resource and version is replaced. On
     /// an error some may be written.
     async fn put_changes(&self, changes: &[Change]) -> Result<()>;
-    /// Returns the changes that a task recorded in a scope, by id and version.
-    /// May lag behind writes.
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>>;
+    /// Returns a page of the changes that a task recorded in a scope, sorted
+    /// by id and version; those of one resource never come out of order. May
+    /// lag behind writes.
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>>;
     /// Returns a resource's changes, by version.
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>>;
     /// Returns a page of an account's changes from `since` on, oldest first.
@@ -253,4 +256,7 @@ pub trait ChangeStore: Send + Sync {
 pub trait Store: AccountStore + ScopeStore + TaskStore + ResourceStore + ChangeStore {
     /// Returns the same tables, counting what they cost on `meter`.
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store>;
+    /// Returns after how long what was written is sure to be in every answer,
+    /// those that may lag included.
+    fn index_lag(&self) -> Duration;
 }

@@ -202,7 +202,15 @@ async fn changes(store: &dyn Store, tasks: &[TaskReport]) -> anyhow::Result<Vec<
     let mut changes = Vec::new();
     for TaskReport { task, .. } in tasks {
         for region in &task.regions {
-            changes.extend(store.task_changes(&task.task_id, &task.scope(region)).await?);
+            let (scope, mut cursor) = (task.scope(region), None);
+            loop {
+                let page = store.task_changes(&task.task_id, &scope, cursor.as_deref()).await?;
+                changes.extend(page.items);
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
         }
     }
     Ok(changes)

@@ -96,7 +96,8 @@ fn style() -> ProgressStyle {
 
 /// Tries every seed, on several threads.
 fn try_all(args: &SimulateArgs, output: &Output, bar: Option<&ProgressBar>) -> Summary {
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let threads =
+        args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let options = Options {
         faults: args.faults.clone(),
         size: match args.size {

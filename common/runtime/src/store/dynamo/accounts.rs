@@ -33,7 +33,6 @@ impl DynamoStore {
             update,
             condition,
             values: value.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            number: None,
             returned: ReturnValue::None,
         };
         Ok(self.update(want, update).await?.is_done())

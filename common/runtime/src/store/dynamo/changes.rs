@@ -12,7 +12,7 @@ use super::errors::refused;
 use super::items::{Item, check, decode, encode, item, number, text};
 use super::requests::{Query, Want};
 use crate::store::tables::Table;
-use crate::store::{ChangeStore, Result, Slice, keys};
+use crate::store::{ChangeStore, Result, Slice, StoreError, keys};
 
 const fn want(operation: &'static str) -> Want {
     Want { operation, table: Table::Changes }
@@ -36,13 +36,15 @@ impl DynamoStore {
         items.into_iter().map(|item| decode(self.call(want, "Query"), item)).collect()
     }
 
+    fn no_cursor(&self, want: Want, cursor: &str) -> StoreError {
+        let cursor: String = cursor.chars().take(80).collect();
+        refused(self.call(want, "Query"), &format!("'{cursor}' is not a cursor of this list"))
+    }
+
     /// Returns the key after which a page of an account's changes begins.
     fn change_cursor(&self, want: Want, account_id: &str, cursor: &str) -> Result<Item> {
         let parsed = keys::parse_account_order(account_id, cursor);
-        let (resource, version) = parsed.ok_or_else(|| {
-            let cursor: String = cursor.chars().take(80).collect();
-            refused(self.call(want, "Query"), &format!("'{cursor}' is not a cursor of this list"))
-        })?;
+        let (resource, version) = parsed.ok_or_else(|| self.no_cursor(want, cursor))?;
         Ok(item([
             (keys::ACCOUNT_ID, text(account_id)),
             (keys::ACCOUNT_ORDER, text(cursor)),
@@ -65,8 +67,26 @@ impl ChangeStore for DynamoStore {
         self.put_batches(want, writes.into_values()).await
     }
 
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
         let want = want("reading the changes of a task");
+        let after = match cursor {
+            Some(cursor) => {
+                let parsed = keys::parse_task_order(scope, cursor);
+                let (resource, version) = parsed.ok_or_else(|| self.no_cursor(want, cursor))?;
+                Some(item([
+                    (keys::TASK_ID, text(task_id)),
+                    (keys::TASK_ORDER, text(cursor)),
+                    (keys::RESOURCE, text(resource)),
+                    (keys::VERSION, number(version)),
+                ]))
+            }
+            None => None,
+        };
         let query = Query {
             index: Some(keys::BY_TASK),
             condition: keys::CHANGES_OF_TASK,
@@ -74,12 +94,16 @@ impl ChangeStore for DynamoStore {
                 (":task_id", text(task_id)),
                 (":scope", text(keys::task_order_prefix(scope))),
             ]),
+            after,
             ..Query::default()
         };
-        let mut changes = self.decode_changes(want, self.query(want, query, usize::MAX).await?)?;
+        let (items, after) = self.query_page(want, &query).await?;
+        let cursor = after.and_then(|mut key| key.remove(keys::TASK_ORDER));
+        let cursor = cursor.and_then(|order| order.as_s().ok().cloned());
+        let mut items = self.decode_changes(want, items)?;
         // The index's order is another one where an id has a sign below `#`.
-        changes.sort_by(|a, b| (&a.id, a.version).cmp(&(&b.id, b.version)));
-        Ok(changes)
+        items.sort_by(|a, b| (&a.id, a.version).cmp(&(&b.id, b.version)));
+        Ok(Slice { items, cursor })
     }
 
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {

@@ -81,8 +81,6 @@ pub(super) struct Update<'a> {
     pub condition: Option<&'a str>,
     /// The values in both.
     pub values: Item,
-    /// What `#number` stands for, where it occurs.
-    pub number: Option<u32>,
     /// Which state of the item is returned.
     pub returned: ReturnValue,
 }
@@ -260,10 +258,7 @@ impl DynamoStore {
     /// Changes one item, if the condition holds.
     pub(super) async fn update(&self, want: Want, update: Update<'_>) -> Result<Written> {
         let call = self.call(want, "UpdateItem");
-        let mut names = keys::names(&[update.update, update.condition.unwrap_or_default()]);
-        if let Some(number) = update.number {
-            names.insert("#number".to_owned(), number.to_string());
-        }
+        let names = keys::names(&[update.update, update.condition.unwrap_or_default()]);
         let values = (!update.values.is_empty()).then_some(update.values);
         let request = self
             .client

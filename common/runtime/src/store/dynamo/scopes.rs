@@ -1,13 +1,11 @@
 //! Scopes: one item each with lease, checkpoint and findings, and beside it
-//! the hashes of the checkpoint, which may be many.
+//! the parts of the checkpoint, which may be many.
 //!
-//! The pieces of a part of the hashes are written first, under names that are
-//! made of what they hold; then one conditional write makes them part of the
-//! checkpoint. So a worker that lost its lease can neither change a checkpoint
-//! nor anything that one refers to, and a crash in between leaves only items
-//! that expire.
-
-use std::collections::BTreeMap;
+//! The parts are written first, under names that are made of what they hold;
+//! then one conditional write of the checkpoint that names them makes them
+//! count. So a worker that lost its lease can neither change a checkpoint nor
+//! anything that one refers to, and a crash in between leaves only items that
+//! expire.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -16,8 +14,6 @@ use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::scope::Scope;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::DynamoStore;
 use super::errors::{Call, corrupt, refused};
@@ -36,39 +32,6 @@ fn key(scope: &Scope) -> Item {
 
 fn entry_key(scope: &Scope, entry: String) -> Item {
     item([(keys::ACCOUNT_ID, text(&scope.account_id)), (keys::ENTRY, text(entry))])
-}
-
-/// What a scope's item says of one part of its checkpoint's hashes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Part {
-    digest: String,
-    count: usize,
-}
-
-impl Part {
-    fn of(hashes: &[u64]) -> Self {
-        let mut digest = Sha256::new();
-        hashes.iter().for_each(|hash| digest.update(hash.to_le_bytes()));
-        let digest = digest.finalize();
-        let digest = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { digest, count: hashes.len() }
-    }
-
-    /// Returns the entries of its pieces, in order.
-    fn entries(&self, scope: &Scope, task_id: &str) -> Vec<String> {
-        let pieces = self.count.div_ceil(keys::HASHES_A_PIECE);
-        (0..pieces).map(|piece| keys::hashes_entry(scope, task_id, &self.digest, piece)).collect()
-    }
-}
-
-fn blob(hashes: &[u64]) -> AttributeValue {
-    let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
-    AttributeValue::B(Blob::new(bytes))
-}
-
-fn hashes(blob: &AttributeValue) -> Option<impl Iterator<Item = u64>> {
-    let (hashes, rest) = blob.as_b().ok()?.as_ref().as_chunks::<8>();
-    rest.is_empty().then(|| hashes.iter().map(|bytes| u64::from_le_bytes(*bytes)))
 }
 
 fn nanoseconds(at: Timestamp) -> AttributeValue {
@@ -131,7 +94,6 @@ impl DynamoStore {
         lease: &Lease,
         update: &str,
         values: Item,
-        number_of_part: Option<u32>,
     ) -> Result<()> {
         let mut all = item([
             (":owner", text(&lease.owner)),
@@ -144,7 +106,6 @@ impl DynamoStore {
             update,
             condition: Some(keys::LEASE_IS_MINE),
             values: all,
-            number: number_of_part,
             returned: ReturnValue::None,
         };
         match self.update(want, update).await? {
@@ -153,33 +114,10 @@ impl DynamoStore {
         }
     }
 
-    async fn write_hashes(
-        &self,
-        want: Want,
-        lease: &Lease,
-        task_id: &str,
-        part: &Part,
-        seen: &[u64],
-    ) -> Result<()> {
-        let ttl = keys::ttl(lease.expires_at, keys::HASHES_DAYS);
-        let entries = part.entries(&lease.scope, task_id);
-        let pieces = entries.into_iter().zip(seen.chunks(keys::HASHES_A_PIECE));
-        let items = pieces.map(|(entry, hashes)| {
-            let mut item = entry_key(&lease.scope, entry);
-            item.insert(keys::HASHES.to_owned(), blob(hashes));
-            item.insert(keys::TTL.to_owned(), number(ttl));
-            item
-        });
-        self.put_batches(want, items).await
-    }
-
     async fn states(&self, want: Want, account_id: &str) -> Result<Vec<ScopeState>> {
         let query = Query {
             condition: keys::SCOPES_OF_ACCOUNT,
-            values: item([
-                (":account_id", text(account_id)),
-                (":hashes", text(keys::HASHES_PREFIX)),
-            ]),
+            values: item([(":account_id", text(account_id)), (":parts", text(keys::PARTS_PREFIX))]),
             consistent: true,
             ..Query::default()
         };
@@ -207,7 +145,6 @@ impl ScopeStore for DynamoStore {
             update: keys::SET_DISPATCHED,
             condition: None,
             values: item([(":dispatched", attribute(self.call(want, "UpdateItem"), dispatched)?)]),
-            number: None,
             returned: ReturnValue::None,
         };
         self.update(want, update).await.map(drop)
@@ -233,7 +170,6 @@ impl ScopeStore for DynamoStore {
             update: keys::SET_DECISIONS,
             condition: Some(condition),
             values,
-            number: None,
             returned: ReturnValue::None,
         };
         Ok(self.update(want, update).await?.is_done())
@@ -249,11 +185,9 @@ impl ScopeStore for DynamoStore {
                 (":owner", text(&request.owner)),
                 (":now", nanoseconds(request.now)),
                 (":until", nanoseconds(request.expires_at)),
-                (":no_parts", AttributeValue::M(Item::new())),
                 (":one", number(1)),
                 (":tasks", AttributeValue::Ss(vec![request.task_id.clone()])),
             ]),
-            number: None,
             returned: ReturnValue::AllOld,
         };
         let call = self.call(want, "UpdateItem");
@@ -266,73 +200,37 @@ impl ScopeStore for DynamoStore {
         }
     }
 
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()> {
-        let want = want("saving a checkpoint");
-        let call = self.call(want, "UpdateItem");
-        let mut values = item([(":checkpoint", attribute(call, checkpoint)?)]);
-        let part = Part::of(seen);
-        let described = attribute(call, &part)?;
-        let Some(number) = checkpoint.chunks.checked_sub(1) else {
-            if !seen.is_empty() {
-                return Err(refused(call, "a checkpoint without parts cannot hold hashes"));
-            }
-            values.insert(":parts".to_owned(), AttributeValue::M(Item::new()));
-            return self.update_held(want, lease, keys::SAVE_CHECKPOINT, values, None).await;
-        };
-        self.write_hashes(want, lease, &checkpoint.task_id, &part, seen).await?;
-        let (update, number) = match (number, seen.is_empty()) {
-            (_, true) => (keys::SAVE_CHECKPOINT_ALONE, Some(number)),
-            (0, false) => (keys::SAVE_CHECKPOINT, None),
-            (_, false) => (keys::SAVE_CHECKPOINT_AND_PART, Some(number)),
-        };
-        if number.is_none() {
-            let parts = item([("0", described)]);
-            values.insert(":parts".to_owned(), AttributeValue::M(parts));
-        } else {
-            values.insert(":part".to_owned(), described);
-        }
-        self.update_held(want, lease, update, values, number).await
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String> {
+        let want = want("writing a part of a checkpoint");
+        keys::check_part(bytes).map_err(|reason| refused(self.call(want, "PutItem"), &reason))?;
+        let name = keys::part_name(bytes);
+        let mut item = entry_key(&lease.scope, keys::part_entry(&lease.scope, task_id, &name));
+        let ttl = keys::ttl(lease.expires_at, keys::PART_DAYS);
+        item.insert(keys::BYTES.to_owned(), AttributeValue::B(Blob::new(bytes)));
+        item.insert(keys::TTL.to_owned(), number(ttl));
+        self.put(want, item, None, Item::new()).await?;
+        Ok(name)
     }
 
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
-        let want = want("reading a checkpoint");
-        let mut state = self.get(want, key(scope)).await?.unwrap_or_default();
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
+        let want = want("reading a part of a checkpoint");
         let call = self.call(want, "GetItem");
-        let parts: BTreeMap<String, Part> =
-            take(call, &mut state, keys::PARTS)?.unwrap_or_default();
-        let mut entries = Vec::new();
-        for number in 0..checkpoint.chunks {
-            let part = parts.get(&number.to_string()).ok_or_else(|| {
-                corrupt(call, &format!("part {number} of the checkpoint of {scope} is missing"))
-            })?;
-            entries.extend(part.entries(scope, &checkpoint.task_id));
+        let key = entry_key(scope, keys::part_entry(scope, task_id, name));
+        let found = self.get(want, key).await?.and_then(|mut item| item.remove(keys::BYTES));
+        match found {
+            Some(AttributeValue::B(bytes)) if keys::part_name(bytes.as_ref()) == name => {
+                Ok(bytes.into_inner())
+            }
+            Some(_) => Err(corrupt(call, &keys::bad_part(scope, name, "is not what it was"))),
+            None => Err(corrupt(call, &keys::bad_part(scope, name, "is missing"))),
         }
-        // Parts with the same content share their pieces.
-        entries.sort_unstable();
-        entries.dedup();
-        let expected = entries.len();
-        let wanted = entries.into_iter().map(|entry| entry_key(scope, entry)).collect();
-        let found = self.get_batches(want, wanted).await?;
-        if found.len() != expected {
-            let text = format!(
-                "{} of {expected} pieces of the checkpoint of {scope} are missing",
-                expected - found.len()
-            );
-            return Err(corrupt(self.call(want, "BatchGetItem"), &text));
-        }
-        let mut seen = Vec::new();
-        for item in &found {
-            let hashes = item.get(keys::HASHES).and_then(hashes).ok_or_else(|| {
-                corrupt(call, &format!("a piece of the checkpoint of {scope} is no list of hashes"))
-            })?;
-            seen.extend(hashes);
-        }
-        Ok(seen)
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
+        let want = want("saving a checkpoint");
+        let checkpoint = attribute(self.call(want, "UpdateItem"), checkpoint)?;
+        let values = item([(":checkpoint", checkpoint)]);
+        self.update_held(want, lease, keys::SAVE_CHECKPOINT, values).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
@@ -341,8 +239,7 @@ impl ScopeStore for DynamoStore {
             Release::Continued => (keys::END_LEASE, Item::new()),
             Release::Abandoned => (keys::LET_GO_OF_LEASE, Item::new()),
             Release::Ended { task_id, findings } => {
-                let mut values =
-                    item([(":task", text(task_id)), (":no_parts", AttributeValue::M(Item::new()))]);
+                let mut values = item([(":task", text(task_id))]);
                 if let Some(findings) = findings {
                     let findings = attribute(self.call(want, "UpdateItem"), findings)?;
                     values.insert(":findings".to_owned(), findings);
@@ -352,7 +249,7 @@ impl ScopeStore for DynamoStore {
                 }
             }
         };
-        self.update_held(want, lease, update, values, None).await
+        self.update_held(want, lease, update, values).await
     }
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {
@@ -364,7 +261,6 @@ impl ScopeStore for DynamoStore {
                 update: keys::LET_GO_OF_LEASE,
                 condition: Some(keys::LEASE_EXISTS),
                 values: item([(":let_go", nanoseconds(keys::LET_GO))]),
-                number: None,
                 returned: ReturnValue::None,
             };
             self.update(want, update).await?;

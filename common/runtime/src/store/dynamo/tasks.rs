@@ -71,7 +71,6 @@ impl DynamoStore {
             update,
             condition: Some(condition),
             values: all,
-            number: None,
             returned: ReturnValue::AllNew,
         };
         self.update(want, update).await

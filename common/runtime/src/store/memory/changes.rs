@@ -55,12 +55,35 @@ impl ChangeStore for MemoryStore {
         })
     }
 
-    async fn task_changes(&self, task_id: &str, scope: &Scope) -> Result<Vec<Change>> {
+    async fn task_changes(
+        &self,
+        task_id: &str,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<Change>> {
+        let prefix = keys::task_order_prefix(scope);
+        let after = match cursor {
+            None => Bound::Unbounded,
+            Some(cursor) => {
+                let parsed = keys::parse_task_order(scope, cursor);
+                let place = parsed.and_then(|(resource, version)| {
+                    Some((resource.strip_prefix(&prefix)?.to_owned(), version))
+                });
+                let reason = || format!("'{cursor}' is not a cursor of this list");
+                let refused = || refused("reading the changes of a task", reason());
+                Bound::Excluded(place.ok_or_else(refused)?)
+            }
+        };
         self.request(|tables, bill| {
-            let changes = tables.changes.by_scope.get(scope).into_iter().flat_map(BTreeMap::values);
-            let found: Vec<_> = changes.filter(|change| change.task_id == task_id).collect();
-            bill.read_lagging(size(&found));
-            Ok(found.into_iter().cloned().collect())
+            let Some(changes) = tables.changes.by_scope.get(scope) else {
+                return Ok(Slice { items: Vec::new(), cursor: None });
+            };
+            let left = changes.range((after, Bound::Unbounded)).map(|(_, change)| change);
+            let mut left = left.filter(|change| change.task_id == task_id);
+            let items: Vec<_> = left.by_ref().take(PAGE).cloned().collect();
+            let cursor = left.next().and(items.last()).map(keys::task_order);
+            bill.read_lagging(size(&items));
+            Ok(Slice { items, cursor })
         })
     }
 

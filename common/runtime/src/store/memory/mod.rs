@@ -61,6 +61,10 @@ impl Store for MemoryStore {
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store> {
         Arc::new(Self { meter, ..self.clone() })
     }
+
+    fn index_lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 const fn refused(operation: &'static str, reason: String) -> StoreError {

@@ -11,11 +11,11 @@ use super::units::{Bill, size};
 use super::{MemoryStore, Tables, refused};
 use crate::store::{Acquisition, Result, ScopeStore, StoreError, keys};
 
-/// A scope, and the parts of its checkpoint's hashes, each with its task.
+/// A scope, and the parts of checkpoints by task and name.
 #[derive(Debug)]
 pub(super) struct ScopeEntry {
     state: ScopeState,
-    parts: BTreeMap<u32, (String, Vec<u64>)>,
+    parts: BTreeMap<(String, String), Vec<u8>>,
 }
 
 impl Tables {
@@ -118,52 +118,37 @@ impl ScopeStore for MemoryStore {
         })
     }
 
-    async fn save_checkpoint(
-        &self,
-        lease: &Lease,
-        checkpoint: &Checkpoint,
-        seen: &[u64],
-    ) -> Result<()> {
+    async fn put_part(&self, lease: &Lease, task_id: &str, bytes: &[u8]) -> Result<String> {
+        keys::check_part(bytes)
+            .map_err(|reason| refused("writing a part of a checkpoint", reason))?;
         self.request(|tables, bill| {
-            let last = checkpoint.chunks.checked_sub(1);
-            if last.is_none() && !seen.is_empty() {
-                let reason = "a checkpoint without parts cannot hold hashes".to_owned();
-                return Err(refused("saving a checkpoint", reason));
-            }
-            let entry = tables.held(lease)?;
-            let part = || (checkpoint.task_id.clone(), seen.to_vec());
-            if last.is_none() || (last == Some(0) && !seen.is_empty()) {
-                entry.parts.clear();
-            }
-            if let Some(last) = last {
-                if seen.is_empty() {
-                    entry.parts.entry(last).or_insert_with(part);
-                } else {
-                    entry.parts.insert(last, part());
-                    bill.write(size_of_val(seen), 0);
-                }
-            }
-            entry.state.checkpoint = Some(checkpoint.clone());
-            bill_for(bill, entry);
-            Ok(())
+            let entry = tables.scope_entry(&lease.scope);
+            let name = keys::part_name(bytes);
+            entry.parts.insert((task_id.to_owned(), name.clone()), bytes.to_vec());
+            bill.write(bytes.len(), 0);
+            Ok(name)
         })
     }
 
-    async fn checkpoint_seen(&self, scope: &Scope, checkpoint: &Checkpoint) -> Result<Vec<u64>> {
+    async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
         self.request(|tables, bill| {
-            let parts = tables.scopes.get(scope).map(|entry| &entry.parts);
-            let mut seen = Vec::new();
-            for number in 0..checkpoint.chunks {
-                let part = parts.and_then(|parts| parts.get(&number));
-                let part = part.filter(|(task, _)| *task == checkpoint.task_id);
-                let (_, hashes) = part.ok_or_else(|| StoreError::Corrupt {
-                    operation: "reading a checkpoint",
-                    reason: format!("part {number} of the checkpoint of {scope} is missing"),
-                })?;
-                bill.read(size_of_val(hashes.as_slice()));
-                seen.extend(hashes);
-            }
-            Ok(seen)
+            let key = (task_id.to_owned(), name.to_owned());
+            let part = tables.scopes.get(scope).and_then(|entry| entry.parts.get(&key));
+            let part = part.ok_or_else(|| StoreError::Corrupt {
+                operation: "reading a part of a checkpoint",
+                reason: keys::bad_part(scope, name, "is missing"),
+            })?;
+            bill.read(part.len());
+            Ok(part.clone())
+        })
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
+        self.request(|tables, bill| {
+            let entry = tables.held(lease)?;
+            entry.state.checkpoint = Some(checkpoint.clone());
+            bill_for(bill, entry);
+            Ok(())
         })
     }
 

@@ -1,0 +1,50 @@
+//! Walks the vendor's disks, page by page, before the list: the list is
+//! compared with what was found.
+
+use cloud_sync_core::error::Handling;
+
+use crate::attempt::{Stop, Work};
+
+impl Work<'_> {
+    /// Walks the pages of disks that are left, where the mode wants the disks
+    /// of everything. Returns whether there is time for what comes after; if
+    /// not, a checkpoint was saved.
+    ///
+    /// A walk that fails leaves disks unknown: an error is recorded, and the
+    /// sync goes on with what it knows.
+    pub(crate) async fn walk_disks(&mut self) -> Result<bool, Stop> {
+        if !self.details.wants_all() || self.walk.is_at_end() {
+            return Ok(true);
+        }
+        let fetcher = self.fetcher();
+        let mut restarts = 0;
+        self.details.begin(self.sync.clock.now());
+        while let Some(token) = self.details.next_page() {
+            self.check_cancelled().await?;
+            let page = fetcher.fetch_disks(token).await;
+            match page.and_then(|page| self.details.take(page)) {
+                Ok(()) => {}
+                Err(error) if self.may_restart(&error, restarts) => {
+                    tracing::warn!(
+                        code = error.code,
+                        "page token rejected; walking the disks from the start"
+                    );
+                    restarts += 1;
+                    self.details.restart(self.sync.clock.now());
+                }
+                Err(error) if error.class.handling() == Handling::SkipRegion => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    self.details.fail();
+                    self.note_secondary(&error);
+                }
+            }
+            if self.is_time_up() {
+                self.save_checkpoint().await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
