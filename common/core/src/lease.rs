@@ -89,6 +89,14 @@ pub struct Parts {
     pub tally: Vec<String>,
 }
 
+impl Checkpoint {
+    /// Returns the name of this checkpoint among all of its scope's.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.task_id, self.turn)
+    }
+}
+
 /// That a scope was given to a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispatched {

@@ -71,6 +71,9 @@ pub struct WorkMessage {
     /// How many continuations came before this message.
     #[serde(default)]
     pub turn: u32,
+    /// The checkpoint of another task that this message let go first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yielded_to: Option<String>,
 }
 
 impl WorkMessage {
@@ -87,7 +90,11 @@ impl WorkMessage {
     /// Returns the text that makes two sendings of this message one.
     #[must_use]
     pub fn dedup_text(&self) -> String {
-        format!("{}#{}#{}", self.task_id, self.region, self.turn)
+        let text = format!("{}#{}#{}", self.task_id, self.region, self.turn);
+        match &self.yielded_to {
+            Some(other) => format!("{text}#after#{other}"),
+            None => text,
+        }
     }
 }
 

@@ -174,6 +174,7 @@ fn messages(task: &SyncTask, regions: &[String]) -> Vec<Outgoing> {
                 mode: task.mode,
                 since: task.since,
                 turn: 0,
+                yielded_to: None,
             })
         })
         .collect()

@@ -14,7 +14,7 @@ use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
-use cloud_sync_runtime::queue::messages::result_message;
+use cloud_sync_runtime::queue::messages::{result_message, work_message};
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
@@ -135,6 +135,13 @@ impl RegionSync {
     ) -> Result<Action, Stop> {
         let message = &delivered.message;
         let (scope, now) = (message.scope(), self.clock.now());
+        if let Some(first) = self.to_let_first(store.as_ref(), message, &before).await? {
+            tracing::info!(checkpoint = first, "lets a task go first that is in the middle");
+            let later = WorkMessage { yielded_to: Some(first), ..message.clone() };
+            self.work.send(&[work_message(&later)]).await?;
+            store.release(&lease, &untouched(&before)).await?;
+            return Ok(Action::Done);
+        }
         let Some(result) = self.begin_result(store.as_ref(), message, now).await? else {
             tracing::info!("the region ended while this worker waited for the scope");
             store.release(&lease, &untouched(&before)).await?;
@@ -194,6 +201,30 @@ impl RegionSync {
             store,
         };
         work.run_to_end().await
+    }
+
+    /// Returns the name of a checkpoint in the middle of another task, which
+    /// goes first: two long tasks that took turns would each start anew every
+    /// time. `None` where that task got no further since it was let go first
+    /// before: its messages are lost.
+    async fn to_let_first(
+        &self,
+        store: &dyn Store,
+        message: &WorkMessage,
+        before: &ScopeState,
+    ) -> Result<Option<String>, Stop> {
+        let Some(other) = before.checkpoint.as_ref().filter(|c| c.task_id != message.task_id)
+        else {
+            return Ok(None);
+        };
+        if message.yielded_to.as_ref() == Some(&other.name()) {
+            return Ok(None);
+        }
+        let task = store.task(&other.task_id).await?;
+        let result = store.region_result(&other.task_id, &message.region).await?;
+        let is_open = task.is_some_and(|task| !task.status.is_terminal())
+            && result.is_some_and(|result| !result.status.is_terminal());
+        Ok(is_open.then(|| other.name()))
     }
 
     /// Returns the task of a message, begun; `None` where there is nothing to

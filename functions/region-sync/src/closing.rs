@@ -112,7 +112,7 @@ impl Closing<'_> {
     /// Lets a continuation go on. It is sent before the lease is let go: it
     /// waits in the scope's group until this message is done with.
     async fn hand_over(self, message: &WorkMessage) -> Result<Action, Stop> {
-        let next = WorkMessage { turn: message.turn + 1, ..message.clone() };
+        let next = WorkMessage { turn: message.turn + 1, yielded_to: None, ..message.clone() };
         self.store.put_region_result(&self.result).await?;
         self.sync.work.send(&[work_message(&next)]).await?;
         self.store.release(&self.lease, &Release::Continued).await?;

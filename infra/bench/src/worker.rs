@@ -198,6 +198,7 @@ impl Worker {
             mode: task.mode,
             since: None,
             turn: 0,
+            yielded_to: None,
         };
         for turns in 1.. {
             let deadline = self.turns.begin(self.sync.settings.wind_down);

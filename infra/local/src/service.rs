@@ -417,6 +417,7 @@ fn open_messages(report: &TaskReport) -> Vec<WorkMessage> {
         mode: task.mode,
         since: task.since,
         turn: 0,
+        yielded_to: None,
     };
     task.open_regions(&report.region_results).into_iter().map(message).collect()
 }

@@ -160,6 +160,7 @@ proptest! {
             mode,
             since,
             turn,
+            yielded_to: full.then(|| "t#1".into()),
         });
         let kinds = vec![kind()];
         assert_reads_back(&SyncRequest { kinds, mode, since, ..SyncRequest::default() });
