@@ -2,7 +2,7 @@
 //! implementation: the twin in virtual time, and the SDK over any SQS (in CI,
 //! two that nobody here wrote).
 
-mod made;
+pub(crate) mod made;
 mod promises;
 
 /// Makes one test of every promise for every implementation.
