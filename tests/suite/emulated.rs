@@ -34,6 +34,7 @@ told! {
     a_message_delivered_twice_does_what_it_did_once,
     a_worker_that_breaks_off_between_change_and_row_is_made_good,
     of_a_batch_only_what_failed_comes_again,
+    a_panic_over_a_message_is_its_regions_failure_and_the_batch_goes_on,
     a_message_that_always_fails_ends_as_its_regions_failure_with_the_reason,
     a_message_that_cannot_be_read_is_reported_once_and_the_rest_flows,
     of_two_workers_at_once_on_a_scope_exactly_one_writes,

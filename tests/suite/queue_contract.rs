@@ -2,8 +2,10 @@
 //! implementation: the twin in virtual time, and the SDK over any SQS (in CI,
 //! two that nobody here wrote).
 
-pub(crate) mod made;
+mod made;
 mod promises;
+
+pub(crate) use made::{Made, Type, elsewhere, in_memory};
 
 /// Makes one test of every promise for every implementation.
 macro_rules! contract {

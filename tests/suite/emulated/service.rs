@@ -19,7 +19,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::gateway::Gateway;
-use crate::queue_contract::made::{self, Made, Type};
+use crate::queue_contract::{self, Made, Type};
 use crate::store_contract;
 
 /// No story takes longer.
@@ -35,16 +35,16 @@ pub struct Place {
 pub async fn embedded() -> Place {
     Place {
         dynamodb: embedded_dynamodb().await.endpoint_url().unwrap().to_owned(),
-        work: made::in_memory(Type::Fifo).await,
-        results: made::in_memory(Type::Standard).await,
+        work: queue_contract::in_memory(Type::Fifo).await,
+        results: queue_contract::in_memory(Type::Standard).await,
     }
 }
 
 pub async fn elsewhere() -> Place {
     Place {
         dynamodb: std::env::var(store_contract::ENDPOINT).expect(store_contract::ENDPOINT),
-        work: made::elsewhere(Type::Fifo).await,
-        results: made::elsewhere(Type::Standard).await,
+        work: queue_contract::elsewhere(Type::Fifo).await,
+        results: queue_contract::elsewhere(Type::Standard).await,
     }
 }
 

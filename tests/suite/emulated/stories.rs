@@ -9,7 +9,7 @@ use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::queue::{Order, Outgoing};
 use cloud_sync_runtime::store::ScopeStore;
 use cloud_sync_tests::failing::Operation;
-use cloud_sync_tests::vendor::{Call, error, machine};
+use cloud_sync_tests::vendor::{Call, Fault, error, machine};
 use cloud_sync_tests::world::scope;
 
 use super::gateway::Trouble;
@@ -83,6 +83,27 @@ pub async fn of_a_batch_only_what_failed_comes_again(place: impl AsyncFn() -> Pl
     for region in ["r1", "r2", "r3"] {
         service.world.assert_true(region).await;
     }
+}
+
+pub async fn a_panic_over_a_message_is_its_regions_failure_and_the_batch_goes_on(
+    place: impl AsyncFn() -> Place,
+) {
+    let service = Service::start(place().await, &["r1", "r2"]).await;
+    service.world.vendor.fill("r1", "i", 25);
+    service.world.vendor.fill("r2", "j", 12);
+    service.world.vendor.fail(Call::Page, Some("r1"), 1, 1, Fault::Panic);
+    let task_id = service.dispatch().await;
+    let batch = service.receive_work(2).await;
+    let batch: Vec<_> = batch.iter().collect();
+    assert_eq!(service.invoke_worker(&batch).await, [""; 0], "neither is to come again");
+    service.delete_all_but(&batch, &[]).await;
+    let (task, regions) = service.until_ended(&task_id).await;
+    assert_eq!((task.status, task.counts.added_count), (TaskStatus::Partial, 22));
+    let error = &regions[0].errors[0];
+    assert_eq!((error.code.as_str(), error.class), ("Panic", ErrorClass::Internal));
+    assert_eq!((regions[0].counts.added_count, regions[1].status), (10, TaskStatus::Success));
+    assert_eq!(service.sync().await.0.counts.added_count, 15);
+    service.world.assert_true("r1").await;
 }
 
 pub async fn a_message_that_always_fails_ends_as_its_regions_failure_with_the_reason(
