@@ -79,7 +79,7 @@ proptest! {
                 let is_meant = decision.ids.as_ref().is_none_or(|ids| ids.contains(&id.to_owned()));
                 is_meant && mark.is_some_and(|mark| mark.listing <= decision.listing)
             };
-            decisions.iter().filter(about).next_back().map(|decision| decision.verdict)
+            decisions.iter().rfind(about).map(|decision| decision.verdict)
         };
         let is_approved = |(id, mark): &&(String, Option<Missing>)| {
             decided(id, *mark) == Some(Verdict::Approve)
