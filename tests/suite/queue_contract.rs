@@ -5,6 +5,8 @@
 mod made;
 mod promises;
 
+pub(crate) use made::{Made, Type, elsewhere, in_memory};
+
 /// Makes one test of every promise for every implementation.
 macro_rules! contract {
     ($($promise:ident),+ $(,)?) => {

@@ -23,7 +23,7 @@ use cloud_sync_tests::dynamodb::{dynamodb_at, embedded_dynamodb};
 use uuid::Uuid;
 
 /// Where the third implementation is.
-const ENDPOINT: &str = "CONTRACT_DYNAMODB_ENDPOINT";
+pub(crate) const ENDPOINT: &str = "CONTRACT_DYNAMODB_ENDPOINT";
 
 #[allow(clippy::unused_async, reason = "the others are")]
 async fn in_memory() -> Arc<dyn Store> {
@@ -40,7 +40,7 @@ async fn elsewhere() -> Arc<dyn Store> {
 }
 
 /// Returns a store over tables of its own.
-async fn over(config: &SdkConfig) -> DynamoStore {
+pub(crate) async fn over(config: &SdkConfig) -> DynamoStore {
     let prefix = format!("contract-{}-", Uuid::new_v4().simple());
     create_tables(&Client::new(config), &prefix).await.expect("tables");
     DynamoStore::connect(config, &prefix)

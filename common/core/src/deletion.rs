@@ -64,7 +64,7 @@ impl Default for DeletionPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// They are gone: the next sync that does not find them either deletes
+    /// They are gone: the next sync that still does not find them deletes
     /// them, however many they are.
     Approve,
     /// They are not: they are held until they are seen again, however many

@@ -1,5 +1,7 @@
 //! Nothing is called deleted that is not proven to be gone.
 
+use std::sync::Arc;
+
 use cloud_sync_core::change::ChangeKind;
 use cloud_sync_core::deletion::{OnDelete, Verdict};
 use cloud_sync_core::error::ErrorClass;
@@ -7,6 +9,8 @@ use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_dispatch::deletions::{DecisionError, HeldFilter, Ruling, decide, held};
 use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::store::memory::MemoryStore;
+use cloud_sync_tests::failing::{FailingStore, Operation};
 use cloud_sync_tests::vendor::{Call, Fault, error, machine};
 use cloud_sync_tests::world::{ACCOUNT, World, scope};
 
@@ -379,6 +383,22 @@ async fn a_decision_on_what_is_not_held_decides_nothing() {
     full(&world).await;
     let nothing = rule(&world, Verdict::Approve, None).await;
     assert!(matches!(nothing, Err(DecisionError::NothingHeld(_))), "{nothing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approved_deletion_that_breaks_off_is_finished_and_counted_once() {
+    let store = FailingStore::new(Arc::new(MemoryStore::default()));
+    let world = World::over(store.clone(), &["r1"]).await;
+    world.vendor.fill("r1", "i", 60);
+    full(&world).await;
+    release(&world, 0..40);
+    full(&world).await;
+    rule(&world, Verdict::Approve, None).await.unwrap();
+    store.fail(Operation::PutRows, 0);
+    let task = full(&world).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 40));
+    assert_eq!(world.history("r1", "i-000").await.len(), 2);
+    world.assert_true("r1").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,27 @@ async fn a_suspended_account_waits_for_other_credentials() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resumed_account_is_tried_again_and_if_refused_suspended_and_told_anew() {
+    let world = World::new(&["r1", "r2"]).await;
+    world.vendor.fail(Call::Page, None, 0, 2, error(ErrorClass::Auth, "SignatureDoesNotMatch"));
+    let told = || {
+        let notices = world.notifier.notices();
+        notices.iter().filter(|n| n.subject().to_string().contains("suspended")).count()
+    };
+    for round in 1..=2 {
+        assert_eq!(tick(&world, &format!("{round}")).await, 1);
+        assert!(world.store.account(ACCOUNT).await.unwrap().unwrap().suspended.is_some());
+        assert_eq!((told(), world.vendor.calls(Call::Page)), (round, round as u32));
+        tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+        assert_eq!(tick(&world, &format!("{round} again")).await, 0, "it is suspended");
+        world.store.resume(ACCOUNT).await.unwrap();
+    }
+    assert_eq!(tick(&world, "3").await, 1);
+    assert!(world.store.account(ACCOUNT).await.unwrap().unwrap().suspended.is_none());
+    assert_eq!((told(), world.vendor.calls(Call::Page)), (2, 4), "both regions were listed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_by_name_tries_a_suspended_account() {
     let world = World::new(&["r1"]).await;
     world.vendor.fail(Call::Page, None, 0, 1, error(ErrorClass::Auth, "SignatureDoesNotMatch"));

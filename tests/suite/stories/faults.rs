@@ -40,6 +40,24 @@ async fn a_region_that_panics_leaves_the_others_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_in_mid_walk_counts_what_was_recorded_and_deletes_nothing() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fill("r1", "i", 25);
+    world.sync(Mode::Full).await;
+    world.vendor.fill("r1", "a", 12);
+    world.vendor.release("r1", "i-001");
+    world.vendor.fail(Call::Page, None, 1, 1, Fault::Panic);
+    let (task, regions) = world.sync(Mode::Full).await;
+    assert_eq!((task.status, regions[0].errors[0].code.as_str()), (TaskStatus::Failed, "Panic"));
+    let recorded = task.counts.added_count;
+    assert_eq!((recorded, task.counts.deleted_count), (10, 0), "the first page was written");
+    assert_eq!(task.counts.total_count, recorded);
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!((task.counts.added_count, task.counts.deleted_count), (2, 1));
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_credentials_stop_the_account_and_are_told_once() {
     let world = World::new(&["r1", "r2", "r3"]).await;
     world.sync(Mode::Full).await;

@@ -1,6 +1,6 @@
 //! Deletion and schedule: nothing beyond what the policy allows.
 
-use cloud_sync_core::deletion::{DeletionPolicy, OnDelete};
+use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete, Verdict};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::Missing;
 use cloud_sync_core::schedule::{Past, SchedulePolicy};
@@ -41,6 +41,18 @@ fn schedule_policy() -> impl Strategy<Value = SchedulePolicy> {
     })
 }
 
+fn decision() -> impl Strategy<Value = Decision> {
+    let verdict = prop_oneof![Just(Verdict::Approve), Just(Verdict::Reject)];
+    let ids = option::of(prop::collection::vec((0..60_u32).prop_map(|n| format!("i-{n}")), 0..30));
+    (verdict, 0..10_u64, ids).prop_map(|(verdict, listing, ids)| Decision {
+        verdict,
+        listing,
+        ids,
+        at: Timestamp::UNIX_EPOCH,
+        by: None,
+    })
+}
+
 proptest! {
     #[test]
     fn no_verdict_deletes_more_than_is_allowed(
@@ -48,12 +60,13 @@ proptest! {
         live in 0..200_u64,
         listing in 1..10_u64,
         marks in prop::collection::vec(option::of(1..10_u64), 0..60),
+        decisions in prop::collection::vec(decision(), 0..4),
     ) {
         let missing: Vec<_> = marks.iter().enumerate().map(|(n, mark)| {
             let mark = mark.map(|listing| Missing { since: Timestamp::UNIX_EPOCH, listing });
             (format!("i-{n}"), mark)
         }).collect();
-        let verdict = policy.judge(live, listing, missing.clone(), &[]);
+        let verdict = policy.judge(live, listing, missing.clone(), &decisions);
 
         let mut judged: Vec<_> = verdict.delete.iter().chain(&verdict.hold).collect();
         judged.sort();
@@ -61,16 +74,29 @@ proptest! {
         ids.sort();
         prop_assert_eq!(judged, ids, "each row gets one verdict");
 
-        let allowed = policy.plausible_count.max(live * policy.plausible_percent / 100);
-        if missing.len() as u64 <= allowed {
-            prop_assert!(verdict.hold.is_empty());
-            return Ok(());
-        }
+        let decided = |id: &str, mark: Option<Missing>| {
+            let about = |decision: &&Decision| {
+                let is_meant = decision.ids.as_ref().is_none_or(|ids| ids.contains(&id.to_owned()));
+                is_meant && mark.is_some_and(|mark| mark.listing <= decision.listing)
+            };
+            decisions.iter().rfind(about).map(|decision| decision.verdict)
+        };
+        let is_approved = |(id, mark): &&(String, Option<Missing>)| {
+            decided(id, *mark) == Some(Verdict::Approve)
+        };
+        let approved = missing.iter().filter(is_approved).count() as u64;
+        let known = live.saturating_sub(approved);
+        let allowed = policy.plausible_count.max(known * policy.plausible_percent / 100);
+        let is_collapse = missing.len() as u64 - approved > allowed;
         for (id, mark) in missing {
             let first = mark.map_or(listing, |mark| mark.listing);
             let listings_without_it = (first..=listing).count().max(1) as u64;
-            let is_agreed = listings_without_it >= policy.agreeing_listings;
-            prop_assert_eq!(verdict.delete.contains(&id), is_agreed, "{}", id);
+            let is_agreed = !is_collapse || listings_without_it >= policy.agreeing_listings;
+            let expected = match decided(&id, mark) {
+                Some(verdict) => verdict == Verdict::Approve,
+                None => is_agreed,
+            };
+            prop_assert_eq!(verdict.delete.contains(&id), expected, "{}", id);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
@@ -345,7 +345,7 @@ Examples:
   cloud-sync deletions approve --all --region cn-hangzhou  so is all that is held there
   cloud-sync deletions reject --all --account prod         they exist, whatever the vendor lists
 
-Nothing is deleted by an approval: the next sync that does not find the resources either
+Nothing is deleted by an approval: the next sync that still does not find the resources
 deletes them. What was rejected stays until it is seen again, or approved after all."
 )]
 pub struct DeletionsArgs {
@@ -362,7 +362,7 @@ pub struct DeletionsArgs {
 pub enum DeletionsCommand {
     /// List what is held
     List(HeldArgs),
-    /// Let the next sync that does not find them either delete them
+    /// Let the next sync that still does not find them delete them
     Approve(DecideArgs),
     /// Keep them until they are seen again, however many syncs do not find them
     Reject(DecideArgs),
@@ -387,9 +387,10 @@ pub struct HeldArgs {
 
 /// `deletions approve` and `deletions reject`.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("which").required(true).args(["ids", "all"]))]
 pub struct DecideArgs {
     /// The resources
-    #[arg(value_name = "RESOURCE", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "RESOURCE")]
     pub ids: Vec<String>,
     /// Everything that is held, in the accounts, kinds and regions given
     #[arg(long)]

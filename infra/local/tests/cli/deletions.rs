@@ -88,7 +88,7 @@ async fn what_is_rejected_outlives_every_sync() {
 async fn a_decision_that_cannot_be_made_says_why_and_changes_nothing() {
     let (case, gone) = collapsed().await;
     let decide = |args: &[&str]| case.run(&[&["deletions"], args].concat());
-    decide(&["approve"]).assert_problem(2, &["RESOURCE"]);
+    decide(&["approve"]).assert_problem(2, &["RESOURCE", "--all"]);
     decide(&["approve", "--all", &gone[0]]).assert_problem(2, &["--all"]);
     decide(&["approve", &gone[0], "i-none"])
         .assert_problem(1, &["not held, and nothing was decided: i-none", "cloud-sync deletions"]);

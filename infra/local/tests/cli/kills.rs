@@ -1,6 +1,9 @@
 //! A sync that is killed, at any moment: the next one needs nobody's help, and
 //! rows, history, counts and file are right after it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+#![allow(clippy::print_stdout, reason = "what was killed when is worth reading")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,13 +20,17 @@ use crate::support::Case;
 /// Where a seed other than the usual one is given.
 const SEED: &str = "KILLS_SEED";
 
-/// Answers take so long that most of a sync is waiting: a kill meets all of it.
-const LATENCY: Duration = Duration::from_millis(10);
+/// Answers take so many milliseconds, or so many: a kill meets a sync that
+/// waits, or one that writes.
+const LATENCIES: [u64; 4] = [0, 3, 10, 30];
 
-/// So many of a hundred kills meet a file that is not there yet.
+/// So many of a hundred rounds begin with a file that is not there yet.
 const BEGIN_ANEW: u64 = 25;
 
-/// The last sync of all tables read back at once.
+/// So many of a hundred kills are followed by another before a sync may end.
+const KILL_AGAIN: u64 = 30;
+
+/// Everything that is stored, read back.
 struct Stored {
     rows: Vec<Row>,
     changes: Vec<Change>,
@@ -187,7 +194,7 @@ fn assert_file_is_whole(file: &Path) {
     assert_eq!(verdict, "ok");
 }
 
-async fn assert_all_is_right(case: &Case, total: usize) {
+async fn assert_all_is_right(case: &Case) {
     let file = case.path("cloud-sync.db");
     assert_file_is_whole(&file);
     let stored = Stored::read(&file).await;
@@ -196,7 +203,7 @@ async fn assert_all_is_right(case: &Case, total: usize) {
     assert_counts_are_exact(&stored);
     let last = &stored.tasks[0];
     let ended = (last.status, last.counts.total_count);
-    assert_eq!(ended, (TaskStatus::Success, total as u64));
+    assert_eq!(ended, (TaskStatus::Success, case.ids().len() as u64));
 }
 
 /// Numbers that look random and are the same for the same seed (SplitMix64).
@@ -216,11 +223,12 @@ impl Chance {
     }
 }
 
+/// Lets a few instances change: never so many between two complete syncs that
+/// a deletion is held.
 fn churn(case: &Case, chance: &mut Chance) {
-    // Never so many releases between two complete syncs that one is held.
     let churn = Churn {
         create: 3,
-        release: 2,
+        release: 1,
         power: 4,
         rename: 3,
         retag: 3,
@@ -233,45 +241,61 @@ fn churn(case: &Case, chance: &mut Chance) {
     case.world.churn(&churn, chance.next());
 }
 
+/// Starts a sync, lets the cloud change under it or before it, and kills it
+/// at some moment of the time that one usually takes. Returns whether it was
+/// still running.
+async fn kill_one(case: &Case, chance: &mut Chance, usual: Duration) -> bool {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).expect("seconds");
+    let moment = Duration::from_micros(chance.below(micros(usual)));
+    let churned = Duration::from_micros(chance.below(micros(moment) + 1));
+    let mut run = case.start(&["sync", "--json"]);
+    tokio::time::sleep(churned).await;
+    churn(case, chance);
+    tokio::time::sleep(moment - churned).await;
+    let was_running = run.has_ended().is_none();
+    if was_running {
+        run.signal("-KILL");
+    }
+    let code = run.wait().code;
+    println!("  changed after {churned:?}, killed after {moment:?} of {usual:?}: {code:?}");
+    was_running
+}
+
 /// Kills syncs at so many moments between their start and their end.
 async fn kill(kills: u32, usual_seed: u64) {
     let seed = std::env::var(SEED).map_or(usual_seed, |seed| seed.parse().expect("a number"));
     let chance = &mut Chance(seed);
     let case = Case::with(&[("cn-hangzhou", 40), ("cn-beijing", 20)]).await;
-    case.world.set_latency(LATENCY);
-    let began = Instant::now();
-    case.sync(&[]);
-    let (mut usual, mut hits) = (began.elapsed(), 0);
-    for number in 0..kills {
+    let mut usual = BTreeMap::new();
+    let (mut number, mut hits) = (0, 0);
+    while number < kills {
+        let latency = LATENCIES[usize::try_from(chance.below(4)).expect("a place")];
+        case.world.set_latency(Duration::from_millis(latency));
         if chance.below(100) < BEGIN_ANEW {
             for name in ["cloud-sync.db", "cloud-sync.db-wal", "cloud-sync.db-shm"] {
                 std::fs::remove_file(case.path(name)).ok();
             }
         }
-        churn(&case, chance);
-        let micros = u64::try_from(usual.as_micros()).expect("seconds");
-        let moment = Duration::from_micros(chance.below(micros));
-        let mut run = case.start(&["sync", "--json"]);
-        tokio::time::sleep(moment).await;
-        let has_ended = run.has_ended().is_some();
-        if !has_ended {
-            run.signal("-KILL");
-            hits += 1;
+        println!("seed {seed}, kill {number}, answers after {latency} ms");
+        loop {
+            let usual = usual.get(&latency).copied().unwrap_or(Duration::from_millis(500));
+            hits += u32::from(kill_one(&case, chance, usual).await);
+            number += 1;
+            if chance.below(100) >= KILL_AGAIN {
+                break;
+            }
         }
-        let killed = run.wait();
-        println!("kill {number} of seed {seed} after {moment:?} of {usual:?}: {:?}", killed.code);
         if chance.below(2) == 0 {
             churn(&case, chance);
         }
-        let total = case.ids().len();
         let began = Instant::now();
         case.sync(&[]);
-        // The moment follows how busy the machine is.
-        usual = (usual * 3 + began.elapsed()) / 4;
-        assert_all_is_right(&case, total).await;
+        // The moments follow how busy the machine is.
+        usual.insert(latency, began.elapsed());
+        assert_all_is_right(&case).await;
     }
-    println!("{hits} of {kills} kills came before the end (seed {seed})");
-    assert!(hits > kills / 2, "{hits} of {kills} kills came before the end");
+    println!("{hits} of {number} kills came before the end (seed {seed})");
+    assert!(hits > kills / 2, "{hits} of {number} kills came before the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

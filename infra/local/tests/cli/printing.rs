@@ -19,6 +19,7 @@ fn all_commands(case: &Case) -> Vec<Ran> {
         &["changes", "--limit", "0"],
         &["tasks"],
         &["tasks", &task],
+        &["deletions"],
         &["accounts"],
         &["sync", "-v"],
         &["--help"],
