@@ -96,11 +96,10 @@ proptest! {
             let stored = model.entry(id.clone()).or_default();
             prop_assert_eq!(marks.add(&id, added), *stored);
             *stored |= added;
-            while is_saved {
-                let part = marks.unsaved(most);
-                if part.is_empty() {
-                    break;
-                }
+            let save = |marks: &mut IdMarks| {
+                is_saved.then(|| marks.unsaved(most)).filter(|part| !part.is_empty())
+            };
+            while let Some(part) = save(&mut marks) {
                 prop_assert!(part.len() <= most);
                 parts.push((part, marks.clone(), model.clone()));
             }

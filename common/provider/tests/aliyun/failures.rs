@@ -119,11 +119,11 @@ async fn a_failed_disk_call_is_an_error_and_not_no_disks() {
         Some(_) => error(500, "InternalError"),
     })
     .await;
-    let details = cloud.open().details(&kind(), &region(), None).await;
+    let details = cloud.open().details_page(&kind(), &region(), Some("2")).await;
     assert_eq!(details.unwrap_err().code, "InternalError");
 
     let cloud = Cloud::answering(|_| ok(&json!({ "Disks": { "Disk": [{ "DiskId": 1 }] } }))).await;
-    let details = cloud.open().details(&kind(), &region(), None).await;
+    let details = cloud.open().details_page(&kind(), &region(), None).await;
     assert_eq!(details.unwrap_err().code, "UndecodableItem", "whose it is cannot be known");
 }
 
@@ -131,7 +131,7 @@ async fn a_failed_disk_call_is_an_error_and_not_no_disks() {
 async fn a_list_that_repeats_its_token_ends_with_an_error() {
     let cloud =
         Cloud::answering(|_| ok(&json!({ "Disks": { "Disk": [] }, "NextToken": "again" }))).await;
-    let details = cloud.open().details(&kind(), &region(), None).await;
+    let details = cloud.open().details(&kind(), &region(), &["i-1".to_owned()]).await;
     assert_eq!(details.unwrap_err().code, "EndlessList");
     assert_eq!(cloud.requests().await.len(), 2);
 }

@@ -449,17 +449,24 @@ mod tests {
                 Some((resource(&change.scope, id), 7)),
             );
         }
+        for id in ["i-1", "a#b", "#"] {
+            let change = change(id, 7);
+            assert_eq!(
+                parse_task_order(&change.scope, &task_order(&change)),
+                Some((resource(&change.scope, id), 7)),
+            );
+        }
         for bad in ["", "x", "a#b", "t#aliyun.ecs.instance#r#1", "t#k#r#i#1", "t#a.b.c#r#i#x"] {
             assert_eq!(parse_account_order("prod", bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn hashes_sort_after_every_scope() {
+    fn parts_sort_after_every_scope() {
         let scope = change("", 0).scope;
         assert_eq!(parse_entry("prod", &entry(&scope)), Some(scope.clone()));
-        assert!(entry(&scope).as_str() < HASHES_PREFIX);
-        assert!(hashes_entry(&scope, "t", "00", 0).as_str() > HASHES_PREFIX);
+        assert!(entry(&scope).as_str() < PARTS_PREFIX);
+        assert!(part_entry(&scope, "t", "00").as_str() > PARTS_PREFIX);
     }
 
     #[test]
