@@ -99,21 +99,21 @@ impl Plan {
     pub(crate) fn draw(dice: &Dice, faults: &FaultSet, size: Size) -> Self {
         let strikes = |fault: Fault| faults.has(fault) && dice.happens(0.4);
         let short_turns = strikes(Fault::ShortTurns);
-        let most = if size == Size::Small { 24 } else { 400 };
-        let accounts = dice.one_of(&[1, 1, 1, 2, 2, 3], 1);
+        let most = if size == Size::Small { 12 } else { 400 };
+        let accounts = dice.one_of(&[1, 1, 1, 1, 2, 3], 1);
         let accounts =
             (1..=accounts).map(|n| account(dice, &format!("account-{n}"), most)).collect();
         let long = minutes(90);
         Self {
             accounts,
-            page: usize::try_from(dice.number(3, most / 3 + 4)).unwrap_or(10),
+            page: usize::try_from(dice.number(3, most / 2 + 3)).unwrap_or(10),
             workers: usize::try_from(dice.number(1, 5)).unwrap_or(1),
             run_time: if short_turns { minutes(1) + dice.time(minutes(1)) } else { minutes(15) },
             visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),
             vendor_latency: dice.time(Duration::from_secs(2)),
             tick: minutes(dice.one_of(&[5, 10, 15], 10)),
-            unrest: minutes(dice.number(45, 120)),
-            pause: minutes(dice.number(4, 30)),
+            unrest: minutes(dice.number(30, 90)),
+            pause: minutes(dice.number(10, 40)),
             skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
             calls_a_minute: strikes(Fault::Throttle).then(|| match dice.number(2, 12) {
@@ -125,7 +125,7 @@ impl Plan {
 }
 
 fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
-    let count = dice.one_of(&[1, 1, 2, 2, 3], 1);
+    let count = dice.one_of(&[1, 1, 1, 2, 3], 1);
     let regions = REGIONS.iter().take(count);
     let regions = regions.map(|region| (*region, drawn_u32(dice, 0, most))).collect();
     let deletion = DeletionPolicy {
@@ -136,7 +136,7 @@ fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
         ..DeletionPolicy::default()
     };
     let schedule = SchedulePolicy {
-        interval_minutes: drawn_u32(dice, 15, 60),
+        interval_minutes: drawn_u32(dice, 20, 60),
         full_interval_minutes: drawn_u32(dice, 15, 240),
     };
     AccountPlan { id: id.to_owned(), regions, deletion, schedule }

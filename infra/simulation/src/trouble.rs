@@ -60,8 +60,7 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
 }
 
 /// Lets the vendor do everything right.
-pub(crate) fn end(world: &World, plan: &Plan) {
+pub(crate) fn end(world: &World) {
     world.faults().clear();
     world.set_limit(None);
-    short_pages(world, plan);
 }
