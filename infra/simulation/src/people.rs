@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::message::{Mode, SyncRequest};
+use cloud_sync_dispatch::deletions::{self, HeldFilter, Ruling};
 use cloud_sync_runtime::store::TaskStore;
 use jiff::SignedDuration;
 use simulated_cloud::{AccessKey, Churn, Permission};
@@ -20,6 +22,7 @@ pub(crate) fn start(universe: &Arc<Universe>) {
     tokio::spawn(at_times(universe.clone(), cancel));
     tokio::spawn(at_times(universe.clone(), rotate));
     tokio::spawn(at_times(universe.clone(), revoke));
+    tokio::spawn(at_times(universe.clone(), decide));
 }
 
 async fn at_times<F: Future<Output = ()>>(universe: Arc<Universe>, act: fn(Arc<Universe>) -> F) {
@@ -132,4 +135,27 @@ async fn revoke(universe: Arc<Universe>) {
     tokio::time::sleep(universe.dice.time(Duration::from_secs(1800))).await;
     universe.world.permit(&account, None, Permission::Allowed);
     universe.note("operator", || format!("gives {account} its permission back"));
+}
+
+/// Approves or rejects what is held somewhere.
+async fn decide(universe: Arc<Universe>) {
+    let verdict = universe.dice.one_of(&[Verdict::Approve, Verdict::Reject], Verdict::Approve);
+    decide_all(&universe, verdict).await;
+}
+
+/// Decides on everything that is held.
+pub(crate) async fn decide_all(universe: &Universe, verdict: Verdict) {
+    let filter = HeldFilter::default();
+    // Scopes change while they are decided on: then the operator tries later.
+    for scope in deletions::held(universe.store.as_ref(), &filter).await.unwrap_or_default() {
+        if scope.rows.is_empty() {
+            continue;
+        }
+        let ruling = Ruling { verdict, ids: None, at: universe.now(), by: None };
+        let decided = deletions::decide(universe.store.as_ref(), &scope.scope, &ruling).await;
+        if decided.is_ok() {
+            universe.count("decisions on held deletions");
+            universe.note("operator", || format!("{verdict:?} on {}", scope.scope));
+        }
+    }
 }

@@ -99,7 +99,7 @@ impl Plan {
     pub(crate) fn draw(dice: &Dice, faults: &FaultSet, size: Size) -> Self {
         let strikes = |fault: Fault| faults.has(fault) && dice.happens(0.4);
         let short_turns = strikes(Fault::ShortTurns);
-        let most = if size == Size::Small { 12 } else { 400 };
+        let most = if size == Size::Small { 10 } else { 400 };
         let accounts = dice.one_of(&[1, 1, 1, 1, 2, 3], 1);
         let accounts =
             (1..=accounts).map(|n| account(dice, &format!("account-{n}"), most)).collect();
@@ -112,7 +112,7 @@ impl Plan {
             visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),
             vendor_latency: dice.time(Duration::from_secs(2)),
             tick: minutes(dice.one_of(&[5, 10, 15], 10)),
-            unrest: minutes(dice.number(30, 90)),
+            unrest: minutes(dice.number(25, 80)),
             pause: minutes(dice.number(10, 40)),
             skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use cloud_sync_core::account::Region;
 use cloud_sync_core::change::{Change, ChangeKind, replay};
+use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::diff::diff;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::scope::{Kind, Scope};
@@ -17,6 +18,7 @@ use cloud_sync_runtime::store::{
 };
 
 use crate::network::vendors;
+use crate::people;
 use crate::process::Process;
 use crate::secrets::CANARY;
 use crate::sync_all;
@@ -41,6 +43,8 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
         let tasks = sync_all(universe).await;
         if round == 2 {
             nothing_lingers(universe).await?;
+            // What somebody rejected would be held for ever.
+            people::decide_all(universe, Verdict::Approve).await;
         }
         for task in tasks {
             undisturbed(universe, &task, round == rounds).await?;
