@@ -2,13 +2,16 @@
 //! differences: changes first, then rows.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use cloud_sync_core::change::{Change, ChangeKind, Observer, Outcome, replay};
+use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::fingerprint::Comparison;
 use cloud_sync_core::listing::{Fresh, Undecodable};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::task::RegionError;
+use jiff::SignedDuration;
 
 use crate::attempt::{Stop, Work};
 
@@ -95,7 +98,14 @@ impl Work<'_> {
     /// unknown and the error is recorded.
     async fn ask_details(&mut self, resources: &mut [Resource]) {
         let now = self.sync.clock.now();
-        if let Err(error) = self.details.ask(resources, now).await {
+        let left = (self.delivered.deadline - TIME_TO_CLOSE).duration_since(now);
+        let left = Duration::try_from(left).unwrap_or_default();
+        let asked = tokio::time::timeout(left, self.details.ask(resources, now)).await;
+        let asked = asked.unwrap_or_else(|_| {
+            let text = "the worker's time was up before all disks were asked for";
+            Err(VendorError::new(ErrorClass::Network, "", "OutOfTime", text))
+        });
+        if let Err(error) = asked {
             self.note_secondary(&error);
             for resource in resources.iter_mut() {
                 resource.data_disks = None;
@@ -178,6 +188,10 @@ impl Work<'_> {
 
 /// The code of the error that a resource cannot be decoded.
 pub(crate) const UNDECODABLE: &str = "Undecodable";
+
+/// Before its deadline by this much a worker asks for nothing more: it has to
+/// write what it knows.
+const TIME_TO_CLOSE: SignedDuration = SignedDuration::from_secs(15);
 
 /// So many resources are read and written together.
 pub(crate) const PAGE: usize = 100;

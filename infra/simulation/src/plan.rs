@@ -110,7 +110,7 @@ impl Plan {
             workers: usize::try_from(dice.number(1, 5)).unwrap_or(1),
             run_time: if short_turns { minutes(1) + dice.time(minutes(1)) } else { minutes(15) },
             visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),
-            vendor_latency: dice.time(Duration::from_secs(if short_turns { 20 } else { 3 })),
+            vendor_latency: dice.time(Duration::from_secs(2)),
             tick: minutes(dice.one_of(&[5, 10, 15], 10)),
             unrest: minutes(dice.number(45, 120)),
             pause: minutes(dice.number(4, 30)),
