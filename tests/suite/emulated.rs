@@ -39,6 +39,7 @@ told! {
     a_message_that_cannot_be_read_is_reported_once_and_the_rest_flows,
     of_two_workers_at_once_on_a_scope_exactly_one_writes,
     throttled_and_partly_unprocessed_writes_lose_and_double_nothing,
+    nothing_is_in_flight_any_more_when_a_write_has_failed,
     a_write_whose_answer_was_lost_is_not_doubled,
     what_an_operator_approves_is_deleted_once,
 }

@@ -1,5 +1,6 @@
 //! Walks the vendor's pages: the next is fetched while the last is compared.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use cloud_sync_core::account::Region;
@@ -8,6 +9,7 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::{DetailsPage, Vendor};
 use cloud_sync_runtime::clock::Clock;
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::attempt::{Stop, Work};
@@ -128,11 +130,16 @@ impl Work<'_> {
             };
             let fresh = self.walk.take(page)?;
             let is_time_up = self.is_time_up();
-            let next = (!self.walk.is_at_end() && !is_time_up)
-                .then(|| fetcher.fetch(self.walk.token().map(str::to_owned)));
+            let next = (!self.walk.is_at_end() && !is_time_up).then(|| {
+                let page = fetcher.fetch(self.walk.token().map(str::to_owned));
+                AssertUnwindSafe(page).catch_unwind()
+            });
             let (processed, next) =
                 futures::join!(self.process(fresh), futures::future::OptionFuture::from(next));
             processed?;
+            // A panic beside the comparison waits until its writes are done:
+            // those in flight would be counted by nobody.
+            let next = next.map(|next| next.unwrap_or_else(|panic| resume_unwind(panic)));
             if self.doubtful.len() >= MOST_DOUBTFUL {
                 self.settle_doubtful().await?;
             }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,7 +23,14 @@ pub enum Trouble {
     InPart,
     /// It is done, and the answer says that it was not.
     AnswerLost,
+    /// It is refused, now and later.
+    Refused,
+    /// It is done, after a while.
+    Late,
 }
+
+/// How late.
+const LATE: Duration = Duration::from_millis(300);
 
 /// What is planned for writes to tables whose name ends so.
 #[derive(Debug, Default)]
@@ -113,6 +121,11 @@ async fn answer(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes)
             gateway.forward(&headers, body).await;
             error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
         }
+        (Some(Trouble::Late), _) => {
+            tokio::time::sleep(LATE).await;
+            gateway.forward(&headers, body).await
+        }
+        (Some(Trouble::Refused), _) => error(StatusCode::BAD_REQUEST, "ValidationException"),
         (Some(_), _) => error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException"),
     }
 }

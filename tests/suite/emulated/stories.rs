@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use cloud_sync_core::change::{Observer, Outcome};
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::WorkMessage;
@@ -7,7 +8,7 @@ use cloud_sync_core::task::TaskStatus;
 use cloud_sync_dispatch::deletions::{Ruling, decide};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::queue::{Order, Outgoing};
-use cloud_sync_runtime::store::ScopeStore;
+use cloud_sync_runtime::store::{ChangeStore, ScopeStore, StoreError};
 use cloud_sync_tests::failing::Operation;
 use cloud_sync_tests::vendor::{Call, Fault, error, machine};
 use cloud_sync_tests::world::scope;
@@ -92,6 +93,8 @@ pub async fn a_panic_over_a_message_is_its_regions_failure_and_the_batch_goes_on
     service.world.vendor.fill("r1", "i", 25);
     service.world.vendor.fill("r2", "j", 12);
     service.world.vendor.fail(Call::Page, Some("r1"), 1, 1, Fault::Panic);
+    // The panic comes while the first page is being written.
+    service.gateway.trouble("changes", &[Trouble::Late]);
     let task_id = service.dispatch().await;
     let batch = service.receive_work(2).await;
     let batch: Vec<_> = batch.iter().collect();
@@ -192,6 +195,28 @@ pub async fn throttled_and_partly_unprocessed_writes_lose_and_double_nothing(
         assert_eq!(counted, expected, "{table}");
         service.world.assert_true("r1").await;
     }
+}
+
+pub async fn nothing_is_in_flight_any_more_when_a_write_has_failed(place: impl AsyncFn() -> Place) {
+    use Trouble::{Late, Refused};
+    let service = Service::start(place().await, &["r1"]).await;
+    let scope = scope("r1");
+    let observer = Observer { scope: &scope, task_id: "t", now: service.world.clock.now() };
+    let changes: Vec<_> = (0..100)
+        .map(|n| match observer.seen(None, machine(&format!("i-{n:03}"))) {
+            Outcome::Changed(change, _) => change,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    service.gateway.trouble("changes", &[Refused, Late, Late, Late]);
+    let refused = service.store.put_changes(&changes).await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+    assert_eq!(service.gateway.met(), 4);
+    let mut recorded = 0;
+    for change in &changes {
+        recorded += service.store.history(&scope, &change.id).await.unwrap().len();
+    }
+    assert_eq!(recorded, 75, "all but the batch that was refused");
 }
 
 pub async fn a_write_whose_answer_was_lost_is_not_doubled(place: impl AsyncFn() -> Place) {

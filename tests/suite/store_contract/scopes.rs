@@ -315,7 +315,7 @@ pub async fn what_is_decided_while_a_worker_runs_outlives_its_lease(store: Arc<d
     for (epoch, release) in endings.into_iter().enumerate() {
         let held = lease(&*store, &scope, "a", "t", 1000 * epoch as i64).await;
         assert!(store.set_decisions(&scope, &before, &decided).await.unwrap());
-        store.save_checkpoint(&held, &checkpoint("t", 0), &[]).await.unwrap();
+        store.save_checkpoint(&held, &checkpoint("t", &[])).await.unwrap();
         store.release(&held, &release).await.unwrap();
         assert_eq!(store.scope(&scope).await.unwrap().decisions, decided, "{release:?}");
         before = decided.to_vec();

@@ -386,11 +386,14 @@ impl DynamoStore {
             .map_err(|error| refused(self.call(want, "BatchWriteItem"), &error.to_string()))?;
         let batches =
             writes.chunks(WRITES_A_BATCH).map(<[WriteRequest]>::to_vec).collect::<Vec<_>>();
-        stream::iter(batches)
+        let written: Vec<_> = stream::iter(batches)
             .map(|batch| self.write_batch(want, batch))
             .buffer_unordered(BATCHES_AT_A_TIME)
-            .try_collect()
-            .await
+            .collect()
+            .await;
+        // Only now: a batch that were left in flight beside one that failed
+        // could be done after whatever the caller does next.
+        written.into_iter().collect()
     }
 
     async fn write_batch(&self, want: Want, writes: Vec<WriteRequest>) -> Result<()> {
