@@ -1,42 +1,92 @@
-//! Simulates seeds and says which fail, without the rest of the program: what
-//! the check of the simulation itself runs.
+//! Simulates seeds without the rest of the program, which makes it quick to
+//! build: it is what the check of the simulation itself runs, once for every
+//! way of breaking the code. `cloud-sync simulate` is the one for people.
 #![allow(clippy::print_stdout, reason = "a command whose output is its report")]
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
-use simulation::{FaultSet, Options, Size, simulate};
+use clap::Parser;
+use simulation::{FaultSet, Options, Report, Size, simulate};
 
-fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let mut number = || args.next().and_then(|text| text.parse::<u64>().ok());
-    let (from, count) = (number().unwrap_or(0), number().unwrap_or(100));
-    let trace = count == 1;
-    let faults = args.next().map_or(FaultSet::all(), |text| text.parse().expect("faults"));
-    let options = Options { faults, size: Size::Small, trace };
-    let started = std::time::Instant::now();
-    let (mut failed, mut stats) = (0, BTreeMap::<&str, u64>::new());
-    for seed in from..from + count {
-        let report = simulate(seed, &options);
+/// Simulate seeds.
+#[derive(Parser)]
+struct Args {
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// What may go wrong
+    #[arg(long, default_value = "all")]
+    faults: FaultSet,
+    /// How many at a time
+    #[arg(long, default_value_t = 1)]
+    threads: u64,
+    /// Stop at the first that fails
+    #[arg(long)]
+    first: bool,
+    /// Say what happens
+    #[arg(long)]
+    trace: bool,
+}
+
+/// What all seeds come to.
+#[derive(Default)]
+struct Sum {
+    stats: BTreeMap<&'static str, u64>,
+    failed: u64,
+    tried: u64,
+}
+
+impl Sum {
+    fn add(&mut self, report: &Report) {
+        self.tried += 1;
         for line in &report.trace {
             println!("{line}");
         }
         for (what, count) in &report.stats {
-            *stats.entry(what).or_default() += count;
+            *self.stats.entry(what).or_default() += count;
         }
         if let Some(first) = report.violations.first() {
-            failed += 1;
-            println!(
-                "seed {seed}: {} violations: {}: {}",
-                report.violations.len(),
-                first.invariant,
-                first.text
-            );
+            self.failed += 1;
+            println!("seed {} violates {}: {}", report.seed, first.invariant, first.text);
         }
     }
-    for (what, count) in stats {
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let options = Options { faults: args.faults, size: Size::Small, trace: args.trace };
+    let (next, is_enough) = (AtomicU64::new(args.from), AtomicBool::default());
+    let sum = Mutex::new(Sum::default());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..args.threads.max(1) {
+            scope.spawn(|| {
+                while !is_enough.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= args.from.saturating_add(args.seeds) {
+                        return;
+                    }
+                    let report = simulate(seed, &options);
+                    let is_wrong = args.first && !report.violations.is_empty();
+                    is_enough.fetch_or(is_wrong, Ordering::Relaxed);
+                    sum.lock().expect("no thread panics").add(&report);
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().expect("no thread panics");
+    for (what, count) in sum.stats {
         println!("{count:>9} {what}");
     }
-    println!("{failed} of {count} failed, {:.1} s", started.elapsed().as_secs_f64());
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let seconds = started.elapsed().as_secs_f64();
+    let a_minute = f64::from(u32::try_from(sum.tried).unwrap_or(u32::MAX)) * 60.0 / seconds;
+    println!("{} of {} failed, {seconds:.1} s, {a_minute:.0} a minute", sum.failed, sum.tried);
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

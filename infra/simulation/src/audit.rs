@@ -53,6 +53,9 @@ pub(crate) async fn changes(process: &Process, changes: &[Change]) -> Result<()>
             );
             universe.violated("no lost change", text);
         }
+        if let Some(text) = universe.disks.contradicts(change) {
+            universe.violated("no invented change", format!("{}: {text}", of()));
+        }
         one_writer(process, &change.scope).await?;
     }
     Ok(())

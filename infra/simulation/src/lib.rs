@@ -12,6 +12,7 @@
 
 mod audit;
 mod dice;
+mod disks;
 mod fault;
 mod lag;
 mod network;
@@ -98,6 +99,7 @@ async fn run(seed: u64, options: &Options) -> Arc<Universe> {
 /// Lets a universe live its three parts.
 async fn live(universe: &Arc<Universe>) {
     configure(universe, true).await;
+    universe.disks.look_at(&universe.world);
     trouble::begin(&universe.world, &universe.plan);
     service::start(universe);
     people::start(universe);

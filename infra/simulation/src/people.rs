@@ -54,6 +54,7 @@ async fn change_machines(universe: Arc<Universe>) {
     };
     universe.world.set_time(universe.now());
     let report = universe.world.churn(&churn, dice.seed());
+    universe.disks.look_at(&universe.world);
     universe.note("cloud", || {
         format!("{} created, {} released", report.created.len(), report.released.len())
     });

@@ -18,6 +18,7 @@ use simulated_cloud::{AccessKey, InvalidPlan, World};
 use tokio::time::Instant;
 
 use crate::dice::Dice;
+use crate::disks::DiskLog;
 use crate::lag::Lag;
 use crate::plan::{AccountPlan, Chances, Plan};
 use crate::report::{Stats, Violation};
@@ -39,6 +40,8 @@ pub(crate) struct Universe {
     pub notifier: Arc<MemoryNotifier>,
     pub metrics: Arc<NoMetrics>,
     pub lag: Lag,
+    /// The disks that machines ever had.
+    pub disks: DiskLog,
     /// When somebody wished a task cancelled.
     pub cancelled: Mutex<BTreeMap<String, Instant>>,
     /// How often an account became suspended.
@@ -103,6 +106,7 @@ impl Universe {
             notifier: Arc::new(MemoryNotifier::default()),
             metrics: Arc::new(NoMetrics),
             lag: Lag::new(plan.lag),
+            disks: DiskLog::default(),
             cancelled: Mutex::default(),
             suspensions: AtomicU64::default(),
             base: cloud.now,

@@ -35,6 +35,8 @@ pub(crate) async fn give(universe: &Arc<Universe>) {
 }
 
 async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
+    // What somebody rejected would be held for ever.
+    people::decide_all(universe, Verdict::Approve).await;
     // Those that agree that machines are gone, and one more that sees nothing
     // happen.
     let agreeing = universe.plan.accounts.iter().map(|plan| plan.deletion.agreeing_listings);
@@ -43,8 +45,6 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
         let tasks = sync_all(universe).await;
         if round == 2 {
             nothing_lingers(universe).await?;
-            // What somebody rejected would be held for ever.
-            people::decide_all(universe, Verdict::Approve).await;
         }
         for task in tasks {
             undisturbed(universe, &task, round == rounds).await?;
