@@ -356,6 +356,18 @@ async fn an_approval_given_while_the_walk_runs_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_approved_holds_nothing_else_and_what_is_rejected_does() {
+    for (verdict, deleted, held) in [(Verdict::Approve, 45, 0), (Verdict::Reject, 0, 45)] {
+        let world = collapsed().await;
+        rule(&world, verdict, None).await.unwrap();
+        release(&world, 40..45);
+        let task = full(&world).await;
+        let counts = (task.counts.deleted_count, task.counts.held_count);
+        assert_eq!(counts, (deleted, held), "{verdict:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_decision_on_some_is_about_these_alone() {
     let world = collapsed().await;
     rule(&world, Verdict::Approve, Some(&["i-001", "i-002"])).await.unwrap();
