@@ -6,6 +6,7 @@ mod emulated;
 mod events;
 mod layout;
 mod queue_contract;
+mod simulation;
 mod store_contract;
 mod stories;
 mod template_tables;
