@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -75,22 +76,33 @@ def build():
     """Builds the copy beside the tree itself, whose dependencies it shares."""
     command = ["cargo", "build", "--quiet", "--locked", "--profile", "simulation"]
     command += ["--package", "simulation", "--example", "seeds"]
-    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target" / "mutants")
-    # What a mutation makes unused is no concern.
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": "-Awarnings"}
+    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     subprocess.run(command, cwd=COPY, env=environment, check=True)
-    return pathlib.Path(target) / "simulation" / "examples" / "seeds"
+    built = pathlib.Path(target) / "simulation" / "examples" / "seeds"
+    # The tree's own has the same name.
+    return shutil.copy2(built, COPY / "seeds")
 
 
-def simulate(program, mutation, seeds):
-    names = [] if mutation is None else [mutation["name"], *mutation.get("also", [])]
+def simulate(program, names, faults, seeds):
+    """Returns the first seed that fails, with the invariant and what was seen."""
     environment = {**os.environ, "MUTATIONS": ",".join(names)}
-    command = [program, "--seeds", str(seeds), "--first"]
+    command = [program, "--seeds", str(seeds), "--first", "--faults", faults]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = FAILED.search(run.stdout)
     if run.returncode != 0 and not found:
         sys.exit(f"{names}: {run.stderr or run.stdout}")
     return found and (int(found[1]), found[2], found[3])
+
+
+def check(program, mutation, seeds):
+    """Returns what finds a mutation, and not the layers that are taken away
+    with it."""
+    also, faults = mutation.get("also", []), mutation.get("faults", "all")
+    found = simulate(program, [mutation["name"], *also], faults, seeds)
+    if found and also and simulate(program, also, faults, found[0] + 1):
+        sys.exit(f"{mutation['name']}: {also} alone is found as soon; choose other faults")
+    return found
 
 
 def main():
@@ -106,8 +118,8 @@ def main():
     program = build()
     tried = [m for m in mutations if not m.get("helper") and (not args.names or m["name"] in args.names)]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        sound = pool.submit(simulate, program, None, 300)
-        found = list(pool.map(lambda m: simulate(program, m, args.seeds), tried))
+        sound = pool.submit(simulate, program, [], "all", 300)
+        found = list(pool.map(lambda m: check(program, m, args.seeds), tried))
     if sound.result():
         sys.exit(f"without any mutation the simulation fails: {sound.result()}")
     report = []
