@@ -333,6 +333,7 @@ fn the_top_level_holds_what_it_should_and_nothing_else() {
         "LICENSE",
         "README.md",
         "common",
+        "docs",
         "events",
         "functions",
         "infra",

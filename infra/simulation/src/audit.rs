@@ -53,10 +53,13 @@ pub(crate) async fn changes(process: &Process, changes: &[Change]) -> Result<()>
             );
             universe.violated("no lost change", text);
         }
-        // A vendor whose pages of disks miss some cannot be seen through, and a
-        // machine that was released since it was listed has no disks.
-        let is_misled =
-            universe.plan.chances.paging > 0.0 || !universe.exists(&change.scope, &change.id);
+        // A vendor whose pages of disks miss some cannot be seen through, nor
+        // one that silently shows none; and a machine that was released since
+        // it was listed has none.
+        let chances = &universe.plan.chances;
+        let is_misled = chances.paging > 0.0
+            || chances.revoke > 0.0
+            || !universe.exists(&change.scope, &change.id);
         if let Some(text) = universe.disks.contradicts(change).filter(|_| !is_misled) {
             universe.violated("no invented change", format!("{}: {text}", of()));
         }
