@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
+use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::fingerprint::Fingerprint;
 use cloud_sync_core::lease::{
     Checkpoint, Dispatched, Findings, Lease, LeaseRequest, Release, ScopeState,
@@ -158,6 +159,10 @@ impl ScopeStore for RemoteStore {
 
     async fn set_dispatched(&self, _: &Scope, _: &Dispatched) -> Result<()> {
         refused("set_dispatched")
+    }
+
+    async fn set_decisions(&self, _: &Scope, _: &[Decision], _: &[Decision]) -> Result<bool> {
+        refused("set_decisions")
     }
 
     async fn acquire(&self, scope: &Scope, request: &LeaseRequest) -> Result<Acquisition> {

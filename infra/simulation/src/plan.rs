@@ -119,9 +119,7 @@ impl Plan {
             pause: minutes(dice.number(10, 40)),
             skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
-            calls_a_minute: strikes(Fault::Throttle).then(|| match dice.number(2, 12) {
-                calls => u32::try_from(calls).unwrap_or(10),
-            }),
+            calls_a_minute: strikes(Fault::Throttle).then(|| drawn_u32(dice, 2, 12)),
             chances: chances(dice, &strikes),
         }
     }

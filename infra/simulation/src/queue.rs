@@ -21,7 +21,7 @@ fn failed(operation: &'static str) -> QueueError {
 }
 
 impl Post {
-    pub(crate) fn new(process: &Arc<Process>, inner: &Arc<MemoryQueue>) -> Arc<dyn Queue> {
+    pub(crate) fn reach(process: &Arc<Process>, inner: &Arc<MemoryQueue>) -> Arc<dyn Queue> {
         Arc::new(Self { process: process.clone(), inner: inner.clone() })
     }
 

@@ -53,9 +53,9 @@ impl CredentialSource for Vault {
 fn region_sync(process: &Arc<Process>) -> RegionSync {
     let universe = &process.universe;
     RegionSync {
-        store: Tables::new(process),
-        work: Post::new(process, &universe.work),
-        results: Post::new(process, &universe.results),
+        store: Tables::reach(process),
+        work: Post::reach(process, &universe.work),
+        results: Post::reach(process, &universe.results),
         vendors: Arc::new(vendors(process)),
         credentials: Arc::new(Vault(process.clone())),
         notifier: universe.notifier.clone(),
@@ -69,9 +69,9 @@ fn region_sync(process: &Arc<Process>) -> RegionSync {
 fn dispatcher(process: &Arc<Process>) -> Dispatcher {
     let universe = &process.universe;
     Dispatcher {
-        store: Tables::new(process),
-        work: Post::new(process, &universe.work),
-        results: Post::new(process, &universe.results),
+        store: Tables::reach(process),
+        work: Post::reach(process, &universe.work),
+        results: Post::reach(process, &universe.results),
         vendors: Arc::new(vendors(process)),
         credentials: Arc::new(Vault(process.clone())),
         notifier: universe.notifier.clone(),
@@ -82,7 +82,7 @@ fn dispatcher(process: &Arc<Process>) -> Dispatcher {
 fn finalizer(process: &Arc<Process>) -> Finalizer {
     let universe = &process.universe;
     Finalizer {
-        store: Tables::new(process),
+        store: Tables::reach(process),
         notifier: universe.notifier.clone(),
         metrics: universe.metrics.clone(),
         clock: process.clone(),

@@ -36,7 +36,7 @@ fn unavailable(operation: &'static str) -> StoreError {
 }
 
 impl Tables {
-    pub(crate) fn new(process: &Arc<Process>) -> Arc<dyn Store> {
+    pub(crate) fn reach(process: &Arc<Process>) -> Arc<dyn Store> {
         let inner: Arc<dyn Store> = process.universe.store.clone();
         Arc::new(Self { process: process.clone(), inner })
     }
