@@ -116,7 +116,7 @@ def main():
     mutations = tomllib.loads(text)["mutation"]
     copy(mutations)
     program = build()
-    tried = [m for m in mutations if not m.get("helper") and (not args.names or m["name"] in args.names)]
+    tried = [m for m in mutations if not args.names or m["name"] in args.names]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         sound = pool.submit(simulate, program, [], "all", 300)
         found = list(pool.map(lambda m: check(program, m, args.seeds), tried))
