@@ -141,7 +141,8 @@ async fn http_request(text: &str) {
     let (line, body) = text.split_once('\n').unwrap_or((text, ""));
     let (method, target) = line.split_once(' ').unwrap_or(("POST", line));
     let request = Request::builder().method(method).uri(target);
-    let request = request.header("content-type", "application/json").body(Body::from(body.to_owned()));
+    let request =
+        request.header("content-type", "application/json").body(Body::from(body.to_owned()));
     let Ok(request) = request else { return };
     let world = World::new().await;
     let api = Api {
@@ -152,6 +153,7 @@ async fn http_request(text: &str) {
     let response = router(api).oneshot(request).await.unwrap();
     let status = response.status();
     assert!(!status.is_server_error(), "{status}");
-    let is_problem = response.headers().get("content-type").is_some_and(|t| t == "application/problem+json");
+    let is_problem =
+        response.headers().get("content-type").is_some_and(|t| t == "application/problem+json");
     assert_eq!(is_problem, status.is_client_error(), "{status}");
 }

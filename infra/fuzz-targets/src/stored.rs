@@ -60,7 +60,8 @@ fn marks(bytes: &[u8]) {
     while let Some(part) = Some(marks.unsaved(PART)).filter(|part| !part.is_empty()) {
         assert!(part.len() <= PART && again.load(&part));
     }
-    let all = |marks: &IdMarks| marks.iter().filter(|found| found.1 != 0).collect::<BTreeMap<_, _>>();
+    let all =
+        |marks: &IdMarks| marks.iter().filter(|found| found.1 != 0).collect::<BTreeMap<_, _>>();
     assert_eq!(all(&again), all(&marks));
 }
 

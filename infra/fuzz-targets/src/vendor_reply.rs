@@ -74,7 +74,10 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
             _ = walk.take(page);
         }
         if let Some(page) = checked(vendor.details_page(&kind, &region, token).await) {
-            assert!(page.disks.iter().all(|(id, disk)| !id.is_empty() && !disk.id.is_empty()));
+            for (id, disk) in &page.disks {
+                assert!(!id.is_empty() && (1..=MOST_ID).contains(&disk.id.len()), "{disk:?}");
+                assert!(disk.category.len() <= MOST_ID, "{disk:?}");
+            }
         }
     }
     if let Some(page) = checked(vendor.reread(&kind, &region, &ids).await) {
@@ -85,6 +88,7 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
     }
     if let Some(regions) = checked(vendor.regions().await) {
         assert!(!regions.is_empty() && regions.iter().all(|region| is_key_word(&region.id)));
+        assert!(regions.iter().all(|region| region.endpoint.len() <= MOST_ID));
         // Where a vendor sends its callers is where requests go.
         for region in &regions {
             _ = checked(vendor.page(&kind, region, None).await);

@@ -68,9 +68,10 @@ struct Samples;
 #[async_trait]
 impl Transport for Samples {
     async fn exchange(&self, api: &str, request: Request) -> Result<Reply, VendorError> {
-        let is_dry_run = request.body().and_then(|body| body.as_bytes()).is_some_and(|body| {
-            body.windows(11).any(|part| part == b"DryRun=true")
-        });
+        let is_dry_run = request
+            .body()
+            .and_then(|body| body.as_bytes())
+            .is_some_and(|body| body.windows(11).any(|part| part == b"DryRun=true"));
         let (status, body): (_, &str) = match api {
             _ if is_dry_run => (StatusCode::BAD_REQUEST, r#"{ "Code": "DryRunOperation" }"#),
             "DescribeDisks" => (
@@ -79,7 +80,9 @@ impl Transport for Samples {
             ),
             "DescribeRegions" => (
                 StatusCode::OK,
-                include_str!("../../../common/provider/testdata/sample_aliyun_describe_regions.json"),
+                include_str!(
+                    "../../../common/provider/testdata/sample_aliyun_describe_regions.json"
+                ),
             ),
             _ => (
                 StatusCode::OK,
@@ -116,9 +119,13 @@ impl World {
     /// Returns a world in which the events' task was just created.
     pub(crate) async fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let fifo = MemoryQueueSettings { fifo: true, ..MemoryQueueSettings::default() };
-        let work = Arc::new(MemoryQueue::new(fifo));
-        let results = Arc::new(MemoryQueue::new(MemoryQueueSettings::default()));
+        let queue = |fifo| {
+            Arc::new(MemoryQueue::new(MemoryQueueSettings {
+                fifo,
+                ..MemoryQueueSettings::default()
+            }))
+        };
+        let (work, results) = (queue(true), queue(false));
         let vendors = Arc::new(vendors(Samples));
         let credentials = Arc::new(FixedCredentials::for_all(credentials()));
         let notifier = Arc::new(MemoryNotifier::default());
