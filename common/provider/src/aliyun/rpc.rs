@@ -390,7 +390,12 @@ mod tests {
     fn requests_go_to_the_override_the_regions_host_or_the_usual_one() {
         let url = |endpoint, host: &str| {
             let region = Region { id: "cn-beijing".into(), endpoint: host.into() };
-            let request = rpc(endpoint)?.request(&REGIONS.call, &region, &Params::new());
+            let request = rpc(endpoint)?.request(
+                &REGIONS.call,
+                &region,
+                &Params::new(),
+                Timestamp::UNIX_EPOCH,
+            );
             Ok::<_, InvalidAccount>(request.map(|request| request.url().to_string()))
         };
         let proxy = Some("http://127.0.0.1:8080/aliyun");

@@ -58,3 +58,21 @@ pub(crate) fn snippet(body: &[u8]) -> String {
     let words: Vec<_> = start.trim_end_matches(is_of_a_word).split_whitespace().collect();
     words.join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_was_cut_is_not_shown() {
+        let token = "CAIS+0123456789/abcdefghijklmnopqrstuvwxyz==";
+        for length in 60..130 {
+            let start = "a ".repeat(length / 2);
+            let shown = snippet(format!("{start}{token}").as_bytes());
+            let is_whole = start.len() + token.len() <= MOST_SNIPPET;
+            assert_eq!(shown.contains("CAIS"), is_whole, "{length}: {shown}");
+            assert!(shown.starts_with("a a a"), "{length}: {shown}");
+        }
+        assert_eq!(snippet(b"<html>\n  busy"), "<html> busy");
+    }
+}

@@ -121,7 +121,14 @@ impl Client {
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
         let chance = self.shared.around.chance.as_ref();
-        self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await
+        let outcome =
+            self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await;
+        // Whatever answers may quote the request, as any answer.
+        outcome.map_err(|error| VendorError {
+            code: self.protocol.redacted(&error.code),
+            message: self.protocol.redacted(&error.message),
+            ..error
+        })
     }
 
     async fn attempt<T>(
@@ -150,12 +157,6 @@ impl Client {
         let outcome = reply.and_then(|reply| match refusal(&reply) {
             Some(error) => Err(error),
             None => read(&reply.body),
-        });
-        // Whatever answers may quote the request, as any answer.
-        let outcome = outcome.map_err(|error| VendorError {
-            code: self.protocol.redacted(&error.code),
-            message: self.protocol.redacted(&error.message),
-            ..error
         });
         self.record(call, region, took, outcome.as_ref().err());
         outcome
