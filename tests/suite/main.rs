@@ -7,6 +7,7 @@ mod events;
 mod fuzzed;
 mod layout;
 mod queue_contract;
+mod simulation;
 mod store_contract;
 mod stories;
 mod template_tables;

@@ -274,7 +274,7 @@ mod tests {
     fn a_part_is_judged_as_the_whole_is() {
         let policy = DeletionPolicy::default();
         let judged = |live, all, part| {
-            let verdict = policy.knowing_all(live, all).judge(live, 5, missing(part, None));
+            let verdict = policy.knowing_all(live, all).judge(live, 5, missing(part, None), &[]);
             (verdict.delete.len(), verdict.hold.len())
         };
         assert_eq!(judged(1000, 100, 7), (7, 0));

@@ -10,6 +10,25 @@ pub(crate) fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.push(left as u8);
 }
 
+/// The signs that ids consist of: sixty-four, so that each takes six bits.
+const SIGNS: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+
+/// Appends a text, in six bits a sign where it has only the signs of ids.
+pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
+    let is_plain = text.iter().all(|sign| sign.is_ascii_alphanumeric() || b"-_".contains(sign));
+    put_length(bytes, text.len() << 1 | usize::from(is_plain));
+    if !is_plain {
+        bytes.extend_from_slice(text);
+        return;
+    }
+    for signs in text.chunks(4) {
+        let code = |sign| SIGNS.iter().position(|one| *one == sign).unwrap_or(0) as u64;
+        let codes = signs.iter().map(|sign| code(*sign));
+        let bits = codes.zip([18, 12, 6, 0]).map(|(code, shift)| code << shift).sum::<u64>();
+        bytes.extend(&bits.to_be_bytes()[5..][..signs.len().min(3)]);
+    }
+}
+
 /// Reads values from bytes; `None` where they end too early.
 pub(crate) struct Reader<'a>(pub &'a [u8]);
 
@@ -42,9 +61,26 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub(crate) fn text(&mut self) -> Option<&'a str> {
+    /// Reads what [`put_text`] appended, and appends it to `text`.
+    pub(crate) fn text(&mut self, text: &mut Vec<u8>) -> Option<()> {
         let length = self.length()?;
-        std::str::from_utf8(self.bytes(length)?).ok()
+        let (mut left, is_plain) = (length >> 1, length & 1 == 1);
+        if !is_plain {
+            text.extend_from_slice(self.bytes(left)?);
+            return Some(());
+        }
+        while left > 0 {
+            let count = left.min(4);
+            let taken = self.bytes(count.min(3))?;
+            let mut bits = [0; 8];
+            bits[5..][..taken.len()].copy_from_slice(taken);
+            let bits = u64::from_be_bytes(bits);
+            let signs =
+                [18, 12, 6, 0].into_iter().map(|shift| SIGNS[(bits >> shift & 63) as usize]);
+            text.extend(signs.take(count));
+            left -= count;
+        }
+        Some(())
     }
 }
 
@@ -60,6 +96,23 @@ mod tests {
             let mut reader = Reader(&bytes);
             assert_eq!((reader.length(), reader.0), (Some(length), &[][..]));
             assert_eq!(Reader(&bytes[..bytes.len() - 1]).length(), None);
+        }
+    }
+
+    #[test]
+    fn texts_are_read_as_they_were_written_and_ids_take_six_bits_a_sign() {
+        let ids = ["", "a", "-_", "0zA", "Z9-_", "i-bp1", "d-bp67acfmxazb4p12345"];
+        for text in ids.into_iter().chain(["ä", "a b", "#", "a\u{0}"]) {
+            let mut bytes = Vec::new();
+            put_text(&mut bytes, text.as_bytes());
+            let is_id = text.bytes().all(|sign| SIGNS.contains(&sign));
+            let length = if is_id { (6 * text.len()).div_ceil(8) } else { text.len() };
+            assert_eq!(bytes.len(), 1 + length, "{text}");
+            let mut read = Vec::new();
+            let mut reader = Reader(&bytes);
+            assert_eq!((reader.text(&mut read), reader.0), (Some(()), &[][..]));
+            assert_eq!(read, text.as_bytes());
+            assert!(Reader(&bytes[..bytes.len() - 1]).text(&mut read).is_none(), "{text}");
         }
     }
 }

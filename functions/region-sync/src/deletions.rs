@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete};
+use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete, Verdict, decision_on};
 use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::{CompleteListing, Page, Walk};
-use cloud_sync_core::resource::Row;
+use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_provider::Permission;
 
 use crate::attempt::{Stop, Work};
@@ -215,10 +215,12 @@ impl Work<'_> {
     }
 
     /// Judges what is gone, some at a time. What earlier turns of the task
-    /// deleted still counts among what is missing.
+    /// deleted still counts among what is missing; what an operator approved
+    /// does not.
     async fn judge_missing(&mut self, listing: &CompleteListing, gone: u64) -> Result<Done, Stop> {
         let index = self.index.clone();
         let mut missing = listing.missing(&index).map(|(id, _)| id);
+        let approved = self.count_approved(listing).await?;
         let mut whole = None;
         loop {
             let ids = missing.by_ref().filter(|id| self.tally.was_found(id) != Some(true));
@@ -230,14 +232,32 @@ impl Work<'_> {
             // The index may lag behind: of so few rows it is known better.
             let gone = if gone <= AT_ONCE as u64 { rows.len() as u64 } else { gone };
             let (live, deleted) = (index.len() as u64, self.tally.deletions());
-            let policy = *whole.get_or_insert_with(|| {
-                self.account.deletion.knowing_all(live + deleted, gone + deleted)
-            });
+            let open = |rows: u64| (rows + deleted).saturating_sub(approved);
+            let policy = *whole
+                .get_or_insert_with(|| self.account.deletion.knowing_all(open(live), open(gone)));
             self.judge(&policy, rows).await?;
             if self.is_time_up() {
                 return Ok(Done::NotYet);
             }
         }
+    }
+
+    /// Returns how many of the rows that were not listed an operator approved
+    /// the deletion of.
+    async fn count_approved(&self, listing: &CompleteListing) -> Result<u64, Stop> {
+        let marked = || {
+            let missing = listing.missing(&self.index);
+            missing.filter_map(|(id, entry)| Some((id, entry.missing?)))
+        };
+        if marked().next().is_none() {
+            return Ok(0);
+        }
+        let decisions = self.store.scope(&self.scope).await?.decisions;
+        let is_approved = |(id, mark): &(String, Missing)| {
+            self.tally.was_found(id) != Some(true)
+                && decision_on(&decisions, id, mark).is_some_and(|d| d.verdict == Verdict::Approve)
+        };
+        Ok(marked().filter(is_approved).count() as u64)
     }
 
     async fn live_rows(&self, ids: &[String]) -> Result<Vec<Row>, Stop> {

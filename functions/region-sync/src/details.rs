@@ -151,16 +151,16 @@ impl DetailSource {
 
     /// Puts into a resource what the walk over everything found.
     ///
-    /// One that the walk may have been too early for stays unknown.
+    /// One that the walk may have been too early for stays unknown: it may
+    /// have seen some of its disks and missed others.
     pub(crate) fn fill(&self, resource: &mut Resource) {
         let Some(walk) = self.walk.as_ref().filter(|walk| self.needed && walk.is_complete()) else {
             return;
         };
-        let found = self.disks.of(&resource.id);
         let is_recent =
             resource.created_at.is_some_and(|created| created > walk.began_at - BLIND_TIME);
-        if !found.is_empty() || !is_recent {
-            resource.data_disks = Some(found);
+        if !is_recent {
+            resource.data_disks = Some(self.disks.of(&resource.id));
         }
     }
 

@@ -106,7 +106,7 @@ async fn live(universe: &Arc<Universe>) {
     tokio::time::sleep(universe.plan.unrest).await;
 
     universe.heal();
-    trouble::end(&universe.world);
+    trouble::end(&universe.world, &universe.plan);
     for account in &universe.plan.accounts {
         universe.world.permit(&account.id, None, simulated_cloud::Permission::Allowed);
     }

@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     pub accounts: Vec<AccountPlan>,
     /// At most so many items a page.
     pub page: usize,
+    /// Whether pages are as short in peace.
+    pub short_pages_in_peace: bool,
     pub workers: usize,
     /// A worker's time.
     pub run_time: Duration,
@@ -107,6 +109,7 @@ impl Plan {
         Self {
             accounts,
             page: usize::try_from(dice.number(3, most / 2 + 3)).unwrap_or(10),
+            short_pages_in_peace: dice.happens(0.3),
             workers: usize::try_from(dice.number(1, 5)).unwrap_or(1),
             run_time: if short_turns { minutes(1) + dice.time(minutes(1)) } else { minutes(15) },
             visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),

@@ -60,7 +60,10 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
 }
 
 /// Lets the vendor do everything right.
-pub(crate) fn end(world: &World) {
+pub(crate) fn end(world: &World, plan: &Plan) {
     world.faults().clear();
     world.set_limit(None);
+    if plan.short_pages_in_peace {
+        short_pages(world, plan);
+    }
 }

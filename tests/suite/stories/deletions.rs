@@ -108,11 +108,8 @@ async fn a_collapse_is_held_until_three_listings_agree() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_back_while_held_starts_anew() {
-    let world = synced(60).await;
-    world.vendor.fail(Call::Page, None, 2, 1, Fault::Empty);
-    world.vendor.fail(Call::Reread, None, 0, 1, Fault::Empty);
-    let (task, _) = world.sync(Mode::Full).await;
-    assert_eq!((task.counts.held_count, task.counts.deleted_count), (40, 0));
+    let world = collapsed().await;
+    world.vendor.fill("r1", "i", 60);
     assert_eq!(world.rows("r1", false).await.iter().filter(|r| r.missing.is_some()).count(), 40);
 
     let (task, _) = world.sync(Mode::Full).await;
@@ -128,8 +125,46 @@ async fn an_empty_listing_of_a_small_region_needs_proof_and_then_deletes() {
         world.vendor.release("r1", &format!("i-{n:03}"));
     }
     let (task, _) = world.sync(Mode::Full).await;
-    assert_eq!(world.vendor.calls(Call::Probe), 1);
+    assert_eq!(world.vendor.calls(Call::Probe), 2, "before the re-read and after it");
     assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_apis_disagree_on_is_never_deleted() {
+    let world = synced(5).await;
+    // The list hides everything and the re-read is blind; only the call for
+    // statuses knows better.
+    (0..5).for_each(|n| world.vendor.hide(&format!("i-{n:03}")));
+    world.vendor.fail(Call::Reread, None, 0, u32::MAX, Fault::Empty);
+    for _ in 0..4 {
+        let (task, _) = world.sync(Mode::Full).await;
+        assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 5));
+        assert_eq!((task.counts.deleted_count, live(&world).await), (0, 5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_re_read_that_does_not_find_what_was_listed_proves_nothing() {
+    let world = synced(25).await;
+    world.vendor.release("r1", "i-001");
+    world.vendor.fail(Call::Reread, None, 0, 1, Fault::Empty);
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 1));
+    assert_eq!(world.vendor.calls(Call::Statuses), 0, "there was nothing to ask about");
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_has_to_be_there_before_the_re_read_and_after_it() {
+    for calls_before in [0, 1] {
+        let world = synced(25).await;
+        world.vendor.release("r1", "i-001");
+        let fault = error(ErrorClass::Network, "Timeout");
+        world.vendor.fail(Call::Probe, None, calls_before, 1, fault);
+        let (task, _) = world.sync(Mode::Full).await;
+        assert_eq!((task.counts.held_count, task.counts.deleted_count), (1, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,17 +215,9 @@ async fn a_purged_resource_keeps_its_history_and_goes_on_from_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_garbled_sight_of_a_held_resource_begins_the_count_anew() {
-    let world = synced(60).await;
-    for n in 0..40 {
-        world.vendor.hide(&format!("i-{n:03}"));
-    }
-    let blind = || world.vendor.fail(Call::Reread, None, 0, 1, Fault::Empty);
-    for _ in 0..2 {
-        blind();
-        world.sync(Mode::Full).await;
-    }
+    let world = collapsed().await;
+    world.sync(Mode::Full).await;
     world.vendor.garble("r1", Some("i-007"));
-    blind();
     world.sync(Mode::Full).await;
     let live: Vec<_> = world.rows("r1", false).await;
     let seen = live.iter().find(|row| row.resource.id == "i-007").unwrap();
@@ -353,6 +380,18 @@ async fn an_approval_given_while_the_walk_runs_counts() {
     tokio::join!(approve, world.drain());
     let (task, _) = world.task(&task.task_id).await;
     assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_approved_holds_nothing_else_and_what_is_rejected_does() {
+    for (verdict, deleted, held) in [(Verdict::Approve, 45, 0), (Verdict::Reject, 0, 45)] {
+        let world = collapsed().await;
+        rule(&world, verdict, None).await.unwrap();
+        release(&world, 40..45);
+        let task = full(&world).await;
+        let counts = (task.counts.deleted_count, task.counts.held_count);
+        assert_eq!(counts, (deleted, held), "{verdict:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

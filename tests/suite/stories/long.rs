@@ -212,3 +212,34 @@ async fn a_collapsed_region_is_held_and_deleted_some_rows_at_a_time() {
     }
     world.assert_true("r1").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_long_tasks_of_one_scope_go_one_after_the_other() {
+    let (world, _) = large().await;
+    let first = world.start(Mode::Full).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let second = world.start(Mode::Full).await;
+    world.drain().await;
+    assert_ended(world.task(&first.task_id).await, all_added());
+    let unchanged = Counts { total_count: 5000, unchanged_count: 5000, ..Counts::default() };
+    assert_ended(world.task(&second.task_id).await, unchanged);
+    assert_eq!(world.vendor.calls(Call::Page), 2 * PAGES, "no page of either twice");
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_messages_vanished_in_the_middle_holds_no_other_up() {
+    let (world, _) = large().await;
+    let first = world.start(Mode::Full).await;
+    let delivery = receive(&world.work, Duration::ZERO).await.unwrap();
+    world.work_on(&delivery).await;
+    let lost = receive(&world.work, Duration::ZERO).await.unwrap();
+    world.work.delete(&lost.receipt).await.unwrap();
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let second = world.start(Mode::Full).await;
+    world.drain().await;
+    assert_ended(world.task(&second.task_id).await, all_added());
+    let (first, _) = world.task(&first.task_id).await;
+    assert!(!first.status.is_terminal(), "the sweep ends it");
+}

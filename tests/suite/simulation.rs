@@ -1,0 +1,83 @@
+//! The simulation, as far as it fits between other tests. `.ci/run` tries
+//! 20,000 seeds and breaks the code on purpose; see `docs/SEMANTICS.md`.
+
+use simulation::{FaultSet, Options, Report, Size, simulate};
+
+fn options(faults: FaultSet, trace: bool) -> Options {
+    Options { faults, size: Size::Small, trace }
+}
+
+/// Simulates seeds on two threads, and fails with what they violate.
+fn assert_hold(seeds: impl IntoIterator<Item = u64>, faults: &FaultSet) -> Vec<Report> {
+    let seeds: Vec<_> = seeds.into_iter().collect();
+    let try_all = |seeds: &[u64]| -> Vec<Report> {
+        let options = options(faults.clone(), false);
+        seeds.iter().map(|seed| simulate(*seed, &options)).collect()
+    };
+    let (some, others) = seeds.split_at(seeds.len() / 2);
+    let reports = std::thread::scope(|scope| {
+        let some = scope.spawn(|| try_all(some));
+        let mut reports = try_all(others);
+        reports.extend(some.join().expect("no simulation panics"));
+        reports
+    });
+    for report in &reports {
+        let seed = report.seed;
+        assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
+    }
+    reports
+}
+
+fn count(reports: &[Report], what: &str) -> u64 {
+    reports.iter().filter_map(|report| report.stats.get(what)).sum()
+}
+
+#[test]
+fn whatever_goes_wrong_every_invariant_holds() {
+    let reports = assert_hold(0..60, &FaultSet::all());
+    // What is not tried proves nothing.
+    for what in [
+        "processes that died",
+        "batches written in part",
+        "lost answers of the store",
+        "reads of a lagging index",
+        "messages delivered twice",
+        "network mishaps",
+        "changes: deleted",
+        "checkpoints",
+    ] {
+        assert!(count(&reports, what) > 0, "there were no {what}");
+    }
+}
+
+#[test]
+fn where_nothing_goes_wrong_every_task_succeeds() {
+    let reports = assert_hold(0..15, &FaultSet::none());
+    assert_eq!(count(&reports, "tasks: failed") + count(&reports, "tasks: cancelled"), 0);
+    assert!(count(&reports, "tasks: success") > 100);
+}
+
+/// Returns a line without what differs by design: ids of requests.
+fn settled(line: &str) -> String {
+    match line.split_once("(request ") {
+        Some((before, after)) => {
+            format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest))
+        }
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn one_seed_is_one_schedule() {
+    for seed in [3, 7, 12] {
+        let run = || {
+            let report = simulate(seed, &options(FaultSet::all(), true));
+            report.trace.iter().map(|line| settled(line)).collect::<Vec<_>>()
+        };
+        let (first, second) = (run(), run());
+        let differs = first.iter().zip(&second).find(|(a, b)| a != b);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+        assert!(first.len() > 100, "a trace tells something");
+    }
+}
