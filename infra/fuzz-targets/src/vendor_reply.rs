@@ -69,7 +69,8 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
         if let Some(page) = checked(vendor.page(&kind, &region, token).await) {
             check_page(&page);
             let found = page.resources.len() + page.undecodable.len();
-            assert_eq!(Some(found), items, "an item was lost");
+            // The engine cuts out items that other readers of JSON choke on.
+            assert!(items.is_none_or(|items| items == found), "an item was lost");
             let mut walk = Walk::new("task");
             _ = walk.take(page);
         }
