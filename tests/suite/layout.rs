@@ -169,7 +169,7 @@ fn each_crate_depends_only_on_those_below_it() {
             _ => [common, vec!["cloud-sync-dispatch"]].concat(),
         }
     };
-    let top = ["infra/local", "infra/bench", "infra/simulation", "tests"];
+    let top = ["infra/local", "infra/bench", "infra/fuzz-targets", "infra/simulation", "tests"];
     let is_top = |folder: &str| top.contains(&folder);
     for (name, member) in members.iter().filter(|(_, member)| !is_top(&member.folder)) {
         let allowed = below(name, &member.folder);

@@ -4,6 +4,7 @@
 
 mod emulated;
 mod events;
+mod fuzzed;
 mod layout;
 mod queue_contract;
 mod simulation;

@@ -57,22 +57,14 @@ fn where_nothing_goes_wrong_every_task_succeeds() {
     assert!(count(&reports, "tasks: success") > 100);
 }
 
-/// Returns a line without what differs by design: ids of requests.
-fn settled(line: &str) -> String {
-    match line.split_once("(request ") {
-        Some((before, after)) => {
-            format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest))
-        }
-        None => line.to_owned(),
-    }
-}
-
 #[test]
 fn one_seed_is_one_schedule() {
     for seed in [3, 7, 12] {
         let run = || {
             let report = simulate(seed, &options(FaultSet::all(), true));
-            report.trace.iter().map(|line| settled(line)).collect::<Vec<_>>()
+            // Log lines hold ids of requests, and other tests' threads decide
+            // whether they are listened to at all.
+            report.trace.into_iter().filter(|line| !line.contains(" ~ ")).collect::<Vec<_>>()
         };
         let (first, second) = (run(), run());
         let differs = first.iter().zip(&second).find(|(a, b)| a != b);

@@ -51,7 +51,12 @@ impl FunctionConfig {
         Self::from_variables(env::var)
     }
 
-    fn from_variables(
+    /// Reads an environment of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::from_env`].
+    pub fn from_variables(
         read: impl Fn(&'static str) -> Result<String, VarError>,
     ) -> Result<Self, ConfigError> {
         let given = |name| match read(name) {

@@ -186,7 +186,7 @@ impl EnvAndSecretsManager {
         let answer = client.get_secret_value().secret_id(secret).send().await;
         let answer = answer.map_err(|error| not_read(secret, &error))?;
         let text = SecretString::from(answer.secret_string.unwrap_or_default());
-        let credentials = parse(secret, &text)?;
+        let credentials = parse_credentials(secret, &text)?;
         let now = Instant::now();
         let mut remembered = self.remembered();
         remembered.retain(|_, (until, _)| now < *until);
@@ -239,7 +239,14 @@ where
 
 /// Reads a secret's text. What is wrong is said by position and kind: the
 /// parser's own words may quote the secret.
-fn parse(secret: &str, text: &SecretString) -> Result<Credentials, CredentialError> {
+///
+/// # Errors
+///
+/// The text does not hold credentials; `secret` is what the error calls it.
+pub fn parse_credentials(
+    secret: &str,
+    text: &SecretString,
+) -> Result<Credentials, CredentialError> {
     let malformed =
         |problem: String| CredentialError::Malformed { secret: secret.to_owned(), problem };
     let text = text.expose_secret();

@@ -1,6 +1,6 @@
 //! The routes.
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -62,8 +62,9 @@ struct TaskWithRegions {
 
 async fn task(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<TaskWithRegions>, Problem> {
+    let Path(id) = id?;
     let Some(task) = api.store.task(&id).await? else {
         let shown: String = id.chars().take(80).collect();
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no task '{shown}'")));

@@ -29,7 +29,7 @@ impl<S: Subscriber> Layer<S> for Follower {
         let mut line = Line::default();
         event.record(&mut line);
         let who = metadata.target().rsplit("::").next().unwrap_or_default();
-        universe.note(who, || format!("{}: {}{}", metadata.level(), line.message, line.fields));
+        universe.note(who, || format!("~ {}: {}{}", metadata.level(), line.message, line.fields));
     }
 }
 

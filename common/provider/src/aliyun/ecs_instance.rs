@@ -7,7 +7,9 @@ use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::engine::decode::{Unreadable, nullable, set, status_of, time, without_empty, wrapped};
+use crate::engine::decode::{
+    Unreadable, is_id, nullable, set, status_of, time, without_empty, wrapped,
+};
 use crate::engine::spec::{
     ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, Paging, Probe, StatusSpec,
 };
@@ -237,8 +239,12 @@ struct Attachment {
 /// A disk that several instances share names them only as attachments.
 fn decode_disk(item: &str) -> Result<Vec<(String, Disk)>, Unreadable> {
     let item: DiskItem = serde_json::from_str(item)?;
-    if item.disk_id.is_empty() {
-        return Err(Unreadable::value("DiskId", "", "an id"));
+    if !is_id(&item.disk_id) {
+        return Err(Unreadable::value("DiskId", &item.disk_id, "an id"));
+    }
+    // It is kept with each of the disk's machines, in items of bounded size.
+    if !item.category.is_empty() && !is_id(&item.category) {
+        return Err(Unreadable::value("Category", &item.category, "a category"));
     }
     if item.r#type == "system" {
         return Ok(Vec::new());

@@ -62,20 +62,13 @@ impl Rpc {
         })
     }
 
-    /// Takes secrets out of a text of the vendor's, which for one quotes the
-    /// text it signed, security token and all.
+    /// Takes secrets out of a refusal of the vendor's, which for one quotes
+    /// the text it signed, security token and all.
     fn without_secrets(&self, text: &str) -> String {
         let lower = text.to_ascii_lowercase();
         let quoted =
             ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
-        let mut text = text[..quoted.unwrap_or(text.len())].trim_end().to_owned();
-        let token = self.credentials.security_token.as_ref();
-        for secret in token.into_iter().chain([&self.credentials.access_key_secret]) {
-            if !secret.expose_secret().is_empty() {
-                text = text.replace(secret.expose_secret(), "***");
-            }
-        }
-        bounded(&text)
+        bounded(&self.redacted(text[..quoted.unwrap_or(text.len())].trim_end()))
     }
 }
 
@@ -96,6 +89,22 @@ fn parse_endpoint(text: &str) -> std::result::Result<Url, String> {
 }
 
 impl Protocol for Rpc {
+    fn redacted(&self, text: &str) -> String {
+        let token = self.credentials.security_token.as_ref();
+        let mut text = text.to_owned();
+        for secret in token.into_iter().chain([&self.credentials.access_key_secret]) {
+            let secret = secret.expose_secret();
+            // What quotes the request it got has it as it was sent, and what
+            // quotes the text it signed has it encoded once more.
+            let sent = sign::encode(secret);
+            let signed = sign::encode(&sent);
+            for form in [secret, &sent, &signed].into_iter().filter(|form| !form.is_empty()) {
+                text = text.replace(form, "***");
+            }
+        }
+        text
+    }
+
     /// Returns a POST with everything in its body, so that no access log on
     /// the way keeps a signature or a token, and none is too long for a URL.
     fn request(
@@ -128,7 +137,8 @@ impl Protocol for Rpc {
         let rule = rule_for(errors::RULES, &body.code);
         let message = self.without_secrets(&body.text(rule.map_or("", |rule| rule.hint)));
         let class = rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
-        let mut error = VendorError::new(class, call.action, bounded(&body.code), message);
+        let code = bounded(&self.redacted(&body.code));
+        let mut error = VendorError::new(class, call.action, code, message);
         if class == ErrorClass::Throttled {
             error.retry_after = Some(retry_after(reply, now));
         }

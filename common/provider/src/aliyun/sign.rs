@@ -64,7 +64,8 @@ fn signature(secret: &SecretString, text: &str) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-fn encode(text: &str) -> String {
+/// Returns a text as it is in a form.
+pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn resource(
 ) -> Result<Resource, Undecodable> {
     let undecodable = |message: String| Undecodable { id: id_of(item, id), message };
     let resource = decode(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
-    if resource.id.is_empty() || resource.id.len() > MOST_ID {
+    if !is_id(&resource.id) {
         let length = resource.id.len();
         return Err(undecodable(format!("{id} has {length} bytes, expected 1 to {MOST_ID}")));
     }
@@ -77,11 +77,16 @@ pub(crate) fn resource(
     Ok(resource)
 }
 
+/// Tells whether a text is one that the tables have room for as an id.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=MOST_ID).contains(&text.len())
+}
+
 /// Returns an item's id where that much can be read.
 fn id_of(item: &str, field: &str) -> Option<String> {
     let fields: HashMap<String, &RawValue> = serde_json::from_str(item).ok()?;
     let id: String = serde_json::from_str(fields.get(field)?.get()).ok()?;
-    (1..=MOST_ID).contains(&id.len()).then_some(id)
+    is_id(&id).then_some(id)
 }
 
 /// Reads `null` as the default.

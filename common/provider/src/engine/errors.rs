@@ -7,6 +7,9 @@ use reqwest::StatusCode;
 /// At most so many characters of a text from outside go into an error.
 const MOST_TEXT: usize = 400;
 
+/// At most so many bytes of an answer that is no answer are shown.
+const MOST_SNIPPET: usize = 120;
+
 /// What a code means.
 pub(crate) struct Rule {
     /// The code; with a `*` at its end, every code that begins like it.
@@ -46,7 +49,30 @@ pub(crate) fn bounded(text: &str) -> String {
 }
 
 /// Returns the beginning of a body that is not what was expected, in one line.
+/// A word that does not end in it is left out: the beginning of a secret would
+/// not be known for one.
 pub(crate) fn snippet(body: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&body[..body.len().min(120)]);
-    start.split_whitespace().collect::<Vec<_>>().join(" ")
+    let start = String::from_utf8_lossy(&body[..body.len().min(MOST_SNIPPET)]);
+    let is_cut = body.len() > MOST_SNIPPET;
+    let is_of_a_word = |c: char| is_cut && (c.is_alphanumeric() || "+/=%-_.~\u{fffd}".contains(c));
+    let words: Vec<_> = start.trim_end_matches(is_of_a_word).split_whitespace().collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_was_cut_is_not_shown() {
+        let token = "CAIS+0123456789/abcdefghijklmnopqrstuvwxyz==";
+        for length in 60..130 {
+            let start = "a ".repeat(length / 2);
+            let shown = snippet(format!("{start}{token}").as_bytes());
+            let is_whole = start.len() + token.len() <= MOST_SNIPPET;
+            assert_eq!(shown.contains("CAIS"), is_whole, "{length}: {shown}");
+            assert!(shown.starts_with("a a a"), "{length}: {shown}");
+        }
+        assert_eq!(snippet(b"<html>\n  busy"), "<html> busy");
+    }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use cloud_sync_core::listing::Page;
+use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
@@ -34,6 +34,9 @@ use crate::{Details, DetailsPage, Permission, Result, Vendor};
 /// A list that has more pages than this has no end.
 const MOST_PAGES: usize = 100_000;
 
+/// A name that the domain name system can know has at most so many bytes.
+const LONGEST_HOST: usize = 253;
+
 /// The parameters of a request, sorted by name.
 pub(crate) type Params = BTreeMap<String, String>;
 
@@ -48,6 +51,8 @@ pub(crate) trait Protocol: Send + Sync {
         params: &Params,
         now: Timestamp,
     ) -> Result<reqwest::Request>;
+    /// Returns a text without the account's secrets.
+    fn redacted(&self, text: &str) -> String;
     /// Returns the error that an answer stands for, if it does.
     fn refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> Option<VendorError>;
 }
@@ -116,7 +121,14 @@ impl Client {
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
         let chance = self.shared.around.chance.as_ref();
-        self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await
+        let outcome =
+            self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await;
+        // Whatever answers may quote the request, as any answer.
+        outcome.map_err(|error| VendorError {
+            code: self.protocol.redacted(&error.code),
+            message: self.protocol.redacted(&error.message),
+            ..error
+        })
     }
 
     async fn attempt<T>(
@@ -179,6 +191,20 @@ impl Client {
         self.call(call, region, params, read).await
     }
 
+    fn decode_page(&self, spec: &KindSpec, items: &[&RawValue]) -> Page {
+        let mut page = Page { resources: Vec::with_capacity(items.len()), ..Page::default() };
+        for item in items {
+            match decode::resource(item.get(), spec.id, spec.decode) {
+                Ok(resource) => page.resources.push(resource),
+                Err(Undecodable { id, message }) => {
+                    let message = self.protocol.redacted(&message);
+                    page.undecodable.push(Undecodable { id, message });
+                }
+            }
+        }
+        page
+    }
+
     /// Fetches every page. Only the absence of a next token is the end: pages
     /// may be short or empty anywhere.
     async fn walk<T: Send>(
@@ -212,10 +238,13 @@ impl Vendor for Client {
         let region = Region { id: self.default_region.clone(), endpoint: String::new() };
         let decode = |item: &str| {
             let region = (spec.decode)(item)?;
-            if is_key_word(&region.id) {
-                return Ok(vec![region]);
+            if !is_key_word(&region.id) {
+                return Err(Unreadable::value("the region", &region.id, "a region's id"));
             }
-            Err(Unreadable::value("the region", &region.id, "a region's id"))
+            if region.endpoint.len() > LONGEST_HOST {
+                return Err(Unreadable::value("the endpoint", &region.endpoint, "a host"));
+            }
+            Ok(vec![region])
         };
         let mut regions = Vec::new();
         let read = read_all(&spec.call, decode);
@@ -234,7 +263,7 @@ impl Vendor for Client {
         if let (Some(token), Some(paging)) = (token, &spec.list.paging) {
             params.insert(paging.param.to_owned(), token.to_owned());
         }
-        let read = |items: Vec<&RawValue>| Ok(decode_page(spec, &items));
+        let read = |items: Vec<&RawValue>| Ok(self.decode_page(spec, &items));
         let (page, next) = self.step(&spec.list, region, &params, read).await?;
         Ok(Page { next, ..page })
     }
@@ -244,7 +273,7 @@ impl Vendor for Client {
         let mut all = Page::default();
         for chunk in ids.chunks(spec.by_ids.most) {
             let params = with_ids(fixed(spec.list.params), &spec.by_ids, chunk);
-            let read = |items: Vec<&RawValue>| Ok(decode_page(spec, &items));
+            let read = |items: Vec<&RawValue>| Ok(self.decode_page(spec, &items));
             let take = |page: Page| {
                 all.resources.extend(page.resources);
                 all.undecodable.extend(page.undecodable);
@@ -352,17 +381,6 @@ fn with_ids(mut params: Params, by_ids: &ByIds, ids: &[String]) -> Params {
         IdForm::Single => params.extend(ids.first().map(|id| (name, id.clone()))),
     }
     params
-}
-
-fn decode_page(spec: &KindSpec, items: &[&RawValue]) -> Page {
-    let mut page = Page { resources: Vec::with_capacity(items.len()), ..Page::default() };
-    for item in items {
-        match decode::resource(item.get(), spec.id, spec.decode) {
-            Ok(resource) => page.resources.push(resource),
-            Err(undecodable) => page.undecodable.push(undecodable),
-        }
-    }
-    page
 }
 
 /// Returns a reader of items of which every one counts: one that cannot be

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::errors::snippet;
+use super::errors::{bounded, snippet};
 use super::spec::Call;
 
 /// A token is kept in checkpoints, which are bounded. Those of vendors have
@@ -56,7 +56,7 @@ fn unreadable(call: &Call, body: &[u8], error: &serde_json::Error) -> VendorErro
             let text = format!("the answer breaks off after {} bytes", body.len());
             new(ErrorClass::Network, "TruncatedReply", text)
         }
-        Category::Data => new(ErrorClass::Data, "UnexpectedReply", error.to_string()),
+        Category::Data => new(ErrorClass::Data, "UnexpectedReply", bounded(&error.to_string())),
         Category::Syntax | Category::Io => {
             let text = format!(
                 "the answer is not JSON but begins '{}'; check that the account's endpoint is \
