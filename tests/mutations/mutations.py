@@ -116,7 +116,9 @@ def main():
     mutations = tomllib.loads(text)["mutation"]
     copy(mutations)
     program = build()
-    tried = [m for m in mutations if not args.names or m["name"] in args.names]
+    wanted = [m for m in mutations if not args.names or m["name"] in args.names]
+    # Some only take a layer away for others.
+    tried = [m for m in wanted if not m.get("helper")]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         sound = pool.submit(simulate, program, [], "all", 300)
         found = list(pool.map(lambda m: check(program, m, args.seeds), tried))
