@@ -118,7 +118,8 @@ def main():
     program = build()
     wanted = [m for m in mutations if not args.names or m["name"] in args.names]
     # Some only take a layer away for others.
-    tried = [m for m in wanted if not m.get("helper")]
+    known = [m for m in wanted if m.get("survives") and not args.names]
+    tried = [m for m in wanted if not m.get("helper") and m not in known]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         sound = pool.submit(simulate, program, [], "all", 300)
         found = list(pool.map(lambda m: check(program, m, args.seeds), tried))
@@ -133,12 +134,15 @@ def main():
     survived = [entry["name"] for entry in report if entry["seed"] is None]
     caught = len(report) - len(survived)
     if args.json:
-        print(json.dumps({"mutations": report, "caught": caught, "of": len(report)}))
+        names = [mutation["name"] for mutation in known]
+        print(json.dumps({"mutations": report, "caught": caught, "survive": names}))
     else:
         for entry in report:
             times = "survived" if entry["seed"] is None else f"{entry['seeds']:>5} seeds"
             print(f"{entry['name']:<40} {times:>12}  {entry['found'] or ''}")
-        print(f"{caught} of {len(report)} mutations caught")
+        for mutation in known:
+            print(f"{mutation['name']:<40} {'not tried':>12}  {mutation['survives']}")
+        print(f"{caught} of {len(report) + len(known)} mutations caught")
     sys.exit(1 if survived else 0)
 
 

@@ -141,8 +141,11 @@ fn try_all(args: &SimulateArgs, output: &Output, bar: Option<&ProgressBar>) -> S
             for (what, count) in &report.stats {
                 *summary.stats.entry(what).or_default() += count;
             }
-            for line in &report.trace {
-                output.remark(line);
+            for line in report.trace.iter().filter(|_| !output.is_json()) {
+                // Who closes the pipe has seen enough.
+                if output.text(line).is_err() {
+                    break;
+                }
             }
             if !report.violations.is_empty() {
                 tell(args, output, &report);

@@ -8,5 +8,6 @@ mod kills;
 mod printing;
 mod reading;
 mod serving;
+mod simulating;
 mod support;
 mod syncing;
