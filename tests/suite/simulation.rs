@@ -92,6 +92,6 @@ fn one_seed_is_one_schedule() {
         let differs = first.iter().zip(&second).find(|(a, b)| a != b);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(first.len(), second.len(), "seed {seed}");
-        assert!(first.len() > 100, "a trace tells something");
+        assert!(first.len() > 20, "seed {seed}: a trace tells something");
     }
 }
