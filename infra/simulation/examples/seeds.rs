@@ -12,6 +12,10 @@ use std::time::Instant;
 use clap::Parser;
 use simulation::{FaultSet, Options, Report, Size, simulate};
 
+/// A simulation allocates and frees all the time, on threads of its own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulate seeds.
 #[derive(Parser)]
 struct Args {

@@ -115,7 +115,7 @@ impl Plan {
             visibility: dice.one_of(&[long, long, minutes(16), minutes(2)], long),
             vendor_latency: dice.time(Duration::from_secs(2)),
             tick: minutes(dice.one_of(&[5, 10, 15], 10)),
-            unrest: minutes(dice.number(25, 80)),
+            unrest: minutes(dice.number(20, 55)),
             pause: minutes(dice.number(10, 40)),
             skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
