@@ -50,8 +50,8 @@ fn whatever_goes_wrong_every_invariant_holds() {
     }
 }
 
-/// Seeds that found what was once wrong with the service: broken again in the
-/// way of that name in `tests/mutations`, each fails.
+/// Seeds at which something wrong with the service was found. Where the plan
+/// has changed since, they draw other worlds, which have to hold as well.
 const ONCE_FAILED: [(&str, u64); 12] = [
     ("two of the vendor's answers were wrong, and a deletion was believed", 6),
     ("a permission was back before anybody looked", 53),
