@@ -75,8 +75,11 @@ fn seeds_that_once_failed_hold() {
 #[test]
 fn where_nothing_goes_wrong_every_task_succeeds() {
     let reports = assert_hold(0..15, &FaultSet::none());
-    assert_eq!(count(&reports, "tasks: failed") + count(&reports, "tasks: cancelled"), 0);
-    assert!(count(&reports, "tasks: success") > 100);
+    // Partial is what holds a deletion back.
+    let (succeeded, held) = (count(&reports, "tasks: success"), count(&reports, "tasks: partial"));
+    assert_eq!(succeeded + held, count(&reports, "tasks"));
+    assert!(succeeded > 10 * held, "{succeeded} succeeded, {held} were partial");
+    assert!(reports.iter().all(|report| report.stats.contains_key("tasks: success")));
 }
 
 #[test]
