@@ -108,6 +108,7 @@ pub fn account() -> Account {
         kinds: vec![kind()],
         enabled: true,
         endpoint: None,
+        change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),

@@ -45,6 +45,10 @@ pub struct Account {
     /// Replaces the vendor's hosts: a proxy, a private gateway, a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Whether an incremental sync asks the vendor's change feed what was
+    /// touched, instead of walking the list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change_feed: bool,
     /// Where the credentials are.
     pub credentials: CredentialsRef,
     /// When a missing resource is a deleted one.

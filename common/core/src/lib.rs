@@ -12,6 +12,7 @@ pub mod deletion;
 pub mod diff;
 pub mod disks;
 pub mod error;
+pub mod feed;
 pub mod fingerprint;
 pub mod index;
 pub mod lease;

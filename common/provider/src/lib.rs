@@ -13,11 +13,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::error::VendorError;
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::feed::{FeedPage, FeedTerms};
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
+use jiff::Timestamp;
 
 pub use self::engine::Surroundings;
 pub use self::engine::http::{Reply, Transport};
@@ -85,6 +87,28 @@ pub trait Vendor: Send + Sync {
     /// Asks the vendor whether the account may see resources of the kind.
     /// A refusal is an error of class auth.
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;
+    /// Returns what the vendor promises of its feed of changes to resources
+    /// of the kind; `None` where it has none.
+    fn feed_terms(&self, _kind: &Kind) -> Option<FeedTerms> {
+        None
+    }
+    /// Returns one page of the feed's events from the first of two moments to
+    /// the last; `token` is `None` for the first page.
+    async fn feed_page(
+        &self,
+        kind: &Kind,
+        _region: &Region,
+        _span: [Timestamp; 2],
+        _token: Option<&str>,
+    ) -> Result<FeedPage> {
+        Err(no_feed(kind))
+    }
+}
+
+/// Returns the error of a vendor that is asked for a feed it does not have.
+fn no_feed(kind: &Kind) -> VendorError {
+    let text = format!("there is no feed of changes to {kind}");
+    VendorError::new(ErrorClass::Internal, "", "NoFeed", text)
 }
 
 /// Opens accounts at their vendors.

@@ -74,6 +74,8 @@ pub(crate) struct Work<'a> {
     pub(crate) progress: Progress,
     /// Live rows that this attempt added, less those it deleted.
     pub(crate) grown_by: i64,
+    /// Whether the change feed told everything, and nothing was walked.
+    pub(crate) is_fed: bool,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
     pub(crate) cancel_checked: Timestamp,
@@ -195,6 +197,7 @@ impl RegionSync {
             details,
             tally: Tally::new(&message.task_id),
             grown_by: 0,
+            is_fed: false,
             doubtful: Vec::new(),
             cancel_checked: now,
             scope,
@@ -434,6 +437,9 @@ impl Work<'_> {
     async fn run(&mut self) -> Result<Ending, Stop> {
         self.resume().await?;
         self.recover().await?;
+        if self.follow_feed().await? {
+            return Ok(Ending::Complete);
+        }
         self.index = Arc::new(self.store.live_index(&self.scope).await?);
         if !self.walk_disks().await? {
             return Ok(Ending::Continue);
@@ -456,6 +462,7 @@ impl Work<'_> {
         let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
         let changed_at = self.tally.has_changes().then(|| self.sync.clock.now());
         match ending {
+            Ending::Complete if self.is_fed => Some(self.findings_of_feed(changed_at)),
             Ending::Complete => Some(Findings {
                 last_full_at,
                 last_complete_at: Some(self.began),
@@ -464,6 +471,7 @@ impl Work<'_> {
                 complete_listings: earlier.complete_listings + 1,
                 held_count: self.tally.held(),
                 ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,
+                fed_until: earlier.fed_until,
             }),
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,

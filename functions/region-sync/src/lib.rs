@@ -15,6 +15,7 @@ mod deletions;
 mod details;
 mod disks;
 pub mod event;
+mod feed;
 mod recovery;
 mod trouble;
 mod walk;

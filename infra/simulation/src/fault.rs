@@ -61,11 +61,13 @@ pub enum Fault {
     Cancel,
     /// Access keys are replaced.
     Rotate,
+    /// The vendor's change feed fails, or loses events for good.
+    Feed,
 }
 
 impl Fault {
     /// Every kind of fault.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Crash,
         Self::Panic,
         Self::Freeze,
@@ -90,6 +92,7 @@ impl Fault {
         Self::Revoked,
         Self::Cancel,
         Self::Rotate,
+        Self::Feed,
     ];
 
     /// Returns its name: `silent-empty`.
@@ -120,6 +123,7 @@ impl Fault {
             Self::Revoked => "revoked",
             Self::Cancel => "cancel",
             Self::Rotate => "rotate",
+            Self::Feed => "feed",
         }
     }
 }

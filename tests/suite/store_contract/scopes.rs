@@ -137,6 +137,7 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         complete_listings: 4,
         held_count: 5,
         ever_deleted: true,
+        fed_until: Some(at(6)),
     };
     let held = lease(&*store, &scope, "a", "t-1", 0).await;
     store.save_checkpoint(&held, &checkpoint("t-1", &["p"])).await.unwrap();

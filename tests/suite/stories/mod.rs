@@ -3,6 +3,7 @@
 mod deletions;
 mod dispatching;
 mod faults;
+mod feed;
 mod long;
 mod retries;
 mod syncing;

@@ -112,6 +112,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                     complete_listings: numbers[2].into(),
                     held_count: numbers[3].into(),
                     ever_deleted: has[1],
+                    fed_until: has[2].then(|| at(numbers[2].into())),
                 },
             }
         },

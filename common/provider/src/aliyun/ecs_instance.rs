@@ -7,6 +7,7 @@ use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::actiontrail;
 use crate::engine::decode::{
     Unreadable, is_id, nullable, set, status_of, time, without_empty, wrapped,
 };
@@ -42,6 +43,7 @@ pub(crate) const KIND: KindSpec = KindSpec {
         decode: decode_status,
     },
     probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
+    feed: Some(actiontrail::INSTANCES),
 };
 
 /// The timeouts are those of the vendor's own SDK.

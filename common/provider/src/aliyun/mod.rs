@@ -1,5 +1,6 @@
 //! Alibaba Cloud.
 
+mod actiontrail;
 pub(crate) mod ecs_instance;
 mod errors;
 mod rpc;

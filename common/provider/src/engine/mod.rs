@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::feed::{FeedPage, FeedTerms};
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Status;
@@ -29,7 +30,7 @@ use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::retry::RetryPolicy;
 use self::spec::{ByIds, Call, FixedParams, IdForm, KindSpec, VendorSpec};
-use crate::{Details, DetailsPage, Permission, Result, Vendor};
+use crate::{Details, DetailsPage, Permission, Result, Vendor, no_feed};
 
 /// A list that has more pages than this has no end.
 const MOST_PAGES: usize = 100_000;
@@ -361,6 +362,31 @@ impl Vendor for Client {
                 Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
             }
         }
+    }
+
+    fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {
+        self.kind(kind).ok()?.feed.as_ref().map(|feed| feed.terms)
+    }
+
+    async fn feed_page(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        span: [Timestamp; 2],
+        token: Option<&str>,
+    ) -> Result<FeedPage> {
+        let spec = self.kind(kind)?.feed.as_ref().ok_or_else(|| no_feed(kind))?;
+        let mut params = fixed(spec.call.params);
+        let seconds = span.map(|at| format!("{at:.0}"));
+        params.extend(spec.span.map(str::to_owned).into_iter().zip(seconds));
+        if let (Some(token), Some(paging)) = (token, &spec.call.paging) {
+            params.insert(paging.param.to_owned(), token.to_owned());
+        }
+        // The host that the region was listed with is another service's.
+        let region = Region { id: region.id.clone(), endpoint: String::new() };
+        let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
+        let (events, next) = self.step(&spec.call, &region, &params, read).await?;
+        Ok(FeedPage { events, next })
     }
 }
 

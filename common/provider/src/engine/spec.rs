@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::feed::{FeedEvent, FeedTerms};
 use cloud_sync_core::resource::{Disk, Resource, Status};
 
 use super::Protocol;
@@ -57,6 +58,8 @@ pub(crate) struct KindSpec {
     pub statuses: StatusSpec,
     /// How the vendor is asked for permission, where that is possible.
     pub probe: Option<Probe>,
+    /// The vendor's feed of what was done to resources, where it has one.
+    pub feed: Option<FeedSpec>,
 }
 
 /// One API of a vendor.
@@ -126,6 +129,18 @@ pub(crate) struct StatusSpec {
     pub by_ids: ByIds,
     /// Reads one item: id, common status, the vendor's word.
     pub decode: Decode<(String, Status, String)>,
+}
+
+/// A call that lists what was done to an account in a region.
+pub(crate) struct FeedSpec {
+    /// The call, whose host is that of its own service in the region.
+    pub call: Call,
+    /// The parameters that take the first and the last moment.
+    pub span: [&'static str; 2],
+    /// What the vendor promises of it.
+    pub terms: FeedTerms,
+    /// Reads what one event is about.
+    pub decode: Decode<FeedEvent>,
 }
 
 /// A list request that the vendor only checks.

@@ -11,6 +11,7 @@ mod paging;
 mod params;
 mod sign;
 mod token;
+mod trail;
 mod xml;
 
 use std::sync::Mutex;
@@ -119,8 +120,13 @@ impl Aliyun {
         self.world.count(&call);
         params.require("Action")?;
         let index = self.authenticate(request, params, now, account)?;
-        ecs::check(&self.world, params)?;
-        if !lock(&self.gate).admit(&call, self.world.settings().limit, now) {
+        let is_trail = params.get("Version") == trail::VERSION;
+        if is_trail {
+            trail::check(&self.world, params)?;
+        } else {
+            ecs::check(&self.world, params)?;
+        }
+        if !self.admit(&call, is_trail, now) {
             return Err(ApiError::throttled());
         }
         *struck = self.world.faults().strike(&call);
@@ -131,8 +137,23 @@ impl Aliyun {
         }
         let blind = self.permit(index, &call, params)?;
         let admitted = Admitted { account: index, call, params, faults: struck.clone(), blind };
-        let body = ecs::answer(self, &admitted, request_id)?;
+        let body = if is_trail {
+            trail::lookup(self, &admitted, request_id, now)?
+        } else {
+            ecs::answer(self, &admitted, request_id)?
+        };
         Ok(spoil(body, &admitted.faults, self.world.seed()))
+    }
+
+    /// Tells whether a call is within its limits, where there are any.
+    fn admit(&self, call: &Call, is_trail: bool, now: Timestamp) -> bool {
+        let limit = self.world.settings().limit;
+        let mut gate = lock(&self.gate);
+        if is_trail && limit.is_some() {
+            gate.admit_in_second(&call.account, trail::CALLS_A_SECOND, now)
+        } else {
+            gate.admit(call, limit, now)
+        }
     }
 
     /// Finds whom an access key belongs to.

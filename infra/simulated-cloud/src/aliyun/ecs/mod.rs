@@ -30,6 +30,11 @@ pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
         "DescribeInstances" | "DescribeInstanceStatus" | "DescribeDisks" => {}
         _ => return Err(ApiError::no_such_action()),
     }
+    check_region(world, params)
+}
+
+/// Checks that a request is for a region that the world offers.
+pub(super) fn check_region(world: &World, params: &Params) -> Result<(), ApiError> {
     let region = catalog::find_region(params.require("RegionId")?);
     let offered = region
         .is_some_and(|region| world.offered().iter().any(|offered| std::ptr::eq(*offered, region)));
@@ -65,7 +70,8 @@ struct PageReply<'a, T> {
     items: T,
 }
 
-fn json<T: Serialize>(reply: &T) -> Result<Vec<u8>, ApiError> {
+/// Writes an answer.
+pub(super) fn json<T: Serialize>(reply: &T) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(reply).map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         ApiError::new(500, "InternalError", "The answer could not be written.")
