@@ -312,7 +312,8 @@ pub struct SyncTask {
     pub regions: Vec<String>,
     /// How much the vendor is asked.
     pub mode: Mode,
-    /// For incremental: secondary calls also for what was created since.
+    /// For incremental: since when to look closer, at the disks of what was
+    /// created and at the change feed; the scope's last success where `None`.
     #[serde(default)]
     pub since: Option<Timestamp>,
     /// What started it.

@@ -385,7 +385,10 @@ impl Vendor for Client {
         // The host that the region was listed with is another service's.
         let region = Region { id: region.id.clone(), endpoint: String::new() };
         let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-        let (events, next) = self.step(&spec.call, &region, &params, read).await?;
+        let (mut events, next) = self.step(&spec.call, &region, &params, read).await?;
+        for event in &mut events {
+            event.name = errors::bounded(&self.protocol.redacted(&event.name));
+        }
         Ok(FeedPage { events, next })
     }
 }

@@ -149,8 +149,7 @@ pub(super) fn lookup(
     let wanted = Wanted::read(admitted, &listing, now, seed)?;
     let state = cloud.world.state();
     // The log is in the order of time, so the end that is looked at is short.
-    let recent =
-        state.log.iter().rev().take_while(|entry| second(entry.at) >= second(wanted.from));
+    let recent = state.log.iter().rev().take_while(|entry| second(entry.at) >= second(wanted.from));
     let mut entries: Vec<&Entry> = recent
         .filter(|entry| second(entry.at) <= second(wanted.until))
         .filter(|entry| entry.shows_at.is_some_and(|shows| shows <= now))
