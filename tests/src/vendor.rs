@@ -9,6 +9,7 @@ use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::feed::{Concern, FeedEvent, FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Resource, Status};
@@ -35,6 +36,8 @@ pub enum Call {
     Probe,
     /// [`Vendor::feed_page`].
     Feed,
+    /// [`Vendor::identity`].
+    Identity,
 }
 
 /// Something that is to go wrong.
@@ -67,6 +70,7 @@ struct State {
     /// When each happened, since when it shows, and what.
     events: BTreeMap<String, Vec<(Timestamp, Timestamp, FeedEvent)>>,
     calls: BTreeMap<Call, u32>,
+    caller: Option<Identity>,
     now: Timestamp,
     page_size: usize,
     disks_a_page: usize,
@@ -176,6 +180,13 @@ impl ScriptedVendor {
     pub fn tell_of(&self, region: &str, at: Timestamp, lag: SignedDuration, concern: Concern) {
         let event = FeedEvent { name: "SomeEvent".to_owned(), concern };
         self.state().events.entry(region.to_owned()).or_default().push((at, at + lag, event));
+    }
+
+    /// Sets the number of the account that calls, by the vendor's word.
+    pub fn set_caller(&self, number: &str) {
+        let principal = format!("acs:ram::{number}:user/kim");
+        let caller = Identity { account_number: number.to_owned(), principal };
+        self.state().caller = Some(caller);
     }
 
     /// Sets the time, on which it depends what the feed shows already.
@@ -355,6 +366,14 @@ impl Vendor for ScriptedVendor {
     async fn probe(&self, _: &Kind, region: &Region) -> Result<Permission> {
         self.enter(Call::Probe, Some(&region.id)).await?;
         Ok(Permission::Granted)
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>> {
+        if self.state().caller.is_none() {
+            return Ok(None);
+        }
+        self.enter(Call::Identity, None).await?;
+        Ok(self.state().caller.clone())
     }
 
     fn feed_terms(&self, _: &Kind) -> Option<FeedTerms> {

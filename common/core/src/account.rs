@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::deletion::DeletionPolicy;
+use crate::identity::KnownIdentity;
 use crate::schedule::SchedulePolicy;
 use crate::scope::{Kind, is_key_word};
 
@@ -161,4 +162,7 @@ pub struct AccountRecord {
     /// The regions it has.
     #[serde(default)]
     pub regions: Option<RegionCache>,
+    /// Whose credentials it has, by the vendor's word.
+    #[serde(default)]
+    pub identity: Option<KnownIdentity>,
 }

@@ -14,6 +14,7 @@ pub mod disks;
 pub mod error;
 pub mod feed;
 pub mod fingerprint;
+pub mod identity;
 pub mod index;
 pub mod lease;
 pub mod listing;

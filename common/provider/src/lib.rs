@@ -15,6 +15,7 @@ use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::feed::{FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Status};
@@ -87,6 +88,11 @@ pub trait Vendor: Send + Sync {
     /// Asks the vendor whether the account may see resources of the kind.
     /// A refusal is an error of class auth.
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;
+    /// Returns who the vendor says is calling; `None` where it cannot be
+    /// asked.
+    async fn identity(&self) -> Result<Option<Identity>> {
+        Ok(None)
+    }
     /// Returns what the vendor promises of its feed of changes to resources
     /// of the kind; `None` where it has none.
     fn feed_terms(&self, _kind: &Kind) -> Option<FeedTerms> {

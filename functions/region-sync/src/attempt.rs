@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
+use crate::identity::Caller;
 use crate::{Action, Delivered, RegionSync, backoff};
 
 /// How far a task's deadline is pushed out by every part of it that begins.
@@ -153,7 +154,7 @@ impl RegionSync {
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            let opened = self.open_account(store.as_ref(), &scope, &meter).await?;
+            let opened = self.open_account(store.as_ref(), message, &meter).await?;
             opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
         };
         let opened = match ended {
@@ -293,7 +294,8 @@ impl RegionSync {
         error: RegionError,
     ) -> Ending {
         let give_up_at = result.start_time + self.settings.give_up_after;
-        if error.class.handling() == Handling::Retry && self.clock.now() < give_up_at {
+        let may_pass = matches!(error.class.handling(), Handling::Retry | Handling::Wait);
+        if may_pass && self.clock.now() < give_up_at {
             let after = backoff(delivered.receive_count);
             return Ending::Again { after, error, clean: before.lease.is_none() };
         }
@@ -303,9 +305,10 @@ impl RegionSync {
     async fn open_account(
         &self,
         store: &dyn Store,
-        scope: &Scope,
+        message: &WorkMessage,
         meter: &Arc<Meter>,
     ) -> Result<Result<Opened, RegionError>, Stop> {
+        let (scope, task_id) = (message.scope(), &message.task_id);
         let now = self.clock.now();
         let fail =
             |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
@@ -333,6 +336,10 @@ impl RegionSync {
             Ok(vendor) => vendor,
             Err(error) => return fail(ErrorClass::Internal, "InvalidAccount", &error.to_string()),
         };
+        let caller = Caller { vendor: vendor.as_ref(), digest: &credentials_digest, task_id };
+        if let Err(error) = self.check_identity(store, &record, caller).await? {
+            return Ok(Err(error));
+        }
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
         let region =

@@ -16,6 +16,7 @@ mod details;
 mod disks;
 pub mod event;
 mod feed;
+mod identity;
 mod recovery;
 mod trouble;
 mod walk;

@@ -13,6 +13,7 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::fingerprint::Fingerprint;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{
     Checkpoint, Dispatched, Findings, Lease, LeaseRequest, Release, ScopeState,
 };
@@ -136,6 +137,14 @@ impl AccountStore for RemoteStore {
 
     async fn put_regions(&self, _: &str, _: &RegionCache) -> Result<()> {
         refused("put_regions")
+    }
+
+    async fn put_identity(&self, _: &str, _: &KnownIdentity) -> Result<bool> {
+        refused("put_identity")
+    }
+
+    async fn forget_identity(&self, _: &str) -> Result<()> {
+        refused("forget_identity")
     }
 
     async fn suspend(&self, _: &str, _: &Suspension) -> Result<bool> {

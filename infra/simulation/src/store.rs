@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
@@ -153,6 +154,14 @@ impl AccountStore for Tables {
 
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         self.write("put_regions", self.inner.put_regions(id, regions)).await
+    }
+
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
+        self.write("put_identity", self.inner.put_identity(id, identity)).await
+    }
+
+    async fn forget_identity(&self, id: &str) -> Result<()> {
+        self.write("forget_identity", self.inner.forget_identity(id)).await
     }
 
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {

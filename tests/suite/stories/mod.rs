@@ -4,6 +4,7 @@ mod deletions;
 mod dispatching;
 mod faults;
 mod feed;
+mod identity;
 mod long;
 mod retries;
 mod syncing;

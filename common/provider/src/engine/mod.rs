@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::feed::{FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Status;
@@ -362,6 +363,15 @@ impl Vendor for Client {
                 Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
             }
         }
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>> {
+        let Some(spec) = &self.spec.identity else {
+            return Ok(None);
+        };
+        let region = Region { id: self.default_region.clone(), endpoint: spec.host.to_owned() };
+        let read = |body: &[u8]| reply::read_object(&spec.call, body, spec.decode);
+        self.call(&spec.call, &region, &fixed(spec.call.params), read).await.map(Some)
     }
 
     fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::feed::{FeedEvent, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 
 use super::Protocol;
@@ -28,6 +29,8 @@ pub(crate) struct VendorSpec {
     pub open: Open,
     /// How it lists its regions.
     pub regions: RegionsSpec,
+    /// How it is asked who is calling, where it can be.
+    pub identity: Option<IdentitySpec>,
     /// What can be synced of it.
     pub kinds: &'static [&'static KindSpec],
 }
@@ -38,6 +41,16 @@ pub(crate) struct RegionsSpec {
     pub call: Call,
     /// Reads one region.
     pub decode: Decode<Region>,
+}
+
+/// How a vendor is asked who is calling.
+pub(crate) struct IdentitySpec {
+    /// The call, whose answer is one object.
+    pub call: Call,
+    /// The one host that answers it.
+    pub host: &'static str,
+    /// Reads the answer.
+    pub decode: Decode<Identity>,
 }
 
 /// A kind of resource.

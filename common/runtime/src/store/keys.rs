@@ -27,6 +27,9 @@ pub const SUSPENDED: &str = "suspended";
 /// The regions an account has.
 pub const REGIONS: &str = "regions";
 
+/// Whose credentials an account has.
+pub const IDENTITY: &str = "identity";
+
 /// Sort key of scopes.
 pub const ENTRY: &str = "entry";
 /// Counts the leases of a scope.
@@ -157,6 +160,9 @@ pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
 /// The account is known and not suspended.
 pub const NOT_SUSPENDED: &str =
     "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
+/// The account is known, and not as another one of the vendor's.
+pub const SAME_IDENTITY: &str = "attribute_exists(#account_id) AND \
+     (attribute_not_exists(#identity) OR #identity.#account_number = :number)";
 /// The lease is absent, expired or the same owner's.
 pub const LEASE_IS_FREE: &str =
     "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner";
@@ -185,6 +191,10 @@ pub const SET_ACCOUNT: &str = "SET #account = :account";
 pub const SET_REGIONS: &str = "SET #regions = :regions";
 /// Suspends an account.
 pub const SUSPEND: &str = "SET #suspended = :suspended";
+/// Writes whose credentials an account has.
+pub const SET_IDENTITY: &str = "SET #identity = :identity";
+/// Forgets whose credentials an account has.
+pub const FORGET_IDENTITY: &str = "REMOVE #identity";
 /// Ends an account's suspension.
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
@@ -80,6 +81,12 @@ pub trait AccountStore: Send + Sync {
     async fn put_account(&self, account: &Account) -> Result<()>;
     /// Remembers the regions an account has.
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()>;
+    /// Remembers whose credentials an account has, unless it is remembered as
+    /// another account of the vendor's. Returns whether it did.
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool>;
+    /// Forgets whose credentials an account has: the next ones may be
+    /// anybody's.
+    async fn forget_identity(&self, id: &str) -> Result<()>;
     /// Suspends an account. Returns whether it was not suspended before, so
     /// that one caller of many notifies. An unknown account is left unknown.
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool>;

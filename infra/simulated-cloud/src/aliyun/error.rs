@@ -165,7 +165,11 @@ impl ApiError {
 
 /// Returns the service of an action, as permissions name it.
 fn service_of(action: &str) -> &'static str {
-    if action == "LookupEvents" { "actiontrail" } else { "ecs" }
+    match action {
+        "LookupEvents" => "actiontrail",
+        "GetCallerIdentity" => "sts",
+        _ => "ecs",
+    }
 }
 
 #[cfg(test)]
