@@ -13,8 +13,9 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
     StoreError, TaskQuery, TaskStore,
@@ -185,6 +186,14 @@ impl ScopeStore for FailingStore {
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
         self.check(Operation::Release)?;
         self.inner.release(lease, release).await
+    }
+
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes> {
+        self.inner.known_types(account_id, kind).await
+    }
+
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()> {
+        self.inner.put_types(account_id, kind, types).await
     }
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {

@@ -25,7 +25,7 @@ use cloud_sync_runtime::store::Store;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::{Action, Delivered, RegionSync, Settings};
+use region_sync::{Action, Delivered, RegionSync, Settings, TypeCache};
 
 use crate::vendor::ScriptedVendor;
 
@@ -180,6 +180,7 @@ impl World {
             metrics: metrics.clone(),
             clock: clock.clone(),
             settings: Settings::default(),
+            types: TypeCache::default(),
             busy: AtomicU64::default(),
         };
         let finalizer = Finalizer {

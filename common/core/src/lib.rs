@@ -28,3 +28,4 @@ pub mod schedule;
 pub mod scope;
 pub mod tally;
 pub mod task;
+pub mod types;

@@ -20,6 +20,7 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
+use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
 
 pub use self::engine::Surroundings;
@@ -88,6 +89,16 @@ pub trait Vendor: Send + Sync {
     /// Asks the vendor whether the account may see resources of the kind.
     /// A refusal is an error of class auth.
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;
+    /// Returns what those of the named instance types are that the vendor
+    /// knows; nothing where the kind has no types.
+    async fn types(
+        &self,
+        _kind: &Kind,
+        _region: &Region,
+        _names: &[String],
+    ) -> Result<BTreeMap<String, TypeSpec>> {
+        Ok(BTreeMap::new())
+    }
     /// Returns who the vendor says is calling; `None` where it cannot be
     /// asked.
     async fn identity(&self) -> Result<Option<Identity>> {

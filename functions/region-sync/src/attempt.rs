@@ -1,5 +1,6 @@
 //! One attempt at a scope: from the lease to how it ends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub(crate) struct Work<'a> {
     pub(crate) grown_by: i64,
     /// Whether the change feed told everything, and nothing was walked.
     pub(crate) is_fed: bool,
+    /// The instance types of what was added or changed.
+    pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
     pub(crate) cancel_checked: Timestamp,
@@ -201,6 +204,7 @@ impl RegionSync {
             tally: Tally::new(&message.task_id),
             grown_by: 0,
             is_fed: false,
+            types: BTreeSet::new(),
             doubtful: Vec::new(),
             cancel_checked: now,
             scope,
@@ -402,6 +406,9 @@ impl Work<'_> {
             Ok(ending) => ending,
             Err(stop) => self.ending_after(stop).await?,
         };
+        if matches!(ending, Ending::Complete) {
+            self.learn_types().await;
+        }
         if matches!(ending, Ending::Failed { clean: false, .. }) {
             // A write that failed may have been done.
             self.sync.settle_indexes().await;

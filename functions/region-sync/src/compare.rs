@@ -137,6 +137,7 @@ impl Work<'_> {
                 Outcome::Unchanged => {}
                 Outcome::Refreshed(row) => written.push(*row),
                 Outcome::Changed(change, row) => {
+                    self.meet_type(&row.resource.spec);
                     changes.push(change);
                     written.push(*row);
                 }

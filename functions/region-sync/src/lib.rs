@@ -19,6 +19,7 @@ mod feed;
 mod identity;
 mod recovery;
 mod trouble;
+mod types;
 mod walk;
 
 use std::panic::AssertUnwindSafe;
@@ -40,6 +41,8 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
 
+pub use self::types::TypeCache;
+
 /// What a worker works with.
 pub struct RegionSync {
     /// The tables.
@@ -60,6 +63,8 @@ pub struct RegionSync {
     pub clock: Arc<dyn Clock>,
     /// How patient to be.
     pub settings: Settings,
+    /// What this process knows of instance types; begins empty.
+    pub types: TypeCache,
     /// How many messages are being handled at this moment; begins at zero.
     pub busy: AtomicU64,
 }

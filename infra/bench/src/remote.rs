@@ -20,8 +20,9 @@ use cloud_sync_core::lease::{
 use cloud_sync_core::listing::{IndexEntry, LiveIndex};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::{Missing, Row};
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
     StoreError, TaskQuery, TaskStore,
@@ -205,6 +206,14 @@ impl ScopeStore for RemoteStore {
             Release::Abandoned => (None, false),
         };
         self.ask("release", &(lease, ended)).await
+    }
+
+    async fn known_types(&self, _: &str, _: &Kind) -> Result<KnownTypes> {
+        refused("known_types")
+    }
+
+    async fn put_types(&self, _: &str, _: &Kind, _: &KnownTypes) -> Result<()> {
+        refused("put_types")
     }
 
     async fn expire_leases(&self, _: &str) -> Result<()> {

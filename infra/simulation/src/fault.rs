@@ -63,11 +63,13 @@ pub enum Fault {
     Rotate,
     /// The vendor's change feed fails, or loses events for good.
     Feed,
+    /// An account's key is put into another account's place for a while.
+    Swap,
 }
 
 impl Fault {
     /// Every kind of fault.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Crash,
         Self::Panic,
         Self::Freeze,
@@ -93,6 +95,7 @@ impl Fault {
         Self::Cancel,
         Self::Rotate,
         Self::Feed,
+        Self::Swap,
     ];
 
     /// Returns its name: `silent-empty`.
@@ -124,6 +127,7 @@ impl Fault {
             Self::Cancel => "cancel",
             Self::Rotate => "rotate",
             Self::Feed => "feed",
+            Self::Swap => "swap",
         }
     }
 }

@@ -31,8 +31,14 @@ pub(crate) async fn miss_nothing(universe: &Arc<Universe>) -> Result<(), StoreEr
         }
     }
     let chances = &universe.plan.chances;
-    let misled =
-        [chances.feed, chances.paging, chances.silent_empty, chances.malformed, chances.revoke];
+    let misled = [
+        chances.feed,
+        chances.paging,
+        chances.silent_empty,
+        chances.malformed,
+        chances.revoke,
+        chances.swap,
+    ];
     if scopes.is_empty() || misled.iter().any(|chance| *chance > 0.0) {
         return Ok(());
     }

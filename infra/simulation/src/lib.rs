@@ -87,7 +87,7 @@ async fn run(seed: u64, options: &Options) -> Arc<Universe> {
     // What came into plans later has dice of its own, so that every seed keeps
     // the rest of its world.
     let plan = Plan::draw(&dice, &options.faults, options.size)
-        .with_feeds(&Dice::new(!seed), &options.faults);
+        .with_later_draws(&Dice::new(!seed), &options.faults);
     let universe = Universe::new(plan, dice, options.trace)
         .unwrap_or_else(|error| panic!("seed {seed} draws no world: {error}"));
     if options.trace {
@@ -111,6 +111,7 @@ async fn live(universe: &Arc<Universe>) {
 
     universe.heal();
     trouble::end(&universe.world, &universe.plan);
+    people::put_keys_right(universe).await;
     for account in &universe.plan.accounts {
         universe.world.permit(&account.id, None, simulated_cloud::Permission::Allowed);
     }

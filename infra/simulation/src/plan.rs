@@ -51,6 +51,8 @@ pub(crate) struct Chances {
     pub disks: f64,
     /// Of a look at the change feed that fails; of an event that is lost, less.
     pub feed: f64,
+    /// Of a key that is put into another account's place.
+    pub swap: f64,
     /// Of something done by people, at each of their moments.
     pub revoke: f64,
     pub cancel: f64,
@@ -133,14 +135,17 @@ impl Plan {
         }
     }
 
-    /// Draws which accounts have a change feed, and how well it works.
-    pub(crate) fn with_feeds(mut self, dice: &Dice, faults: &FaultSet) -> Self {
+    /// Draws which accounts have a change feed, and how well it works, and
+    /// whether keys get into the wrong places.
+    pub(crate) fn with_later_draws(mut self, dice: &Dice, faults: &FaultSet) -> Self {
         for account in &mut self.accounts {
             account.change_feed = dice.happens(0.5);
         }
         self.feed_lag = dice.time(MOST_FEED_LAG);
         let strikes = faults.has(Fault::Feed) && dice.happens(0.4);
         self.chances.feed = if strikes { 0.5 * dice.fraction() } else { 0.0 };
+        let swaps = faults.has(Fault::Swap) && self.accounts.len() > 1 && dice.happens(0.4);
+        self.chances.swap = if swaps { dice.fraction() } else { 0.0 };
         self
     }
 }
@@ -189,6 +194,7 @@ fn chances(dice: &Dice, strikes: &impl Fn(Fault) -> bool) -> Chances {
         wrong_total: chance(Fault::WrongTotal, 0.5),
         disks: chance(Fault::Disks, 0.4),
         feed: 0.0,
+        swap: 0.0,
         revoke: chance(Fault::Revoked, 0.5),
         cancel: chance(Fault::Cancel, 0.4),
         rotate: chance(Fault::Rotate, 0.4),

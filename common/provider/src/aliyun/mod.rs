@@ -3,6 +3,7 @@
 mod actiontrail;
 pub(crate) mod ecs_instance;
 mod errors;
+mod instance_type;
 mod rpc;
 pub mod sign;
 mod sts;

@@ -22,6 +22,7 @@ use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::{self as metered, Meter};
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
+use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -386,6 +387,24 @@ impl Vendor for Client {
         let region = Region { id: self.default_region.clone(), endpoint: spec.host.to_owned() };
         let read = |body: &[u8]| reply::read_object(&spec.call, body, spec.decode);
         self.call(&spec.call, &region, &fixed(spec.call.params), read).await.map(Some)
+    }
+
+    async fn types(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        names: &[String],
+    ) -> Result<BTreeMap<String, TypeSpec>> {
+        let mut types = BTreeMap::new();
+        let Some(spec) = &self.kind(kind)?.types else {
+            return Ok(types);
+        };
+        for chunk in names.chunks(spec.by_ids.most) {
+            let params = with_ids(fixed(spec.call.params), &spec.by_ids, chunk);
+            let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
+            self.walk(&spec.call, region, params, read, |found| types.extend(found)).await?;
+        }
+        Ok(types)
     }
 
     fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {

@@ -8,6 +8,7 @@ use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::feed::{FeedEvent, FeedTerms};
 use cloud_sync_core::identity::Identity;
 use cloud_sync_core::resource::{Disk, Resource, Status};
+use cloud_sync_core::types::TypeSpec;
 
 use super::Protocol;
 use super::decode::Unreadable;
@@ -73,6 +74,8 @@ pub(crate) struct KindSpec {
     pub probe: Option<Probe>,
     /// The vendor's feed of what was done to resources, where it has one.
     pub feed: Option<FeedSpec>,
+    /// What its instance types are, where it has some.
+    pub types: Option<TypesSpec>,
 }
 
 /// One API of a vendor.
@@ -154,6 +157,16 @@ pub(crate) struct FeedSpec {
     pub terms: FeedTerms,
     /// Reads what one event is about.
     pub decode: Decode<FeedEvent>,
+}
+
+/// A call that tells what instance types are.
+pub(crate) struct TypesSpec {
+    /// The call.
+    pub call: Call,
+    /// How it is given names.
+    pub by_ids: ByIds,
+    /// Reads one type and its name.
+    pub decode: Decode<(String, TypeSpec)>,
 }
 
 /// A list request that the vendor only checks.

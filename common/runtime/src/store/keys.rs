@@ -6,7 +6,7 @@
 //! | table | partition key | sort key |
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
-//! | scopes | `account_id` | `entry`: `kind#region`, and `~kind#region#task#name` for a part of a checkpoint |
+//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, and `~types#kind#name` for an instance type |
 //! | tasks | `task_id` | `part`: `task`, and `region#…` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
@@ -115,6 +115,14 @@ pub const REGION_PREFIX: &str = "region#";
 /// Before the [`ENTRY`] of a part of a checkpoint: sorts after every kind, so
 /// that a query for scopes ends before the first of them.
 pub const PARTS_PREFIX: &str = "~";
+
+/// Before the [`ENTRY`] of an instance type. No kind is of one word, so that
+/// no part of a checkpoint begins like it.
+pub const TYPES_PREFIX: &str = "~types#";
+/// What is known of an instance type.
+pub const TYPE: &str = "type";
+/// So long it is kept.
+pub const TYPE_DAYS: u32 = 30;
 
 /// What a lease's expiry is set to by a holder who lets go of it without
 /// being done.
@@ -232,6 +240,8 @@ pub const REQUEST_CANCEL: &str = "SET #cancel_requested = :yes";
 
 /// The scopes of an account, without the parts of their checkpoints.
 pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :parts";
+/// The instance types of an account and kind.
+pub const TYPES_OF_ACCOUNT: &str = "#account_id = :account_id AND begins_with(#entry, :types)";
 /// The regions of a task.
 pub const REGIONS_OF_TASK: &str = "#task_id = :task_id AND begins_with(#part, :regions)";
 /// The tasks that have not ended.
@@ -306,6 +316,12 @@ pub fn part_name(bytes: &[u8]) -> String {
 #[must_use]
 pub fn part_entry(scope: &Scope, task_id: &str, name: &str) -> String {
     format!("{PARTS_PREFIX}{}#{task_id}#{name}", entry(scope))
+}
+
+/// Returns what the [`ENTRY`] of every instance type of a kind begins with.
+#[must_use]
+pub fn types_prefix(kind: &Kind) -> String {
+    format!("{TYPES_PREFIX}{kind}#")
 }
 
 /// Returns the [`PART`] of a region.

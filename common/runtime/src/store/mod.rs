@@ -20,9 +20,10 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -167,6 +168,10 @@ pub trait ScopeStore: Send + Sync {
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()>;
     /// Ends a lease. Fails with [`StoreError::LeaseLost`] where it is not held.
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()>;
+    /// Returns what is known of an account's instance types of a kind.
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes>;
+    /// Remembers instance types, each in the place of what was known of it.
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()>;
     /// Lets every lease of an account's scopes expire, their tasks kept. Only
     /// for a caller who knows that no worker lives.
     async fn expire_leases(&self, account_id: &str) -> Result<()>;

@@ -6,6 +6,7 @@ mod filter;
 mod instance_view;
 mod instances;
 mod regions;
+mod types;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,7 +28,10 @@ pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
     }
     match params.get("Action") {
         "DescribeRegions" => return Ok(()),
-        "DescribeInstances" | "DescribeInstanceStatus" | "DescribeDisks" => {}
+        "DescribeInstances"
+        | "DescribeInstanceStatus"
+        | "DescribeInstanceTypes"
+        | "DescribeDisks" => {}
         _ => return Err(ApiError::no_such_action()),
     }
     check_region(world, params)
@@ -51,6 +55,7 @@ pub(super) fn answer(
         "DescribeRegions" => regions::describe(cloud, admitted, request_id),
         "DescribeInstances" => instances::describe(cloud, admitted, request_id),
         "DescribeInstanceStatus" => instances::describe_status(cloud, admitted, request_id),
+        "DescribeInstanceTypes" => types::describe(admitted, request_id),
         "DescribeDisks" => disks::describe(cloud, admitted, request_id),
         _ => Err(ApiError::no_such_action()),
     }
