@@ -309,8 +309,8 @@ impl Vendor for ScriptedVendor {
         let state = self.state();
         let all = state.regions.get(&region.id);
         let garbled = |id: &String| {
-            let items = state.undecodable.get(&region.id).into_iter().flatten();
-            items.filter(|item| item.id.as_ref() == Some(id)).cloned().next()
+            let mut items = state.undecodable.get(&region.id).into_iter().flatten();
+            items.find(|item| item.id.as_ref() == Some(id)).cloned()
         };
         Ok(Page {
             resources: ids.iter().filter_map(|id| all?.get(id).cloned()).collect(),

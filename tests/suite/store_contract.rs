@@ -106,7 +106,8 @@ contract! {
         leases_that_are_let_expire_are_free_and_keep_their_tasks,
         one_of_two_operators_decides_first,
         what_is_decided_while_a_worker_runs_outlives_its_lease,
-        nothing_is_decided_on_a_scope_that_was_never_touched;
+        nothing_is_decided_on_a_scope_that_was_never_touched,
+        instance_types_are_of_one_account_and_kind_and_no_scopes;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,

@@ -177,12 +177,7 @@ impl RegionSync {
                 return closing.end(delivered, ending).await;
             }
         };
-        let details = DetailSource::new(
-            opened.vendor.clone(),
-            scope.kind.clone(),
-            opened.region.clone(),
-            message,
-        );
+        let details = DetailSource::new(opened.vendor.clone(), opened.region.clone(), message);
         let work = Work {
             sync: self,
             delivered,

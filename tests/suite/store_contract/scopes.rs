@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::lease::{Dispatched, Findings, Lease, Release, ScopeState};
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::{KnownType, KnownTypes, TypeSpec};
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError, keys};
 use tokio::join;
 
@@ -329,4 +330,28 @@ pub async fn nothing_is_decided_on_a_scope_that_was_never_touched(store: Arc<dyn
     assert!(!store.set_decisions(&scope, &[], &decided).await.unwrap());
     assert!(!store.set_decisions(&scope, &decided, &decided).await.unwrap());
     assert_eq!(store.scopes("prod").await.unwrap(), []);
+}
+
+pub async fn instance_types_are_of_one_account_and_kind_and_no_scopes(store: Arc<dyn Store>) {
+    let types = |names: &[&str], vcpus| -> KnownTypes {
+        let spec = TypeSpec { vcpus, memory_gib: 0.5, gpus: 1, gpu_model: "NVIDIA A10".into() };
+        let known = KnownType { spec, learnt_at: at(1) };
+        names.iter().map(|name| ((*name).to_owned(), known.clone())).collect()
+    };
+    let mine = scope("prod", "cn-hangzhou");
+    let other: Kind = "aliyun.ecs.other".parse().unwrap();
+    store.put_types("prod", &mine.kind, &types(&["a", "b"], 1)).await.unwrap();
+    store.put_types("prod", &mine.kind, &types(&["b", "c"], 2)).await.unwrap();
+    store.put_types("prod", &other, &types(&["d"], 3)).await.unwrap();
+    store.put_types("test", &mine.kind, &types(&["e"], 4)).await.unwrap();
+    let mut expected = types(&["a"], 1);
+    expected.extend(types(&["b", "c"], 2));
+    assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
+    assert_eq!(store.known_types("prod", &other).await.unwrap(), types(&["d"], 3));
+    assert_eq!(store.known_types("none", &mine.kind).await.unwrap(), KnownTypes::new());
+
+    let held = lease(&*store, &mine, "a", "t-1", 0).await;
+    store.put_part(&held, "t-1", b"part").await.unwrap();
+    assert_eq!(store.scopes("prod").await.unwrap().len(), 1, "neither types nor parts");
+    assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
 }
