@@ -66,6 +66,7 @@ pub fn account(endpoint: &str) -> Account {
         kinds: Vec::new(),
         enabled: true,
         endpoint: Some(endpoint.to_owned()),
+        change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),
