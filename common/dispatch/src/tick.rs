@@ -33,6 +33,11 @@ impl Dispatcher {
             if !record.account.enabled || !self.may_run(&record).await? {
                 continue;
             }
+            let (budget, spent) = (&record.account.budget, record.spent.as_ref());
+            if let Some(why) = budget.exhausted(spent, 0, self.clock.now()) {
+                tracing::warn!(account = record.account.id, why, "nothing is started");
+                continue;
+            }
             match self.plans(&record, id, at, &in_flight).await? {
                 Ok(plans) => {
                     for plan in plans {
@@ -124,6 +129,7 @@ impl Dispatcher {
             .into_iter()
             .map(|state| (state.scope.clone(), state))
             .collect();
+        let stretch = account.budget.stretch(record.spent.as_ref(), self.clock.now());
         let mut due: BTreeMap<(Kind, Mode), Vec<String>> = BTreeMap::new();
         for kind in kinds {
             for region in &regions {
@@ -133,7 +139,7 @@ impl Dispatcher {
                     region: region.clone(),
                 };
                 let past = states.get(&scope).map_or_else(Past::default, |s| past(s, in_flight));
-                if let Some(mode) = account.schedule.due(&past, at) {
+                if let Some(mode) = account.schedule.due(&past, stretch, at) {
                     due.entry((kind.clone(), mode)).or_default().push(region.clone());
                 }
             }
@@ -164,5 +170,7 @@ fn past(state: &ScopeState, in_flight: &HashSet<&str>) -> Past {
                 && state.ended_task.as_ref() != Some(&dispatched.task_id)
         }),
         last_full_at: state.findings.last_full_at,
+        live_count: state.findings.live_count,
+        rhythm: state.findings.rhythm,
     }
 }

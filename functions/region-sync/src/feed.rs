@@ -164,6 +164,7 @@ impl Work<'_> {
         let (earlier, counts) = (&self.before.findings, &self.result.counts);
         let live_count = earlier.live_count + counts.added_count;
         Findings {
+            rhythm: self.rhythm(),
             last_changed_at: changed_at.or(earlier.last_changed_at),
             live_count: live_count.saturating_sub(counts.deleted_count),
             ..earlier.clone()

@@ -10,7 +10,7 @@ use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::store::Store;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{Stop, Work};
+use crate::attempt::{BUDGET_EXHAUSTED, Stop, Work};
 use crate::closing::Ending;
 use crate::{RegionSync, backoff};
 
@@ -38,6 +38,10 @@ impl Work<'_> {
         let again = backoff(self.delivered.receive_count);
         let error = match stop {
             Stop::Cancelled => return Ok(Ending::Cancelled),
+            Stop::BudgetExhausted(why) => {
+                let error = RegionError::new(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why, now);
+                return Ok(Ending::Failed { error, clean: true });
+            }
             Stop::Stalled(error) => {
                 let error =
                     RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);

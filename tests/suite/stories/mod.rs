@@ -7,4 +7,5 @@ mod feed;
 mod identity;
 mod long;
 mod retries;
+mod spending;
 mod syncing;
