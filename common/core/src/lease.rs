@@ -212,7 +212,7 @@ pub enum Release {
         /// The task.
         task_id: String,
         /// What it found, if it got that far.
-        findings: Option<Findings>,
+        findings: Option<Box<Findings>>,
     },
     /// A checkpoint was saved, all writes are whole; a continuation follows.
     Continued,

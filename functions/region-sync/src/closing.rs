@@ -99,7 +99,8 @@ impl Closing<'_> {
         }
         self.store.put_region_result(&self.result).await?;
         let release = if is_clean && self.recovered {
-            Release::Ended { task_id: message.task_id.clone(), findings: self.findings.clone() }
+            let findings = self.findings.clone().map(Box::new);
+            Release::Ended { task_id: message.task_id.clone(), findings }
         } else {
             Release::Abandoned
         };

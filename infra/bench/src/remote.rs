@@ -59,7 +59,7 @@ impl From<StoreError> for Failure {
 
 /// A lease's end as it goes over the wire: the task and its findings where it
 /// ended, and otherwise whether it goes on.
-pub type Ended = (Option<(String, Option<Findings>)>, bool);
+pub type Ended = (Option<(String, Option<Box<Findings>>)>, bool);
 
 /// The answer to a wish for a lease: the lease and the scope before it, or
 /// until when another worker holds it.

@@ -12,7 +12,7 @@ use tokio::join;
 use super::fixtures::{at, checkpoint, lease, request, scope};
 
 fn ended(task: &str, findings: Option<Findings>) -> Release {
-    Release::Ended { task_id: task.into(), findings }
+    Release::Ended { task_id: task.into(), findings: findings.map(Box::new) }
 }
 
 fn is_lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
