@@ -82,9 +82,9 @@ contract! {
         writing_a_configuration_keeps_suspension_and_regions,
         only_one_of_many_suspends_an_account,
         a_resumed_account_can_be_suspended_again,
-        an_identity_is_of_one_account_until_it_is_forgotten,
         what_many_spend_on_a_day_adds_up,
         another_day_begins_at_nothing,
+        an_identity_is_of_one_account_until_it_is_forgotten,
         an_unknown_account_stays_unknown;
     scopes:
         a_scope_that_was_never_touched_is_new,

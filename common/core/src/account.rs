@@ -195,18 +195,18 @@ pub struct AccountRecord {
     /// The regions it has.
     #[serde(default)]
     pub regions: Option<RegionCache>,
-    /// Whose credentials it has, by the vendor's word.
-    #[serde(default)]
-    pub identity: Option<KnownIdentity>,
     /// The API calls it has spent; counted only where it has a budget.
     #[serde(default)]
     pub spent: Option<Spent>,
+    /// Whose credentials it has, by the vendor's word.
+    #[serde(default)]
+    pub identity: Option<KnownIdentity>,
 }
 
 impl AccountRecord {
     /// Returns the record of an account of which nothing was learnt yet.
     #[must_use]
     pub const fn new(account: Account) -> Self {
-        Self { account, suspended: None, regions: None, identity: None, spent: None }
+        Self { account, suspended: None, regions: None, spent: None, identity: None }
     }
 }

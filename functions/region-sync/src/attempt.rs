@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Region};
 use cloud_sync_core::budget::Spent;
@@ -13,7 +12,6 @@ use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
-use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
@@ -28,10 +26,8 @@ use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::identity::Caller;
+use crate::spending::BUDGET_EXHAUSTED;
 use crate::{Action, Delivered, RegionSync, backoff};
-
-/// The code of the error that an account may spend no more today.
-pub(crate) const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
 
 /// Why an attempt stopped before its end.
 #[derive(Debug, Error)]
@@ -429,12 +425,8 @@ impl Work<'_> {
         let error_count = self.result.counts.error_count;
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
-        let spent = self.sync.clock.now().duration_since(self.entered);
-        self.meter.record_work(Duration::try_from(spent).unwrap_or_default());
-        self.result.cost = self.meter.read().cost.plus(&self.earlier_cost);
+        self.account_for().await?;
         let findings = self.findings(&ending);
-        self.count_spent().await?;
-        self.remember_paces().await?;
         if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;
         }
@@ -494,17 +486,6 @@ impl Work<'_> {
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,
         }
-    }
-
-    /// Returns how often the scope changes, this sync included. What a look
-    /// costs is what one costs that does not walk the disks.
-    pub(crate) fn rhythm(&self) -> Rhythm {
-        let before = self.before.findings.rhythm;
-        let is_light = self.message().mode == Mode::Incremental || before.calls == 0;
-        let calls = if is_light { self.result.cost.api_calls } else { before.calls };
-        let is_first = self.before.findings.last_complete_at.is_none();
-        let changes = if is_first { 0 } else { self.tally.changes() };
-        before.after(self.began, changes, calls)
     }
 
     /// Refuses to write when the lease could be lost meanwhile.

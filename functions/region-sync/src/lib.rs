@@ -18,6 +18,7 @@ pub mod event;
 mod feed;
 mod identity;
 mod recovery;
+mod spending;
 mod trouble;
 mod types;
 mod walk;

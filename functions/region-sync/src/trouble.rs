@@ -10,8 +10,9 @@ use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::store::Store;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{BUDGET_EXHAUSTED, Stop, Work};
+use crate::attempt::{Stop, Work};
 use crate::closing::Ending;
+use crate::spending::BUDGET_EXHAUSTED;
 use crate::{RegionSync, backoff};
 
 impl RegionSync {

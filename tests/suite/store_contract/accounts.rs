@@ -80,28 +80,6 @@ pub async fn a_resumed_account_can_be_suspended_again(store: Arc<dyn Store>) {
     assert!(store.suspend("prod", &suspension("2")).await.unwrap());
 }
 
-pub async fn an_identity_is_of_one_account_until_it_is_forgotten(store: Arc<dyn Store>) {
-    let identity = |number: &str, digest: &str| KnownIdentity {
-        account_number: number.into(),
-        principal: "acs:ram::1:user/kim".into(),
-        credentials_digest: digest.into(),
-        checked_at: at(1),
-    };
-    let known = || async { store.account("prod").await.unwrap().unwrap().identity };
-    store.put_account(&account("prod")).await.unwrap();
-    assert_eq!(known().await, None);
-    assert!(store.put_identity("prod", &identity("1", "a")).await.unwrap());
-    assert!(store.put_identity("prod", &identity("1", "b")).await.unwrap());
-    assert!(!store.put_identity("prod", &identity("2", "c")).await.unwrap());
-    store.put_account(&account("prod")).await.unwrap();
-    assert_eq!(known().await, Some(identity("1", "b")), "as it was learnt");
-
-    store.forget_identity("prod").await.unwrap();
-    assert_eq!(known().await, None);
-    assert!(store.put_identity("prod", &identity("2", "c")).await.unwrap());
-    assert_eq!(known().await, Some(identity("2", "c")));
-}
-
 fn spent(day: &str, calls: u64) -> Spent {
     Spent { day: day.into(), calls }
 }
@@ -125,6 +103,28 @@ pub async fn another_day_begins_at_nothing(store: Arc<dyn Store>) {
     assert_eq!(read.spent, Some(spent("2026-11-24", 5)), "a late word of yesterday is nothing");
     store.add_spent("nobody", &spent("2026-11-24", 1)).await.unwrap();
     assert_eq!(store.account("nobody").await.unwrap(), None);
+}
+
+pub async fn an_identity_is_of_one_account_until_it_is_forgotten(store: Arc<dyn Store>) {
+    let identity = |number: &str, digest: &str| KnownIdentity {
+        account_number: number.into(),
+        principal: "acs:ram::1:user/kim".into(),
+        credentials_digest: digest.into(),
+        checked_at: at(1),
+    };
+    let known = || async { store.account("prod").await.unwrap().unwrap().identity };
+    store.put_account(&account("prod")).await.unwrap();
+    assert_eq!(known().await, None);
+    assert!(store.put_identity("prod", &identity("1", "a")).await.unwrap());
+    assert!(store.put_identity("prod", &identity("1", "b")).await.unwrap());
+    assert!(!store.put_identity("prod", &identity("2", "c")).await.unwrap());
+    store.put_account(&account("prod")).await.unwrap();
+    assert_eq!(known().await, Some(identity("1", "b")), "as it was learnt");
+
+    store.forget_identity("prod").await.unwrap();
+    assert_eq!(known().await, None);
+    assert!(store.put_identity("prod", &identity("2", "c")).await.unwrap());
+    assert_eq!(known().await, Some(identity("2", "c")));
 }
 
 pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {

@@ -12,7 +12,8 @@ use tokio::join;
 use super::fixtures::{at, checkpoint, lease, request, scope};
 
 fn ended(task: &str, findings: Option<Findings>) -> Release {
-    Release::Ended { task_id: task.into(), findings: findings.map(Box::new) }
+    let findings = findings.map(Box::new);
+    Release::Ended { task_id: task.into(), findings }
 }
 
 fn is_lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> bool {
@@ -335,6 +336,21 @@ pub async fn nothing_is_decided_on_a_scope_that_was_never_touched(store: Arc<dyn
     assert_eq!(store.scopes("prod").await.unwrap(), []);
 }
 
+pub async fn what_throttling_taught_is_remembered_under_the_lease(store: Arc<dyn Store>) {
+    let scope = scope("prod", "r");
+    let held = lease(store.as_ref(), &scope, "w-1", "t-1", 0).await;
+    let pace = Pace { per_second: 2.5, learnt_at: at(7) };
+    let paces: Paces = [("DescribeDisks".to_owned(), pace)].into();
+    store.set_paces(&held, &paces).await.unwrap();
+    store.release(&held, &ended("t-1", Some(Findings::default()))).await.unwrap();
+    assert_eq!(store.scope(&scope).await.unwrap().paces, paces);
+    let late = store.set_paces(&held, &Paces::new()).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost(_))), "{late:?}");
+    let held = lease(store.as_ref(), &scope, "w-2", "t-2", 1).await;
+    store.set_paces(&held, &Paces::new()).await.unwrap();
+    assert_eq!(store.scope(&scope).await.unwrap().paces, Paces::new());
+}
+
 pub async fn instance_types_are_of_one_account_and_kind_and_no_scopes(store: Arc<dyn Store>) {
     let types = |names: &[&str], vcpus| -> KnownTypes {
         let spec = TypeSpec { vcpus, memory_gib: 0.5, gpus: 1, gpu_model: "NVIDIA A10".into() };
@@ -357,19 +373,4 @@ pub async fn instance_types_are_of_one_account_and_kind_and_no_scopes(store: Arc
     store.put_part(&held, "t-1", b"part").await.unwrap();
     assert_eq!(store.scopes("prod").await.unwrap().len(), 1, "neither types nor parts");
     assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
-}
-
-pub async fn what_throttling_taught_is_remembered_under_the_lease(store: Arc<dyn Store>) {
-    let scope = scope("prod", "r");
-    let held = lease(store.as_ref(), &scope, "w-1", "t-1", 0).await;
-    let pace = Pace { per_second: 2.5, learnt_at: at(7) };
-    let paces: Paces = [("DescribeDisks".to_owned(), pace)].into();
-    store.set_paces(&held, &paces).await.unwrap();
-    store.release(&held, &ended("t-1", Some(Findings::default()))).await.unwrap();
-    assert_eq!(store.scope(&scope).await.unwrap().paces, paces);
-    let late = store.set_paces(&held, &Paces::new()).await;
-    assert!(matches!(late, Err(StoreError::LeaseLost(_))), "{late:?}");
-    let held = lease(store.as_ref(), &scope, "w-2", "t-2", 1).await;
-    store.set_paces(&held, &Paces::new()).await.unwrap();
-    assert_eq!(store.scope(&scope).await.unwrap().paces, Paces::new());
 }

@@ -27,10 +27,10 @@ pub const SUSPENDED: &str = "suspended";
 /// The regions an account has.
 pub const REGIONS: &str = "regions";
 
-/// Whose credentials an account has.
-pub const IDENTITY: &str = "identity";
 /// The API calls an account has spent: a map of day and calls.
 pub const SPENT: &str = "spent";
+/// Whose credentials an account has.
+pub const IDENTITY: &str = "identity";
 
 /// Sort key of scopes.
 pub const ENTRY: &str = "entry";
@@ -179,14 +179,14 @@ pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
 /// The account is known and not suspended.
 pub const NOT_SUSPENDED: &str =
     "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
-/// The account is known, and not as another one of the vendor's.
-pub const SAME_IDENTITY: &str = "attribute_exists(#account_id) AND \
-     (attribute_not_exists(#identity) OR #identity.#account_number = :number)";
 /// The account counts what it spends on this day.
 pub const SAME_DAY: &str = "#spent.#day = :day";
 /// The account is known, and the last day it counted is before this one.
 pub const EARLIER_DAY: &str =
     "attribute_exists(#account_id) AND (attribute_not_exists(#spent) OR #spent.#day < :day)";
+/// The account is known, and not as another one of the vendor's.
+pub const SAME_IDENTITY: &str = "attribute_exists(#account_id) AND \
+     (attribute_not_exists(#identity) OR #identity.#account_number = :number)";
 /// The lease is absent, expired or the same owner's.
 pub const LEASE_IS_FREE: &str =
     "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner";
@@ -215,14 +215,14 @@ pub const SET_ACCOUNT: &str = "SET #account = :account";
 pub const SET_REGIONS: &str = "SET #regions = :regions";
 /// Suspends an account.
 pub const SUSPEND: &str = "SET #suspended = :suspended";
-/// Writes whose credentials an account has.
-pub const SET_IDENTITY: &str = "SET #identity = :identity";
-/// Forgets whose credentials an account has.
-pub const FORGET_IDENTITY: &str = "REMOVE #identity";
 /// Adds to what an account has spent on the day it counts.
 pub const ADD_SPENT: &str = "SET #spent.#calls = #spent.#calls + :calls";
 /// Begins to count another day.
 pub const SET_SPENT: &str = "SET #spent = :spent";
+/// Writes whose credentials an account has.
+pub const SET_IDENTITY: &str = "SET #identity = :identity";
+/// Forgets whose credentials an account has.
+pub const FORGET_IDENTITY: &str = "REMOVE #identity";
 /// Ends an account's suspension.
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.

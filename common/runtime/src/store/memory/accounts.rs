@@ -46,9 +46,10 @@ impl AccountStore for MemoryStore {
     async fn put_account(&self, account: &Account) -> Result<()> {
         self.request(|tables, bill| {
             let known = tables.accounts.remove(&account.id);
+            let account = account.clone();
             let record = match known {
-                Some(known) => AccountRecord { account: account.clone(), ..known },
-                None => AccountRecord::new(account.clone()),
+                Some(known) => AccountRecord { account, ..known },
+                None => AccountRecord::new(account),
             };
             bill.write(size(&record), 0);
             tables.accounts.insert(record.account.id.clone(), record);

@@ -175,7 +175,7 @@ impl ScopeStore for MemoryStore {
                     entry.parts.clear();
                     entry.state.ended_task = Some(task_id.clone());
                     if let Some(findings) = findings {
-                        entry.state.findings = findings.as_ref().clone();
+                        entry.state.findings = (**findings).clone();
                     }
                 }
             }
