@@ -83,6 +83,7 @@ contract! {
         only_one_of_many_suspends_an_account,
         a_resumed_account_can_be_suspended_again,
         an_unknown_account_stays_unknown;
+        more_regions_than_fit_are_refused;
     scopes:
         a_scope_that_was_never_touched_is_new,
         exactly_one_of_two_workers_gets_a_lease,
