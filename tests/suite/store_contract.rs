@@ -82,7 +82,7 @@ contract! {
         writing_a_configuration_keeps_suspension_and_regions,
         only_one_of_many_suspends_an_account,
         a_resumed_account_can_be_suspended_again,
-        an_unknown_account_stays_unknown;
+        an_unknown_account_stays_unknown,
         more_regions_than_fit_are_refused;
     scopes:
         a_scope_that_was_never_touched_is_new,
