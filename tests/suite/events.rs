@@ -5,7 +5,6 @@ use std::path::Path;
 
 use api::{Api, router};
 use aws_lambda_events::event::sqs::SqsEvent;
-use cloud_sync_core::message::{Mode, Trigger};
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_tests::world::{World, account, kind};
@@ -33,25 +32,8 @@ async fn world() -> World {
     let world = World::new(&[REGION]).await;
     world.vendor.fill(REGION, "i", 7);
     let now = world.clock.now();
-    let task = SyncTask {
-        task_id: TASK.to_owned(),
-        account_id: account().id,
-        provider: account().provider,
-        resource_type: kind(),
-        regions: vec![REGION.to_owned()],
-        mode: Mode::Full,
-        since: None,
-        trigger: Trigger::OnDemand,
-        status: TaskStatus::Pending,
-        cancel_requested: false,
-        start_time: now,
-        end_time: None,
-        duration_ms: None,
-        deadline: now + jiff::SignedDuration::from_hours(1),
-        counts: Default::default(),
-        cost: Default::default(),
-        error_message: None,
-    };
+    let regions = vec![REGION.to_owned()];
+    let task = SyncTask::new(TASK.to_owned(), &account().id, kind(), regions, now);
     assert!(world.store.create_task(&task).await.unwrap());
     world
 }

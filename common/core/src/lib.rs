@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod change;
+pub mod cost;
 pub mod credentials;
 pub mod deletion;
 pub mod diff;

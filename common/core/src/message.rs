@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::{Kind, Scope};
+use crate::task::SyncTask;
 
 /// How much a sync asks the vendor.
 #[derive(
@@ -77,6 +78,21 @@ pub struct WorkMessage {
 }
 
 impl WorkMessage {
+    /// Returns the message that begins a region of a task.
+    #[must_use]
+    pub fn first(task: &SyncTask, region: &str) -> Self {
+        Self {
+            task_id: task.task_id.clone(),
+            account_id: task.account_id.clone(),
+            kind: task.resource_type.clone(),
+            region: region.to_owned(),
+            mode: task.mode,
+            since: task.since,
+            turn: 0,
+            yielded_to: None,
+        }
+    }
+
     /// Returns the scope to sync; also the message's queue group.
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -1,47 +1,30 @@
 //! Counts what a piece of work costs while it runs.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::task::Cost;
+use crate::cost::{ApiCost, Cost};
 
-/// What calls to one vendor API amounted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ApiUse {
-    /// Requests, retries included.
-    pub calls: u64,
-    /// Requests that were throttled.
-    pub throttled: u64,
-    /// The time they took, in sum.
-    pub total: Duration,
-    /// The longest of them.
-    pub longest: Duration,
+/// One request to a vendor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    /// How long it took until its whole answer was there, or the error.
+    pub took: Duration,
+    /// Whether the vendor throttled it.
+    pub throttled: bool,
+    /// Whether it repeated one before.
+    pub retried: bool,
+    /// Bytes of the answer.
+    pub bytes: u64,
 }
 
 /// Everything a meter has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// Calls by API name.
-    pub apis: BTreeMap<String, ApiUse>,
-    /// Read request units.
-    pub read_units: f64,
-    /// Write request units.
-    pub write_units: f64,
+    /// What it cost.
+    pub cost: Cost,
     /// The time requests to the tables took, in sum.
     pub store_time: Duration,
-}
-
-impl Reading {
-    /// Returns the sums that are kept with a region.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        Cost {
-            api_calls: self.apis.values().map(|api| api.calls).sum(),
-            read_units: self.read_units,
-            write_units: self.write_units,
-        }
-    }
 }
 
 /// A counter shared by a vendor client and a store for one piece of work.
@@ -49,24 +32,43 @@ impl Reading {
 pub struct Meter(Mutex<Reading>);
 
 impl Meter {
-    /// Counts one request to a vendor.
-    pub fn record_call(&self, api: &str, took: Duration, throttled: bool) {
-        self.with(|reading| {
-            let api = reading.apis.entry(api.to_owned()).or_default();
-            api.calls += 1;
-            api.throttled += u64::from(throttled);
-            api.total += took;
-            api.longest = api.longest.max(took);
+    /// Counts one request to an API of a vendor.
+    pub fn record_call(&self, api: &str, request: Request) {
+        let mut of_api = ApiCost {
+            calls: 1,
+            throttled: request.throttled.into(),
+            retried: request.retried.into(),
+            bytes: request.bytes,
+            ..ApiCost::default()
+        };
+        of_api.latency.record(request.took);
+        self.with(|Reading { cost, .. }| {
+            cost.api_calls += of_api.calls;
+            cost.throttled_calls += of_api.throttled;
+            cost.retried_calls += of_api.retried;
+            cost.bytes_received += of_api.bytes;
+            cost.apis.entry(api.to_owned()).or_default().add(&of_api);
         });
     }
 
     /// Counts one request to the tables.
     pub fn record_store(&self, read_units: f64, write_units: f64, took: Duration) {
         self.with(|reading| {
-            reading.read_units += read_units;
-            reading.write_units += write_units;
+            reading.cost.read_units += read_units;
+            reading.cost.write_units += write_units;
             reading.store_time += took;
         });
+    }
+
+    /// Counts rows of resources that were written or removed.
+    pub fn record_rows(&self, rows: usize) {
+        self.with(|reading| reading.cost.rows_written += rows as u64);
+    }
+
+    /// Counts time that a worker spent.
+    pub fn record_work(&self, spent: Duration) {
+        let milliseconds = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
+        self.with(|reading| reading.cost.worker_ms += milliseconds);
     }
 
     /// Returns what was counted so far.

@@ -1,13 +1,18 @@
 //! Tasks: one run for an account and a kind over its regions.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::cost::Cost;
 use crate::error::{ErrorClass, VendorError};
 use crate::message::{Mode, Trigger};
 use crate::scope::{Kind, Scope};
+
+/// How long a task may take before what has not ended is given up. Every part
+/// of it that begins pushes this out.
+pub const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
 
 /// At most so many errors are kept with a region; all are counted.
 pub const MOST_ERRORS_KEPT: usize = 50;
@@ -195,29 +200,6 @@ impl Counts {
     }
 }
 
-/// What a sync cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// Requests to the vendor, retries included.
-    pub api_calls: u64,
-    /// Read request units of the tables.
-    pub read_units: f64,
-    /// Write request units of the tables.
-    pub write_units: f64,
-}
-
-impl Cost {
-    /// Returns the sum.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            api_calls: self.api_calls + other.api_calls,
-            read_units: self.read_units + other.read_units,
-            write_units: self.write_units + other.write_units,
-        }
-    }
-}
-
 /// A task's part for one region.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionResult {
@@ -345,6 +327,36 @@ pub struct SyncTask {
 }
 
 impl SyncTask {
+    /// Returns a full sync on demand that has not begun.
+    #[must_use]
+    pub fn new(
+        task_id: String,
+        account_id: &str,
+        kind: Kind,
+        regions: Vec<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            task_id,
+            account_id: account_id.to_owned(),
+            provider: kind.provider().to_owned(),
+            resource_type: kind,
+            regions,
+            mode: Mode::Full,
+            since: None,
+            trigger: Trigger::OnDemand,
+            status: TaskStatus::Pending,
+            cancel_requested: false,
+            start_time: now,
+            end_time: None,
+            duration_ms: None,
+            deadline: now + TASK_TIME,
+            counts: Counts::default(),
+            cost: Cost::default(),
+            error_message: None,
+        }
+    }
+
     /// Returns the scope of one of its regions.
     #[must_use]
     pub fn scope(&self, region: &str) -> Scope {
@@ -379,7 +391,7 @@ impl SyncTask {
 
         let mut task = self.clone();
         task.counts = results.iter().fold(Counts::default(), |sum, r| sum.plus(r.counts));
-        task.cost = results.iter().fold(Cost::default(), |sum, r| sum.plus(r.cost));
+        task.cost = results.iter().fold(Cost::default(), |sum, r| sum.plus(&r.cost));
         task.error_message = error_message(&results);
         let has_ended = self.open_regions(all).is_empty();
         if has_ended || !results.is_empty() || self.status != TaskStatus::Pending {
@@ -448,25 +460,9 @@ mod tests {
     use super::*;
 
     fn task(regions: &[&str]) -> SyncTask {
-        SyncTask {
-            task_id: "t".into(),
-            account_id: "a".into(),
-            provider: "aliyun".into(),
-            resource_type: "aliyun.ecs.instance".parse().unwrap(),
-            regions: regions.iter().map(|region| (*region).to_owned()).collect(),
-            mode: Mode::Full,
-            since: None,
-            trigger: Trigger::Scheduled,
-            status: TaskStatus::Pending,
-            cancel_requested: false,
-            start_time: Timestamp::UNIX_EPOCH,
-            end_time: None,
-            duration_ms: None,
-            deadline: Timestamp::UNIX_EPOCH,
-            counts: Counts::default(),
-            cost: Cost::default(),
-            error_message: None,
-        }
+        let kind = "aliyun.ecs.instance".parse().unwrap();
+        let regions = regions.iter().map(|region| (*region).to_owned()).collect();
+        SyncTask::new("t".into(), "a", kind, regions, Timestamp::UNIX_EPOCH)
     }
 
     fn result(region: &str, status: TaskStatus) -> RegionResult {

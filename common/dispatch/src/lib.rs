@@ -19,23 +19,19 @@ use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::Dispatched;
 use cloud_sync_core::message::{Mode, Trigger, WorkMessage};
 use cloud_sync_core::scope::Kind;
-use cloud_sync_core::task::{Cost, Counts, SyncTask, TaskStatus, task_id};
+use cloud_sync_core::task::{SyncTask, task_id};
 use cloud_sync_provider::Vendors;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::notify::Notifier;
 use cloud_sync_runtime::queue::messages::work_message;
-use cloud_sync_runtime::queue::{Outgoing, Queue, QueueError};
+use cloud_sync_runtime::queue::{Queue, QueueError};
 use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::{Store, StoreError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
 
 pub use request::InvalidRequest;
-
-/// How long a task may take before what has not ended is given up. Every part
-/// of it that begins pushes this out.
-pub const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
 
 /// What a dispatcher works with.
 pub struct Dispatcher {
@@ -127,24 +123,12 @@ impl Dispatcher {
         let mut regions = plan.regions;
         regions.sort_unstable();
         regions.dedup();
+        let id = task_id(plan.at, &plan.trigger_id, account_id, &plan.kind);
         let new = SyncTask {
-            task_id: task_id(plan.at, &plan.trigger_id, account_id, &plan.kind),
-            account_id: account_id.clone(),
-            provider: plan.account.account.provider.clone(),
-            resource_type: plan.kind,
-            regions,
             mode: plan.mode,
             since: plan.since,
             trigger: plan.trigger,
-            status: TaskStatus::Pending,
-            cancel_requested: false,
-            start_time: self.clock.now(),
-            end_time: None,
-            duration_ms: None,
-            deadline: self.clock.now() + TASK_TIME,
-            counts: Counts::default(),
-            cost: Cost::default(),
-            error_message: None,
+            ..SyncTask::new(id, account_id, plan.kind, regions, self.clock.now())
         };
         let task = if self.store.create_task(&new).await? {
             new
@@ -156,7 +140,9 @@ impl Dispatcher {
         }
         let results = self.store.region_results(&task.task_id).await?;
         let open = task.open_regions(&results);
-        self.work.send(&messages(&task, &open)).await?;
+        let first = |region: &String| work_message(&WorkMessage::first(&task, region));
+        let messages: Vec<_> = open.iter().map(first).collect();
+        self.work.send(&messages).await?;
         for region in &open {
             let dispatched = Dispatched { task_id: task.task_id.clone(), at: self.clock.now() };
             self.store.set_dispatched(&task.scope(region), &dispatched).await?;
@@ -171,23 +157,4 @@ impl Dispatcher {
         );
         Ok(task)
     }
-}
-
-/// Returns the first message of each region: the queue's group is the scope.
-fn messages(task: &SyncTask, regions: &[String]) -> Vec<Outgoing> {
-    regions
-        .iter()
-        .map(|region| {
-            work_message(&WorkMessage {
-                task_id: task.task_id.clone(),
-                account_id: task.account_id.clone(),
-                kind: task.resource_type.clone(),
-                region: region.clone(),
-                mode: task.mode,
-                since: task.since,
-                turn: 0,
-                yielded_to: None,
-            })
-        })
-        .collect()
 }

@@ -10,12 +10,13 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use cloud_sync_core::cost::{ApiCost, Cost, Latencies};
 use cloud_sync_core::error::ErrorClass;
-use cloud_sync_core::meter::{ApiUse, Reading};
+use cloud_sync_core::meter::Reading;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TaskStatus};
 use metrique::emf::{Emf, MetricDefinition, MetricDirective};
-use metrique::unit::{Count, Millisecond};
+use metrique::unit::{Byte, Count, Millisecond};
 use metrique::unit_of_work::metrics;
 use metrique::writer::format::Format;
 use metrique::writer::{Entry, IoStreamError, Unit};
@@ -122,9 +123,18 @@ pub struct RegionMetrics {
     /// Those of them that were throttled.
     #[metrics(unit = Count)]
     pub throttles: u64,
-    /// How long one took, on average; `None` without any.
+    /// Those of them that repeated one before.
+    #[metrics(unit = Count)]
+    pub retries: u64,
+    /// Bytes of the answers.
+    #[metrics(unit = Byte)]
+    pub bytes_received: u64,
+    /// Within how long half of them were answered; `None` without any.
     #[metrics(unit = Millisecond)]
-    pub api_latency_mean: Option<Duration>,
+    pub api_latency_p50: Option<Duration>,
+    /// Within how long 95 of 100 were answered; `None` without any.
+    #[metrics(unit = Millisecond)]
+    pub api_latency_p95: Option<Duration>,
     /// How long the longest took; `None` without any.
     #[metrics(unit = Millisecond)]
     pub api_latency_max: Option<Duration>,
@@ -137,6 +147,12 @@ pub struct RegionMetrics {
     /// Write request units of this attempt.
     #[metrics(unit = Count)]
     pub write_units: f64,
+    /// Rows of resources that were written or removed.
+    #[metrics(unit = Count)]
+    pub rows_written: u64,
+    /// How long the worker spent on this attempt.
+    #[metrics(unit = Millisecond)]
+    pub worker_time: Duration,
     /// How many workers were busy, as far as the caller knows.
     #[metrics(unit = Count)]
     pub concurrency: Option<u64>,
@@ -149,12 +165,11 @@ impl RegionMetrics {
     /// attempt that `reading` was taken of.
     #[must_use]
     pub fn of(result: &RegionResult, scope: &Scope, reading: &Reading) -> Self {
-        let all = reading.apis.values().fold(ApiUse::default(), |sum, api| ApiUse {
-            calls: sum.calls + api.calls,
-            throttled: sum.throttled + api.throttled,
-            total: sum.total + api.total,
-            longest: sum.longest.max(api.longest),
-        });
+        let cost = &reading.cost;
+        let mut latency = Latencies::default();
+        cost.apis.values().for_each(|api| latency.add(&api.latency));
+        let asked = cost.api_calls > 0;
+        let milliseconds = |count: u64| asked.then(|| Duration::from_millis(count));
         Self {
             at: result.end_time.map_or_else(SystemTime::now, SystemTime::from),
             provider: scope.kind.provider().to_owned(),
@@ -176,34 +191,34 @@ impl RegionMetrics {
             held: result.counts.held_count,
             errors: result.counts.error_count,
             errors_by_class: ErrorCounts::of(&result.errors),
-            api_calls: all.calls,
-            throttles: all.throttled,
-            api_latency_mean: mean(&all),
-            api_latency_max: (all.calls > 0).then_some(all.longest),
+            api_calls: cost.api_calls,
+            throttles: cost.throttled_calls,
+            retries: cost.retried_calls,
+            bytes_received: cost.bytes_received,
+            api_latency_p50: milliseconds(latency.percentile(0.50)),
+            api_latency_p95: milliseconds(latency.percentile(0.95)),
+            api_latency_max: milliseconds(latency.longest_ms()),
             database_time: reading.store_time,
-            read_units: reading.read_units,
-            write_units: reading.write_units,
+            read_units: cost.read_units,
+            write_units: cost.write_units,
+            rows_written: cost.rows_written,
+            worker_time: Duration::from_millis(cost.worker_ms),
             concurrency: None,
-            apis: by_api(reading),
+            apis: by_api(cost),
         }
     }
 }
 
-fn mean(api: &ApiUse) -> Option<Duration> {
-    (api.calls > 0).then(|| api.total.div_f64(api.calls as f64))
-}
-
-fn by_api(reading: &Reading) -> Vec<String> {
-    let mut apis: Vec<_> = reading.apis.iter().collect();
+fn by_api(cost: &Cost) -> Vec<String> {
+    let mut apis: Vec<_> = cost.apis.iter().collect();
     apis.sort_by_key(|(_, api)| std::cmp::Reverse(api.calls));
-    let text = |(name, api): (&String, &ApiUse)| {
-        let mean = mean(api).unwrap_or_default();
+    let text = |(name, api): (&String, &ApiCost)| {
+        let ApiCost { calls, throttled, retried, latency, .. } = api;
+        let [p50, p95] = [0.50, 0.95].map(|share| latency.percentile(share));
+        let max = latency.longest_ms();
         format!(
-            "{name} calls={} throttled={} mean_ms={} max_ms={}",
-            api.calls,
-            api.throttled,
-            mean.as_millis(),
-            api.longest.as_millis()
+            "{name} calls={calls} throttled={throttled} retried={retried} p50_ms={p50} \
+             p95_ms={p95} max_ms={max}"
         )
     };
     apis.into_iter().take(MOST_APIS).map(text).collect()

@@ -13,10 +13,7 @@ use std::sync::Arc;
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::{LeaseRequest, Release};
 use cloud_sync_core::scope::Scope;
-use cloud_sync_core::tally::Tally;
-use cloud_sync_core::task::{
-    Counts, IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus,
-};
+use cloud_sync_core::task::{IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::{MetricSink, TaskMetrics};
 use cloud_sync_runtime::notify::{Notice, Notifier};
@@ -153,30 +150,12 @@ impl Finalizer {
             None => text.to_owned(),
         };
         let class = result.errors.last().map_or(ErrorClass::Internal, |last| last.class);
-        result.counts = self.recorded_counts(task, region).await?;
+        result.counts = self.store.recorded_counts(&task.scope(region), &task.task_id).await?;
         result.errors.clear();
         result.fail(RegionError::new(class, code, &text, now), now);
         tracing::error!(task_id = task.task_id, region, code, error = text, "region given up");
         self.store.put_region_result(&result).await?;
         Ok(())
-    }
-
-    /// Returns what a region's change records alone tell of its counts.
-    async fn recorded_counts(
-        &self,
-        task: &SyncTask,
-        region: &str,
-    ) -> Result<Counts, FinalizeError> {
-        let (task_id, scope) = (&task.task_id, task.scope(region));
-        let (mut tally, mut cursor) = (Tally::new(task_id), None);
-        loop {
-            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
-            page.items.iter().for_each(|change| tally.record(change));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(tally.counts(0, 0, 0, |_| false));
-            }
-        }
     }
 
     async fn report(&self, task: &SyncTask) {

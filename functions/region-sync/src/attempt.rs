@@ -1,8 +1,10 @@
 //! One attempt at a scope: from the lease to how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Region};
+use cloud_sync_core::cost::Cost;
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
@@ -11,7 +13,7 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
-use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask};
+use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
@@ -23,9 +25,6 @@ use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::{Action, Delivered, RegionSync, backoff};
-
-/// How far a task's deadline is pushed out by every part of it that begins.
-const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
 
 /// Why an attempt stopped before its end.
 #[derive(Debug, Error)]
@@ -64,6 +63,8 @@ pub(crate) struct Work<'a> {
     pub(crate) lease: Lease,
     pub(crate) before: ScopeState,
     pub(crate) began: Timestamp,
+    /// When this attempt began.
+    pub(crate) entered: Timestamp,
     pub(crate) result: RegionResult,
     pub(crate) earlier_cost: Cost,
     pub(crate) index: Arc<LiveIndex>,
@@ -163,7 +164,7 @@ impl RegionSync {
                 let (sync, mut result) = (self, result);
                 if result.attempts > 1 {
                     self.settle_indexes().await;
-                    result.counts = self.recorded_counts(message).await?;
+                    result.counts = self.store.recorded_counts(&scope, &message.task_id).await?;
                 }
                 let closing =
                     Closing { sync, store, meter, lease, result, findings: None, recovered };
@@ -187,8 +188,9 @@ impl RegionSync {
             lease,
             before,
             began: result.start_time,
+            entered: now,
             progress: Progress::begin(result.start_time),
-            earlier_cost: result.cost,
+            earlier_cost: result.cost.clone(),
             result,
             index: Arc::default(),
             walk: Walk::new(&message.task_id),
@@ -362,7 +364,7 @@ impl RegionSync {
         let begun = self.begin_result(self.store.as_ref(), message, now).await?;
         if let Some(mut result) = begun {
             self.settle_indexes().await;
-            result.counts = self.recorded_counts(message).await?;
+            result.counts = self.store.recorded_counts(&scope, &message.task_id).await?;
             result.fail(error, now);
             if self.clock.now() >= delivered.deadline {
                 return Err(Stop::OutOfTime);
@@ -372,21 +374,6 @@ impl RegionSync {
         self.store.release(&lease, &Release::Abandoned).await?;
         self.results.send(&[result_message(&message.task_id)]).await?;
         Ok(Action::Done)
-    }
-
-    /// Returns what the changes that a task recorded in a scope alone tell of
-    /// its counts.
-    async fn recorded_counts(&self, message: &WorkMessage) -> Result<Counts, Stop> {
-        let (mut tally, mut cursor) = (Tally::new(&message.task_id), None);
-        let (task_id, scope) = (&message.task_id, message.scope());
-        loop {
-            let page = self.store.task_changes(task_id, &scope, cursor.as_deref()).await?;
-            page.items.iter().for_each(|change| tally.record(change));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(tally.counts(0, 0, 0, |_| false));
-            }
-        }
     }
 }
 
@@ -414,7 +401,9 @@ impl Work<'_> {
         let error_count = self.result.counts.error_count;
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
-        self.result.cost = self.earlier_cost.plus(self.meter.read().cost());
+        let spent = self.sync.clock.now().duration_since(self.entered);
+        self.meter.record_work(Duration::try_from(spent).unwrap_or_default());
+        self.result.cost = self.meter.read().cost.plus(&self.earlier_cost);
         let findings = self.findings(&ending);
         if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;

@@ -148,6 +148,7 @@ impl Work<'_> {
         if !rows.is_empty() {
             let days = self.account.deletion.tombstone_days;
             self.store.put_rows(rows, days).await?;
+            self.meter.record_rows(rows.len());
         }
         for change in changes {
             self.tally.record(change);

@@ -304,6 +304,7 @@ impl Work<'_> {
             self.check_time_to_write()?;
             let ids: Vec<_> = changes.into_iter().map(|change| change.id).collect();
             self.store.remove_rows(&self.scope, &ids).await?;
+            self.meter.record_rows(ids.len());
         }
         Ok(())
     }

@@ -55,15 +55,8 @@ impl Work<'_> {
 
     /// Counts what this task recorded, however that came about.
     pub(crate) async fn count_recorded(&mut self) -> Result<(), Stop> {
-        let (task_id, mut cursor) = (&self.delivered.message.task_id, None);
-        loop {
-            let page = self.store.task_changes(task_id, &self.scope, cursor.as_deref()).await?;
-            page.items.iter().for_each(|change| self.tally.record(change));
-            cursor = page.cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
+        let task_id = &self.delivered.message.task_id;
+        Ok(self.store.count_recorded(&self.scope, &mut self.tally, task_id).await?)
     }
 
     /// Writes the rows of these changes that are behind them.
@@ -128,10 +121,12 @@ impl Work<'_> {
             tracing::info!(rows = behind.len(), "finishing writes of an earlier attempt");
             self.check_time_to_write()?;
             self.store.put_rows(behind, self.account.deletion.tombstone_days).await?;
+            self.meter.record_rows(behind.len());
         }
         if !purged.is_empty() {
             self.check_time_to_write()?;
             self.store.remove_rows(&self.scope, purged).await?;
+            self.meter.record_rows(purged.len());
         }
         Ok(())
     }

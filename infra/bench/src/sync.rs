@@ -116,7 +116,7 @@ async fn units_of_rows(rig: &Rig) -> anyhow::Result<f64> {
         let slice = store.scope_rows(&scope, false, cursor.as_deref()).await?;
         cursor = slice.cursor;
         if cursor.is_none() {
-            return Ok(meter.read().read_units);
+            return Ok(meter.read().cost.read_units);
         }
     }
 }

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::listing::Page;
-use cloud_sync_core::message::{Mode, Trigger, WorkMessage};
+use cloud_sync_core::message::WorkMessage;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
-use cloud_sync_core::task::{Cost, Counts, RegionResult, SyncTask, TaskStatus};
+use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
 use cloud_sync_provider::{Details, DetailsPage, Permission, Registry, Result, Vendor, Vendors};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::NoMetrics;
@@ -190,16 +190,7 @@ impl Worker {
         let now = self.turns.now();
         let task = self.task(task_id, now);
         self.sync.store.create_task(&task).await?;
-        let mut message = WorkMessage {
-            task_id: task.task_id.clone(),
-            account_id: task.account_id.clone(),
-            kind: task.resource_type.clone(),
-            region: REGION.to_owned(),
-            mode: task.mode,
-            since: None,
-            turn: 0,
-            yielded_to: None,
-        };
+        let mut message = WorkMessage::first(&task, REGION);
         for turns in 1.. {
             let deadline = self.turns.begin(self.sync.settings.wind_down);
             let owner = format!("{task_id}-{turns}");
@@ -222,24 +213,7 @@ impl Worker {
     }
 
     fn task(&self, task_id: &str, now: Timestamp) -> SyncTask {
-        SyncTask {
-            task_id: task_id.to_owned(),
-            account_id: self.account.id.clone(),
-            provider: self.account.provider.clone(),
-            resource_type: self.kind.clone(),
-            regions: vec![REGION.to_owned()],
-            mode: Mode::Full,
-            since: None,
-            trigger: Trigger::OnDemand,
-            status: TaskStatus::Pending,
-            cancel_requested: false,
-            start_time: now,
-            end_time: None,
-            duration_ms: None,
-            deadline: now + RUN_TIME,
-            counts: Counts::default(),
-            cost: Cost::default(),
-            error_message: None,
-        }
+        let regions = vec![REGION.to_owned()];
+        SyncTask::new(task_id.to_owned(), &self.account.id, self.kind.clone(), regions, now)
     }
 }

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use cloud_sync_core::account::Account;
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::VendorError;
-use cloud_sync_core::message::{Mode, Trigger};
-use cloud_sync_core::task::{SyncTask, TaskStatus};
+use cloud_sync_core::task::SyncTask;
 use cloud_sync_dispatch::Dispatcher;
 use cloud_sync_provider::{Registry, Reply, RetryPolicy, Settings, Surroundings, Transport};
 use cloud_sync_runtime::clock::Clock;
@@ -160,23 +159,6 @@ impl World {
 }
 
 fn task(now: Timestamp) -> SyncTask {
-    SyncTask {
-        task_id: TASK.to_owned(),
-        account_id: account().id,
-        provider: account().provider,
-        resource_type: KIND.parse().unwrap(),
-        regions: vec![REGION.to_owned()],
-        mode: Mode::Full,
-        since: None,
-        trigger: Trigger::OnDemand,
-        status: TaskStatus::Pending,
-        cancel_requested: false,
-        start_time: now,
-        end_time: None,
-        duration_ms: None,
-        deadline: now + SignedDuration::from_hours(1),
-        counts: Default::default(),
-        cost: Default::default(),
-        error_message: None,
-    }
+    let regions = vec![REGION.to_owned()];
+    SyncTask::new(TASK.to_owned(), &account().id, KIND.parse().unwrap(), regions, now)
 }

@@ -106,6 +106,19 @@ pub fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Returns a number of bytes, to three digits.
+#[must_use]
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let (mut size, mut unit) = (number as f64, 0);
+    while size >= 1000.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    let digits = if unit == 0 || size >= 100.0 { 0 } else { 1 };
+    format!("{size:.digits$} {}", UNITS[unit])
+}
+
 /// Returns a duration as people say it.
 #[must_use]
 pub fn duration(milliseconds: i64) -> String {
@@ -137,5 +150,7 @@ mod tests {
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
         let durations: Vec<_> = [7, 1250, 61_000].map(duration).to_vec();
         assert_eq!(durations, ["7 ms", "1.2 s", "1 min 1 s"]);
+        let sizes: Vec<_> = [0, 999, 1024, 300 << 10, 5_400_000_000].map(bytes).to_vec();
+        assert_eq!(sizes, ["0 B", "999 B", "1.0 KiB", "300 KiB", "5.0 GiB"]);
     }
 }

@@ -11,7 +11,7 @@ pub async fn every_request_is_counted_on_its_own_meter(store: Arc<dyn Store>) {
     let writer = store.metered(Arc::clone(&writes));
     let mut written = 0.0;
     let mut grew = |what: &str| {
-        let units = writes.read().write_units;
+        let units = writes.read().cost.write_units;
         assert!(units > written, "{what} costs nothing");
         written = units;
     };
@@ -25,12 +25,12 @@ pub async fn every_request_is_counted_on_its_own_meter(store: Arc<dyn Store>) {
     grew("put_changes");
     lease(&*writer, &scope, "a", "t", 0).await;
     grew("acquire");
-    assert!(writes.read().read_units.abs() < f64::EPSILON, "writing is not reading");
+    assert!(writes.read().cost.read_units.abs() < f64::EPSILON, "writing is not reading");
 
     let reader = store.metered(Arc::clone(&reads));
     let mut read = 0.0;
     let mut grew = |what: &str| {
-        let units = reads.read().read_units;
+        let units = reads.read().cost.read_units;
         assert!(units > read, "{what} costs nothing");
         read = units;
     };
@@ -48,8 +48,8 @@ pub async fn every_request_is_counted_on_its_own_meter(store: Arc<dyn Store>) {
     grew("rows");
     reader.history(&scope, "i-1").await.unwrap();
     grew("history");
-    assert!(reads.read().write_units.abs() < f64::EPSILON, "reading is not writing");
-    assert!((writes.read().write_units - written).abs() < f64::EPSILON, "meters are apart");
+    assert!(reads.read().cost.write_units.abs() < f64::EPSILON, "reading is not writing");
+    assert!((writes.read().cost.write_units - written).abs() < f64::EPSILON, "meters are apart");
 }
 
 pub async fn the_live_index_costs_a_fraction_of_its_rows(store: Arc<dyn Store>) {
@@ -60,6 +60,6 @@ pub async fn the_live_index_costs_a_fraction_of_its_rows(store: Arc<dyn Store>) 
     store.metered(Arc::clone(&index)).live_index(&scope).await.unwrap();
     let ids: Vec<_> = rows.into_iter().map(|row| row.resource.id).collect();
     store.metered(Arc::clone(&whole)).rows(&scope, &ids).await.unwrap();
-    let ratio = whole.read().read_units / index.read().read_units;
+    let ratio = whole.read().cost.read_units / index.read().cost.read_units;
     assert!(ratio > 20.0, "only {ratio:.1} times as much");
 }

@@ -8,11 +8,11 @@ use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Parts};
 use cloud_sync_core::listing::Walk;
-use cloud_sync_core::message::{Mode, Trigger};
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
-use cloud_sync_core::task::{Cost, Counts, SyncTask, TaskStatus};
+use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{Acquisition, Store};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -80,24 +80,12 @@ pub fn checkpoint(task: &str, parts: &[&str]) -> Checkpoint {
 }
 
 pub fn task(id: &str, account: &str, start: i64) -> SyncTask {
+    let regions = vec!["cn-beijing".into(), "cn-hangzhou".into()];
     SyncTask {
-        task_id: id.into(),
-        account_id: account.into(),
-        provider: "aliyun".into(),
-        resource_type: kind(),
-        regions: vec!["cn-beijing".into(), "cn-hangzhou".into()],
         mode: Mode::Incremental,
         since: Some(at(-60)),
-        trigger: Trigger::OnDemand,
-        status: TaskStatus::Pending,
-        cancel_requested: false,
-        start_time: at(start),
-        end_time: None,
-        duration_ms: None,
         deadline: at(start + 1000),
-        counts: Counts::default(),
-        cost: Cost::default(),
-        error_message: None,
+        ..SyncTask::new(id.into(), account, kind(), regions, at(start))
     }
 }
 

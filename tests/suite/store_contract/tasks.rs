@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
+use cloud_sync_core::cost::{ApiCost, Cost};
 use cloud_sync_core::error::ErrorClass;
-use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask, TaskStatus};
+use cloud_sync_core::task::{Counts, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::store::{Store, TaskQuery};
 use jiff::SignedDuration;
 use tokio::join;
@@ -23,9 +25,27 @@ fn ended(task: SyncTask, status: TaskStatus) -> SyncTask {
             error_count: 5,
             held_count: 6,
         },
-        cost: Cost { api_calls: 9, read_units: 1.5, write_units: 2.0 },
+        cost: cost(9, 1.5, 2.0),
         error_message: Some("cn-beijing: failed".into()),
         ..task
+    }
+}
+
+/// Returns a cost with something in every field.
+fn cost(api_calls: u64, read_units: f64, write_units: f64) -> Cost {
+    let mut api =
+        ApiCost { calls: api_calls, throttled: 2, retried: 1, bytes: 5000, ..ApiCost::default() };
+    api.latency.record(Duration::from_millis(40));
+    Cost {
+        api_calls,
+        throttled_calls: 2,
+        retried_calls: 1,
+        bytes_received: 5000,
+        read_units,
+        write_units,
+        rows_written: 8,
+        worker_ms: 900,
+        apis: [("DescribeInstances".to_owned(), api)].into(),
     }
 }
 
@@ -130,7 +150,7 @@ pub async fn a_region_that_ended_is_final(store: Arc<dyn Store>) {
     result.attempts = 2;
     result.record(RegionError::of_resource(Some("i-1"), "NoStatus", "no status", at(1)));
     result.record(RegionError::new(ErrorClass::Network, "Timeout", "slow", at(2)));
-    result.cost = Cost { api_calls: 3, read_units: 0.5, write_units: 1.25 };
+    result.cost = cost(3, 0.5, 1.25);
     assert!(store.put_region_result(&result).await.unwrap(), "it has not ended");
     assert_eq!(store.region_result("t", "cn-beijing").await.unwrap(), Some(result.clone()));
 

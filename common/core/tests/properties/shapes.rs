@@ -191,6 +191,12 @@ fn a_task_has_the_documented_fields() {
         "api_calls",
         "read_units",
         "write_units",
+        "throttled_calls",
+        "retried_calls",
+        "bytes_received",
+        "rows_written",
+        "worker_ms",
+        "apis",
         // Beyond the documented list.
         "since",
         "cancel_requested",
@@ -230,6 +236,12 @@ fn a_region_result_has_the_fields_of_a_task_where_it_has_any() {
         "api_calls",
         "read_units",
         "write_units",
+        "throttled_calls",
+        "retried_calls",
+        "bytes_received",
+        "rows_written",
+        "worker_ms",
+        "apis",
         "errors",
     ]);
     assert_eq!(keys(&RegionResult::begin("t", "cn-a", at(0))), names);

@@ -1,9 +1,10 @@
 //! Tasks: every transition there is, and sums over regions.
 
+use cloud_sync_core::cost::{ApiCost, Cost};
 use cloud_sync_core::error::ErrorClass;
-use cloud_sync_core::message::{Mode, Trigger};
+use cloud_sync_core::message::Trigger;
 use cloud_sync_core::task::{
-    Cost, Counts, Outcome, RegionError, RegionResult, SyncTask, TaskEvent, TaskStatus,
+    Counts, Outcome, RegionError, RegionResult, SyncTask, TaskEvent, TaskStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -19,7 +20,7 @@ pub const TASK_STATUSES: [TaskStatus; 6] = [
 
 const REGIONS: [&str; 5] = ["cn-a", "cn-b", "cn-c", "eu-a", "us-a"];
 
-const SUMMED: [&str; 10] = [
+const SUMMED: [&str; 15] = [
     "total_count",
     "added_count",
     "updated_count",
@@ -30,28 +31,18 @@ const SUMMED: [&str; 10] = [
     "api_calls",
     "read_units",
     "write_units",
+    "throttled_calls",
+    "retried_calls",
+    "bytes_received",
+    "rows_written",
+    "worker_ms",
 ];
 
 pub fn task(regions: &[&str]) -> SyncTask {
-    SyncTask {
-        task_id: "20270115T080000Z-3fa9c2d41b07".into(),
-        account_id: "a".into(),
-        provider: "aliyun".into(),
-        resource_type: "aliyun.ecs.instance".parse().unwrap(),
-        regions: regions.iter().map(|region| (*region).to_owned()).collect(),
-        mode: Mode::Full,
-        since: None,
-        trigger: Trigger::Scheduled,
-        status: TaskStatus::Pending,
-        cancel_requested: false,
-        start_time: at(0),
-        end_time: None,
-        duration_ms: None,
-        deadline: at(900),
-        counts: Counts::default(),
-        cost: Cost::default(),
-        error_message: None,
-    }
+    let id = "20270115T080000Z-3fa9c2d41b07".to_owned();
+    let kind = "aliyun.ecs.instance".parse().unwrap();
+    let regions = regions.iter().map(|region| (*region).to_owned()).collect();
+    SyncTask { trigger: Trigger::Scheduled, ..SyncTask::new(id, "a", kind, regions, at(0)) }
 }
 
 pub fn at(second: i64) -> Timestamp {
@@ -60,11 +51,23 @@ pub fn at(second: i64) -> Timestamp {
 
 /// Costs come in halves, the smallest unit the tables bill.
 fn cost() -> impl Strategy<Value = Cost> {
-    (0..1000_u64, 0..1000_u32, 0..1000_u32).prop_map(|(api_calls, read, write)| Cost {
-        api_calls,
-        read_units: f64::from(read) / 2.0,
-        write_units: f64::from(write) / 2.0,
-    })
+    let apis = prop::collection::btree_map("[A-C]", 0..1000_u64, 0..3);
+    (prop::array::uniform6(0..1000_u64), 0..1000_u32, 0..1000_u32, apis).prop_map(
+        |(n, read, write, apis)| Cost {
+            api_calls: n[0],
+            throttled_calls: n[1],
+            retried_calls: n[2],
+            bytes_received: n[3],
+            rows_written: n[4],
+            worker_ms: n[5],
+            read_units: f64::from(read) / 2.0,
+            write_units: f64::from(write) / 2.0,
+            apis: apis
+                .into_iter()
+                .map(|(api, calls)| (api, ApiCost { calls, ..ApiCost::default() }))
+                .collect(),
+        },
+    )
 }
 
 fn counts() -> impl Strategy<Value = Counts> {

@@ -11,13 +11,13 @@ pub(crate) mod spec;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::listing::{Page, Undecodable};
-use cloud_sync_core::meter::Meter;
+use cloud_sync_core::meter::{self as metered, Meter};
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
 use jiff::Timestamp;
@@ -121,8 +121,12 @@ impl Client {
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
         let chance = self.shared.around.chance.as_ref();
-        let outcome =
-            self.shared.retry.run(chance, || self.attempt(call, region, params, &read)).await;
+        let tried = AtomicBool::new(false);
+        let attempt = || {
+            let retried = tried.swap(true, Ordering::Relaxed);
+            self.attempt(call, region, params, &read, retried)
+        };
+        let outcome = self.shared.retry.run(chance, attempt).await;
         // Whatever answers may quote the request, as any answer.
         outcome.map_err(|error| VendorError {
             code: self.protocol.redacted(&error.code),
@@ -137,6 +141,7 @@ impl Client {
         region: &Region,
         params: &Params,
         read: &(impl Fn(&[u8]) -> Result<T> + Send + Sync),
+        retried: bool,
     ) -> Result<T> {
         if let Some(limits) = &self.shared.limits {
             let key = LimitKey {
@@ -153,18 +158,27 @@ impl Client {
         *request.timeout_mut() = Some(call.timeout);
         let reply = around.transport.exchange(call.action, request).await;
         let took = started.elapsed();
+        let bytes = reply.as_ref().map_or(0, |reply| reply.body.len() as u64);
         let refusal = |reply: &Reply| self.protocol.refusal(call, reply, (around.now)());
         let outcome = reply.and_then(|reply| match refusal(&reply) {
             Some(error) => Err(error),
             None => read(&reply.body),
         });
-        self.record(call, region, took, outcome.as_ref().err());
+        let error = outcome.as_ref().err();
+        let throttled = error.is_some_and(|error| error.class == ErrorClass::Throttled);
+        self.record(call, region, metered::Request { took, throttled, retried, bytes }, error);
         outcome
     }
 
-    fn record(&self, call: &Call, region: &Region, took: Duration, error: Option<&VendorError>) {
-        let throttled = error.is_some_and(|error| error.class == ErrorClass::Throttled);
-        self.meter.record_call(call.action, took, throttled);
+    fn record(
+        &self,
+        call: &Call,
+        region: &Region,
+        request: metered::Request,
+        error: Option<&VendorError>,
+    ) {
+        let took = request.took;
+        self.meter.record_call(call.action, request);
         tracing::debug!(
             vendor.account = self.account,
             vendor.region = region.id,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use cloud_sync_core::meter::{ApiUse, Meter};
+use cloud_sync_core::meter::Meter;
 use cloud_sync_provider::{Registry, RetryPolicy, Settings, Vendors};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,7 +52,7 @@ async fn every_attempt_is_signed_anew_and_counted() {
     assert_eq!(different("SignatureNonce").len(), 3);
     assert_eq!(different("Signature").len(), 3);
     assert_eq!(different("SecurityToken"), [TOKEN.to_owned()].into());
-    assert_eq!(cloud.meter.read().apis["DescribeInstances"].calls, 3);
+    assert_eq!(cloud.meter.read().cost.apis["DescribeInstances"].calls, 3);
 }
 
 #[tokio::test]
@@ -79,8 +79,10 @@ async fn throttling_waits_in_place_if_short_and_else_says_how_long() {
     let started = Instant::now();
     cloud.open().page(&kind(), &region(), None).await.unwrap();
     assert!(started.elapsed() >= Duration::from_millis(60));
-    let ApiUse { calls, throttled, .. } = cloud.meter.read().apis["DescribeInstances"];
-    assert_eq!((calls, throttled), (2, 1));
+    let cost = cloud.meter.read().cost;
+    let api = &cost.apis["DescribeInstances"];
+    assert_eq!((api.calls, api.throttled, api.retried), (2, 1, 1));
+    assert!(api.bytes > 100 && cost.bytes_received == api.bytes, "answers have bodies");
 
     let date = "Mon, 23 Nov 2026 10:15:45 GMT";
     let (error, asked) = always(error(400, "Throttling").insert_header("date", date)).await;
@@ -145,7 +147,7 @@ async fn an_unreachable_endpoint_is_named() {
     let error = vendor.page(&kind(), &region(), None).await.unwrap_err();
     assert_eq!((error.class, &*error.code), (ErrorClass::Network, "ConnectionFailed"));
     assert!(error.message.contains(&format!("127.0.0.1:{port}")), "{error}");
-    assert_eq!(meter.read().apis["DescribeInstances"].calls, 4);
+    assert_eq!(meter.read().cost.apis["DescribeInstances"].calls, 4);
 }
 
 /// Returns the error of asking a server that sends `head` and then so many

@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cloud_sync_core::message::{Mode, Trigger};
-use cloud_sync_core::task::{Cost, Counts};
+use cloud_sync_core::message::Trigger;
+use cloud_sync_core::meter::{Meter, Request};
+use cloud_sync_core::task::Counts;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -31,42 +31,31 @@ fn scope() -> Scope {
 }
 
 fn reading() -> Reading {
-    let api = |calls, total, longest| ApiUse {
-        calls,
-        throttled: 1,
-        total: Duration::from_millis(total),
-        longest: Duration::from_millis(longest),
-    };
-    Reading {
-        apis: BTreeMap::from([
-            ("DescribeDisks".to_owned(), api(1, 40, 40)),
-            ("DescribeInstances".to_owned(), api(3, 160, 90)),
-        ]),
-        read_units: 1.5,
-        write_units: 6.0,
-        store_time: Duration::from_millis(250),
+    let meter = Meter::default();
+    for (api, milliseconds) in [
+        ("DescribeDisks", 40),
+        ("DescribeInstances", 40),
+        ("DescribeInstances", 30),
+        ("DescribeInstances", 90),
+    ] {
+        let took = Duration::from_millis(milliseconds);
+        let late = milliseconds == 90;
+        meter.record_call(api, Request { took, throttled: late, retried: late, bytes: 1000 });
     }
+    meter.record_store(1.5, 6.0, Duration::from_millis(250));
+    meter.record_rows(3);
+    meter.read()
 }
 
 fn task() -> SyncTask {
+    let kind = "aliyun.ecs.instance".parse().unwrap();
     SyncTask {
-        task_id: "t1".into(),
-        account_id: "prod".into(),
-        provider: "aliyun".into(),
-        resource_type: "aliyun.ecs.instance".parse().unwrap(),
-        regions: vec!["a".into(), "b".into()],
-        mode: Mode::Full,
-        since: None,
         trigger: Trigger::Scheduled,
         status: TaskStatus::Success,
-        cancel_requested: false,
-        start_time: at(0),
         end_time: Some(at(20)),
         duration_ms: Some(20_000),
-        deadline: at(600),
         counts: Counts { added_count: 1, updated_count: 2, deleted_count: 4, ..Counts::default() },
-        cost: Cost::default(),
-        error_message: None,
+        ..SyncTask::new("t1".into(), "prod", kind, vec!["a".into(), "b".into()], at(0))
     }
 }
 
@@ -139,8 +128,12 @@ fn a_region_is_one_line_in_the_embedded_metric_format() {
         ("ErrorsNotOffered", json!(1)),
         ("ErrorsNetwork", json!(0)),
         ("ApiCalls", json!(4)),
-        ("Throttles", json!(2)),
-        ("ApiLatencyMean", json!(50)),
+        ("Throttles", json!(1)),
+        ("Retries", json!(1)),
+        ("BytesReceived", json!(4000)),
+        ("RowsWritten", json!(3)),
+        ("ApiLatencyP50", json!(46)),
+        ("ApiLatencyP95", json!(90)),
         ("ApiLatencyMax", json!(90)),
         ("DatabaseTime", json!(250)),
         ("ReadUnits", json!(1.5)),
@@ -148,8 +141,8 @@ fn a_region_is_one_line_in_the_embedded_metric_format() {
         (
             "Apis",
             json!([
-                "DescribeInstances calls=3 throttled=1 mean_ms=53 max_ms=90",
-                "DescribeDisks calls=1 throttled=1 mean_ms=40 max_ms=40"
+                "DescribeInstances calls=3 throttled=1 retried=1 p50_ms=46 p95_ms=90 max_ms=90",
+                "DescribeDisks calls=1 throttled=0 retried=0 p50_ms=40 p95_ms=40 max_ms=40"
             ]),
         ),
     ] {
@@ -199,15 +192,16 @@ fn a_region_without_calls_or_end_leaves_out_what_it_has_not() {
     metrics.concurrency = Some(5);
     let lines = emitted(|sink| sink.region(metrics));
     assert_is_emf(&lines[0]);
-    assert_eq!(lines[0].get("ApiLatencyMean"), None);
+    assert_eq!(lines[0].get("ApiLatencyP50"), None);
     assert_eq!(lines[0].get("Duration"), None);
     assert_eq!(lines[0]["Concurrency"], 5);
 }
 
 #[test]
 fn the_apis_told_of_are_few() {
-    let apis = (0..50).map(|n| (format!("Api{n}"), ApiUse { calls: n, ..ApiUse::default() }));
-    let reading = Reading { apis: apis.collect(), ..Reading::default() };
+    let apis = (0..50).map(|n| (format!("Api{n}"), ApiCost { calls: n, ..ApiCost::default() }));
+    let cost = Cost { apis: apis.collect(), ..Cost::default() };
+    let reading = Reading { cost, ..Reading::default() };
     let apis = RegionMetrics::of(&result(), &scope(), &reading).apis;
     assert_eq!(apis.len(), MOST_APIS);
     assert!(apis[0].starts_with("Api49 calls=49"), "{apis:?}");

@@ -132,7 +132,7 @@ pub const LONGEST_ID: usize = 800;
 pub const LARGEST_PART: usize = 320 << 10;
 
 /// The attributes of a task that its sums, status and end consist of.
-pub const TASK_SUMS: [&str; 15] = [
+pub const TASK_SUMS: [&str; 21] = [
     STATUS,
     OPEN,
     "end_time",
@@ -147,6 +147,12 @@ pub const TASK_SUMS: [&str; 15] = [
     "api_calls",
     "read_units",
     "write_units",
+    "throttled_calls",
+    "retried_calls",
+    "bytes_received",
+    "rows_written",
+    "worker_ms",
+    "apis",
     "error_message",
 ];
 

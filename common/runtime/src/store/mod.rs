@@ -20,7 +20,8 @@ use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
-use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::tally::Tally;
+use cloud_sync_core::task::{Counts, RegionResult, SyncTask};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -259,4 +260,40 @@ pub trait Store: AccountStore + ScopeStore + TaskStore + ResourceStore + ChangeS
     /// Returns after how long what was written is sure to be in every answer,
     /// those that may lag included.
     fn index_lag(&self) -> Duration;
+}
+
+impl dyn Store + '_ {
+    /// Counts in `tally` what a task recorded in a scope, however many
+    /// attempts that took.
+    ///
+    /// # Errors
+    ///
+    /// The changes cannot be read.
+    pub async fn count_recorded(
+        &self,
+        scope: &Scope,
+        tally: &mut Tally,
+        task_id: &str,
+    ) -> Result<()> {
+        let mut cursor = None;
+        loop {
+            let page = self.task_changes(task_id, scope, cursor.as_deref()).await?;
+            page.items.iter().for_each(|change| tally.record(change));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns the counts of a task in a scope as far as its changes tell them.
+    ///
+    /// # Errors
+    ///
+    /// The changes cannot be read.
+    pub async fn recorded_counts(&self, scope: &Scope, task_id: &str) -> Result<Counts> {
+        let mut tally = Tally::new(task_id);
+        self.count_recorded(scope, &mut tally, task_id).await?;
+        Ok(tally.counts(0, 0, 0, |_| false))
+    }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use cloud_sync_core::task::{Cost, Counts, RegionError, RegionResult, SyncTask, TaskStatus};
+use cloud_sync_core::cost::Cost;
+use cloud_sync_core::task::{Counts, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_dispatch::Problem;
 use comfy_table::Table;
 
 use crate::output::Output;
 use crate::service::{SyncReport, TaskReport};
-use crate::table::{bars, cell, count, duration, keep_whole, table, time, titled};
+use crate::table::{bars, bytes, cell, count, duration, keep_whole, table, time, titled};
 
 /// At most so many tasks are shown side by side.
 const MOST_COLUMNS: usize = 3;
@@ -107,8 +108,14 @@ pub(super) fn figures(counts: &Counts, cost: &Cost, took: String) -> Vec<(&'stat
         ("held back from deletion", count(counts.held_count)),
         ("errors", count(counts.error_count)),
         ("API calls to the vendor", count(cost.api_calls)),
+        ("throttled", count(cost.throttled_calls)),
+        ("retries", count(cost.retried_calls)),
+        ("received", bytes(cost.bytes_received)),
+        ("rows written", count(cost.rows_written)),
         ("read units", format!("{:.1}", cost.read_units)),
         ("write units", format!("{:.1}", cost.write_units)),
+        ("DynamoDB would cost", format!("${:.6}", cost.table_dollars())),
+        ("workers' time", duration(cost.worker_ms.try_into().unwrap_or(i64::MAX))),
     ]
 }
 
@@ -137,7 +144,41 @@ pub(super) fn regions(report: &TaskReport, output: &Output) -> io::Result<()> {
             output.text(format!("  and {more} more regions"))?;
         }
     }
+    apis(&report.task.cost, output)?;
     errors(report, output)
+}
+
+/// Shows what was asked of the vendor, by API.
+fn apis(cost: &Cost, output: &Output) -> io::Result<()> {
+    if cost.apis.is_empty() {
+        return Ok(());
+    }
+    let mut table = table(&[
+        ("API", false),
+        ("CALLS", true),
+        ("THROTTLED", true),
+        ("RETRIES", true),
+        ("RECEIVED", true),
+        ("P50 MS", true),
+        ("P95 MS", true),
+        ("P99 MS", true),
+        ("MAX MS", true),
+    ]);
+    for (api, of) in &cost.apis {
+        let percentile = |share| cell(count(of.latency.percentile(share)));
+        table.add_row([
+            cell(api),
+            cell(count(of.calls)),
+            cell(count(of.throttled)),
+            cell(count(of.retried)),
+            cell(bytes(of.bytes)),
+            percentile(0.50),
+            percentile(0.95),
+            percentile(0.99),
+            cell(count(of.latency.longest_ms())),
+        ]);
+    }
+    output.text(format!("\nAsked of the vendor\n{table}"))
 }
 
 fn region_count(result: &RegionResult) -> (String, u64) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Case, KIND, number, text};
 
@@ -80,10 +80,30 @@ async fn lines_of_json_have_the_promised_names() {
             "api_calls",
             "read_units",
             "write_units",
+            "throttled_calls",
+            "retried_calls",
+            "bytes_received",
+            "rows_written",
+            "worker_ms",
+            "apis",
         ],
     );
     let one = case.run(&["tasks", text(&tasks[0], "task_id"), "--json"]).json();
     assert_eq!(one["region_results"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_shows_what_it_asked_of_the_vendor() {
+    let case = Case::new().await;
+    case.sync(&[]);
+    let tasks = case.run(&["tasks", "--json"]).lines();
+    let one = case.run(&["tasks", text(&tasks[0], "task_id"), "--json"]).json();
+    let listing = &one["apis"]["DescribeInstances"];
+    assert_eq!((&listing["calls"], &one["throttled_calls"]), (&json!(3), &json!(0)));
+    assert!(listing["latency"]["p99_ms"].as_u64() > Some(0), "{listing}");
+    assert!(listing["bytes"].as_u64() > Some(10_000), "{listing}");
+    let shown = case.run(&["tasks", text(&tasks[0], "task_id")]).stdout;
+    assert!(shown.contains("DescribeInstances") && shown.contains("P95 MS"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

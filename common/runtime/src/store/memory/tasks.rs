@@ -86,7 +86,7 @@ impl TaskStore for MemoryStore {
             stored.end_time = task.end_time;
             stored.duration_ms = task.duration_ms;
             stored.counts = task.counts;
-            stored.cost = task.cost;
+            stored.cost = task.cost.clone();
             stored.error_message.clone_from(&task.error_message);
         });
         Ok(changed.is_some_and(|(_, done)| done))

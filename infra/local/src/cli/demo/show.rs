@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use cloud_sync_core::change::{Change, ChangeKind};
+use cloud_sync_core::cost::{Cost, DOLLARS_A_MILLION_READS, DOLLARS_A_MILLION_WRITES};
 use cloud_sync_core::diff::Field;
-use cloud_sync_core::task::{Cost, Counts};
+use cloud_sync_core::task::Counts;
 use simulated_cloud::ChurnReport;
 
 use super::super::changes::change_table;
@@ -13,13 +14,6 @@ use super::super::summary::{figures, sheet};
 use crate::output::Output;
 use crate::service::SyncReport;
 use crate::table::{bars, cell, count, duration, table};
-
-/// Dollars for a million read request units: DynamoDB, on demand, us-east-1.
-/// Source: <https://aws.amazon.com/dynamodb/pricing/on-demand/>, 2026-11.
-const DOLLARS_A_MILLION_READS: f64 = 0.125;
-
-/// Dollars for a million write request units; same source.
-const DOLLARS_A_MILLION_WRITES: f64 = 0.625;
 
 /// So many changes are shown.
 const SAMPLES: usize = 12;
@@ -90,28 +84,21 @@ pub(super) fn side_by_side(
     let sums = [first, second].map(|report| {
         let tasks = || report.tasks.iter().map(|report| &report.task);
         let counts = tasks().fold(Counts::default(), |sum, task| sum.plus(task.counts));
-        let cost = tasks().fold(Cost::default(), |sum, task| sum.plus(task.cost));
+        let cost = tasks().fold(Cost::default(), |sum, task| sum.plus(&task.cost));
         let took = tasks().filter_map(|task| task.duration_ms).sum::<i64>();
         (counts, cost, took)
     });
     let column = |title: &str, (counts, cost, took): &(Counts, Cost, i64)| {
-        let mut lines = figures(counts, cost, duration(*took));
-        lines.push(("DynamoDB would cost", format!("${:.6}", dollars(cost))));
-        (title.to_owned(), lines)
+        (title.to_owned(), figures(counts, cost, duration(*took)))
     };
     let columns = [column("FIRST SYNC", &sums[0]), column("SECOND SYNC", &sums[1])];
     output.text(format!("\nThe two syncs\n{}", sheet(&columns)))?;
-    let month = dollars(&sums[1].1) * 24.0 * 30.0;
+    let month = sums[1].1.table_dollars() * 24.0 * 30.0;
     output.text(format!(
         "A sync like the second every hour would cost ${month:.2} a month in DynamoDB requests (on \
          demand, us-east-1:\n${DOLLARS_A_MILLION_READS} a million read units, \
          ${DOLLARS_A_MILLION_WRITES} a million write units)."
     ))
-}
-
-fn dollars(cost: &Cost) -> f64 {
-    cost.read_units * DOLLARS_A_MILLION_READS / 1e6
-        + cost.write_units * DOLLARS_A_MILLION_WRITES / 1e6
 }
 
 /// Says how to go on.
