@@ -140,7 +140,7 @@ impl Rig {
     /// which count their own.
     pub fn units(&self) -> (f64, f64) {
         let reading = self.meter.read();
-        (reading.read_units, reading.write_units)
+        (reading.cost.read_units, reading.cost.write_units)
     }
 
     /// Fetches and decodes every page that a sync of this mode asks for, of as
