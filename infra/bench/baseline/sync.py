@@ -51,6 +51,12 @@ class Units:
             setattr(self, kind, getattr(self, kind) + units)
 
 
+def data_disks():
+    request = DescribeDisksRequest()
+    request.set_DiskType("data")
+    return request
+
+
 def pages(client, endpoint, new_request, size):
     """Yields the reply to each page of a list."""
     token = None
@@ -76,11 +82,15 @@ def listed(arguments, region):
     client = AcsClient(os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
                        os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], region)
     disks = {}
-    for reply in pages(client, arguments.vendor_endpoint, DescribeDisksRequest, 500):
+    for reply in pages(client, arguments.vendor_endpoint, data_disks, 500):
         for disk in reply["Disks"]["Disk"]:
-            if disk.get("Type") == "data" and disk.get("InstanceId"):
-                known = {name: disk.get(name) for name in ("DiskId", "Category", "Size")}
-                disks.setdefault(disk["InstanceId"], []).append(known)
+            known = {name: disk.get(name) for name in ("DiskId", "Category", "Size")}
+            # One that several instances share names them only as attachments.
+            attachments = (disk.get("Attachments") or {}).get("Attachment") or []
+            owners = {attachment.get("InstanceId") for attachment in attachments}
+            for owner in owners | {disk.get("InstanceId")}:
+                if owner:
+                    disks.setdefault(owner, []).append(known)
     found = {}
     for reply in pages(client, arguments.vendor_endpoint, DescribeInstancesRequest, 100):
         for instance in reply["Instances"]["Instance"]:
