@@ -4,13 +4,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cloud_sync::database::store_at;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::Counts;
+use cloud_sync_runtime::store::memory::MemoryStore;
 use serde::Serialize;
 
 use crate::baseline::{Baseline, Run};
@@ -42,6 +44,9 @@ pub struct Options {
     /// How long the vendor takes for each request, in milliseconds.
     #[arg(long, value_delimiter = ',', default_value = "0,50")]
     latency_ms: Vec<u64>,
+    /// What the tables are.
+    #[arg(long, value_enum, default_value = "database")]
+    tables: TablesKind,
     /// How often to measure what does not change anything; the fastest counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
@@ -49,6 +54,16 @@ pub struct Options {
     /// without it the script is left out.
     #[arg(long)]
     python: Option<PathBuf>,
+}
+
+/// What stands for the tables of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TablesKind {
+    /// The embedded DynamoDB, over HTTP, in the other process.
+    Database,
+    /// The twin in memory: much faster at the first sync of many rows. It is
+    /// in this process, so that processor time and memory are its own too.
+    Memory,
 }
 
 /// What something took.
@@ -159,7 +174,11 @@ impl Bench {
         let regions = regions(count)?;
         let tables = Tables::Database;
         let peers = Peers::start(PeersOptions { instances, regions: count, tables })?;
-        let rig = Rig::new(store_at(&peers.tables), &peers.cloud, regions.clone()).await?;
+        let store = match options.tables {
+            TablesKind::Database => store_at(&peers.tables),
+            TablesKind::Memory => Arc::new(MemoryStore::default()),
+        };
+        let rig = Rig::new(store, &peers.cloud, regions.clone()).await?;
         let script = options.python.as_ref().map(|python| Baseline::new(python, &peers, &regions));
         let total = u64::from(instances) * count as u64;
         Ok(Self { instances, regions: count, peers, rig, script, total })
