@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionResult, SyncTask};
@@ -146,6 +148,10 @@ impl AccountStore for FailingStore {
         self.inner.suspend(id, suspension).await
     }
 
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+        self.inner.add_spent(id, spent).await
+    }
+
     async fn resume(&self, id: &str) -> Result<()> {
         self.inner.resume(id).await
     }
@@ -194,6 +200,10 @@ impl ScopeStore for FailingStore {
 
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
         self.inner.save_checkpoint(lease, checkpoint).await
+    }
+
+    async fn set_paces(&self, lease: &Lease, paces: &Paces) -> Result<()> {
+        self.inner.set_paces(lease, paces).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {

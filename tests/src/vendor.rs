@@ -9,7 +9,8 @@ use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::listing::{Page, Undecodable};
-use cloud_sync_core::meter::Meter;
+use cloud_sync_core::meter::{Meter, Request};
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::{Details, DetailsPage, Permission, Result, Vendor, Vendors};
@@ -64,11 +65,17 @@ struct State {
     page_size: usize,
     disks_a_page: usize,
     call_time: Duration,
+    paces: Paces,
+    recalled: Vec<Paces>,
 }
 
 /// The vendor; clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct ScriptedVendor(Arc<Mutex<State>>);
+pub struct ScriptedVendor {
+    state: Arc<Mutex<State>>,
+    /// Where an opened one counts its calls.
+    meter: Arc<Meter>,
+}
 
 /// Returns a running machine as the vendor shows it.
 #[must_use]
@@ -101,7 +108,7 @@ impl ScriptedVendor {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Creates or replaces a resource.
@@ -192,6 +199,17 @@ impl ScriptedVendor {
         self.state().calls.clear();
     }
 
+    /// Says from now on that throttling taught this.
+    pub fn teach(&self, paces: &Paces) {
+        self.state().paces.clone_from(paces);
+    }
+
+    /// Returns what was recalled of throttling, in order.
+    #[must_use]
+    pub fn recalled(&self) -> Vec<Paces> {
+        self.state().recalled.clone()
+    }
+
     /// Returns what a region has, with its disks.
     #[must_use]
     pub fn truth(&self, region: &str) -> BTreeMap<String, Resource> {
@@ -204,8 +222,9 @@ impl ScriptedVendor {
     }
 
     async fn enter(&self, call: Call, region: Option<&str>) -> Result<bool> {
-        let time = self.state().call_time;
-        tokio::time::sleep(time).await;
+        let took = self.state().call_time;
+        tokio::time::sleep(took).await;
+        self.meter.record_call(&format!("{call:?}"), Request { took, ..Request::default() });
         let fault = {
             let mut state = self.state();
             *state.calls.entry(call).or_default() += 1;
@@ -317,6 +336,14 @@ impl Vendor for ScriptedVendor {
         Ok(found.map(|(id, r)| (id, (r.status, r.vendor_status))).collect())
     }
 
+    fn paces(&self, _: &Region) -> Paces {
+        self.state().paces.clone()
+    }
+
+    fn recall(&self, _: &Region, paces: &Paces) {
+        self.state().recalled.push(paces.clone());
+    }
+
     async fn probe(&self, _: &Kind, region: &Region) -> Result<Permission> {
         self.enter(Call::Probe, Some(&region.id)).await?;
         Ok(Permission::Granted)
@@ -328,9 +355,9 @@ impl Vendors for ScriptedVendor {
         &self,
         _: &Account,
         _: Credentials,
-        _: Arc<Meter>,
+        meter: Arc<Meter>,
     ) -> std::result::Result<Arc<dyn Vendor>, InvalidAccount> {
-        Ok(Arc::new(self.clone()))
+        Ok(Arc::new(Self { meter, ..self.clone() }))
     }
 
     fn kinds(&self, account: &Account) -> std::result::Result<Vec<Kind>, InvalidAccount> {

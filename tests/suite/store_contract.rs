@@ -82,6 +82,8 @@ contract! {
         writing_a_configuration_keeps_suspension_and_regions,
         only_one_of_many_suspends_an_account,
         a_resumed_account_can_be_suspended_again,
+        what_many_spend_on_a_day_adds_up,
+        another_day_begins_at_nothing,
         an_unknown_account_stays_unknown,
         more_regions_than_fit_are_refused;
     scopes:
@@ -106,7 +108,8 @@ contract! {
         leases_that_are_let_expire_are_free_and_keep_their_tasks,
         one_of_two_operators_decides_first,
         what_is_decided_while_a_worker_runs_outlives_its_lease,
-        nothing_is_decided_on_a_scope_that_was_never_touched;
+        nothing_is_decided_on_a_scope_that_was_never_touched,
+        what_throttling_taught_is_remembered_under_the_lease;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::budget::{BudgetPolicy, Spent};
 use crate::deletion::DeletionPolicy;
+use crate::pace::RatePolicy;
 use crate::schedule::SchedulePolicy;
 use crate::scope::{Kind, is_key_word};
 
@@ -53,6 +55,12 @@ pub struct Account {
     /// How often to sync.
     #[serde(default)]
     pub schedule: SchedulePolicy,
+    /// How many API calls to spend.
+    #[serde(default)]
+    pub budget: BudgetPolicy,
+    /// How fast to ask.
+    #[serde(default)]
+    pub rates: RatePolicy,
 }
 
 const fn yes() -> bool {
@@ -105,6 +113,31 @@ impl Account {
                 format!("'{endpoint}' is not a URL: expected https://host[:port]"),
             )?;
         }
+        let schedule = &self.schedule;
+        check(
+            schedule.min_interval_minutes <= schedule.max_interval_minutes,
+            "schedule",
+            format!(
+                "min_interval_minutes is {}, more than max_interval_minutes, {}",
+                schedule.min_interval_minutes, schedule.max_interval_minutes
+            ),
+        )?;
+        check(
+            schedule.calls_per_change_hour > 0,
+            "schedule",
+            "calls_per_change_hour is 0: expected 1 or more".to_owned(),
+        )?;
+        check(
+            (1..=100).contains(&self.rates.percent) && self.rates.most_per_second != Some(0),
+            "rates",
+            "expected percent from 1 to 100 and most_per_second of 1 or more".to_owned(),
+        )?;
+        let (soft, hard) = (self.budget.soft_calls_a_day, self.budget.hard_calls_a_day);
+        check(
+            soft.is_none_or(|soft| hard.is_none_or(|hard| soft <= hard)),
+            "budget",
+            "soft_calls_a_day is more than hard_calls_a_day".to_owned(),
+        )?;
         let (CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference)) =
             &self.credentials;
         check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
@@ -157,4 +190,15 @@ pub struct AccountRecord {
     /// The regions it has.
     #[serde(default)]
     pub regions: Option<RegionCache>,
+    /// The API calls it has spent; counted only where it has a budget.
+    #[serde(default)]
+    pub spent: Option<Spent>,
+}
+
+impl AccountRecord {
+    /// Returns the record of an account of which nothing was learnt yet.
+    #[must_use]
+    pub const fn new(account: Account) -> Self {
+        Self { account, suspended: None, regions: None, spent: None }
+    }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::deletion::Decision;
 use crate::disks::DiskWalk;
 use crate::listing::WalkState;
+use crate::pace::Paces;
+use crate::schedule::Rhythm;
 use crate::scope::Scope;
 use crate::task::RegionError;
 
@@ -107,7 +109,7 @@ pub struct Dispatched {
 }
 
 /// What the sync of a scope found, once it ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     /// When the last complete full sync began.
     #[serde(default)]
@@ -127,6 +129,9 @@ pub struct Findings {
     /// The number of rows held back from deletion.
     #[serde(default)]
     pub held_count: u64,
+    /// How often it changes, and what it costs to look.
+    #[serde(default)]
+    pub rhythm: Rhythm,
     /// Whether a resource of the scope was ever deleted: only then can a new
     /// one have a history.
     #[serde(default)]
@@ -134,7 +139,7 @@ pub struct Findings {
 }
 
 /// Everything kept of a scope.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScopeState {
     /// The scope.
     #[serde(flatten)]
@@ -157,6 +162,9 @@ pub struct ScopeState {
     /// What operators decided on held deletions, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// What throttling taught of the region's APIs.
+    #[serde(default, skip_serializing_if = "Paces::is_empty")]
+    pub paces: Paces,
     /// What the last complete sync found.
     #[serde(flatten)]
     pub findings: Findings,
@@ -174,13 +182,14 @@ impl ScopeState {
             dispatched: None,
             ended_task: None,
             decisions: Vec::new(),
+            paces: Paces::new(),
             findings: Findings::default(),
         }
     }
 }
 
 /// How a lease ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Release {
     /// The task is done with the scope, all writes are whole. The checkpoint
     /// goes; `findings` replaces what was kept, where the listing was

@@ -6,6 +6,7 @@
 //! `DynamoDB`, of SQS or of Lambda.
 
 pub mod account;
+pub mod budget;
 pub mod change;
 pub mod cost;
 pub mod credentials;
@@ -20,6 +21,7 @@ pub mod listing;
 pub mod marks;
 pub mod message;
 pub mod meter;
+pub mod pace;
 mod packing;
 pub mod resource;
 pub mod schedule;

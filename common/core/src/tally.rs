@@ -99,10 +99,11 @@ impl Tally {
         self.held
     }
 
-    /// Tells whether the task recorded any change.
+    /// Returns of how many resources the task recorded a change.
     #[must_use]
-    pub fn has_changes(&self) -> bool {
-        self.marks.iter().any(|(_, marks)| marks & (ADDED | UPDATED | DELETED) != 0)
+    pub fn changes(&self) -> u64 {
+        let is_changed = |marks: u8| marks & (ADDED | UPDATED | DELETED) != 0;
+        self.marks.iter().filter(|(_, marks)| is_changed(*marks)).count() as u64
     }
 
     /// Returns how many deletions the task recorded.

@@ -109,6 +109,11 @@ impl Dispatcher {
         if !self.may_run(record).await.map_err(trouble)? {
             return Ok(tasks);
         }
+        let (budget, spent) = (&record.account.budget, record.spent.as_ref());
+        if let Some(why) = budget.exhausted(spent, 0, self.clock.now()) {
+            tracing::warn!(account = record.account.id, why, "nothing is started");
+            return Ok(tasks);
+        }
         let plans = self.plans(record, id, at, in_flight).await.map_err(trouble)?;
         for plan in plans.map_err(Trouble::Of)? {
             tasks.push(self.carry_out(plan).await.map_err(trouble)?);
@@ -186,6 +191,7 @@ impl Dispatcher {
             .into_iter()
             .map(|state| (state.scope.clone(), state))
             .collect();
+        let stretch = account.budget.stretch(record.spent.as_ref(), self.clock.now());
         let mut due: BTreeMap<(Kind, Mode), Vec<String>> = BTreeMap::new();
         for kind in kinds {
             for region in &regions {
@@ -195,7 +201,7 @@ impl Dispatcher {
                     region: region.clone(),
                 };
                 let past = states.get(&scope).map_or_else(Past::default, |s| past(s, in_flight));
-                if let Some(mode) = account.schedule.due(&past, at) {
+                if let Some(mode) = account.schedule.due(&past, stretch, at) {
                     due.entry((kind.clone(), mode)).or_default().push(region.clone());
                 }
             }
@@ -226,5 +232,7 @@ fn past(state: &ScopeState, in_flight: &HashSet<&str>) -> Past {
                 && state.ended_task.as_ref() != Some(&dispatched.task_id)
         }),
         last_full_at: state.findings.last_full_at,
+        live_count: state.findings.live_count,
+        rhythm: state.findings.rhythm,
     }
 }

@@ -16,6 +16,7 @@ use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::VendorError;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
 
@@ -82,6 +83,10 @@ pub trait Vendor: Send + Sync {
         region: &Region,
         ids: &[String],
     ) -> Result<BTreeMap<String, (Status, String)>>;
+    /// Returns what throttling taught of the region's APIs so far.
+    fn paces(&self, region: &Region) -> Paces;
+    /// Takes over what throttling taught others of the region's APIs.
+    fn recall(&self, region: &Region, paces: &Paces);
     /// Asks the vendor whether the account may see resources of the kind.
     /// A refusal is an error of class auth.
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;

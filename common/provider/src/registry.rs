@@ -107,6 +107,7 @@ impl Vendors for Registry {
             protocol: (spec.open)(account, credentials)?,
             account: account.id.clone(),
             default_region: account.default_region.clone(),
+            rates: account.rates,
             meter,
         }))
     }

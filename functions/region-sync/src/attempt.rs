@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Region};
+use cloud_sync_core::budget::Spent;
 use cloud_sync_core::cost::Cost;
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
@@ -11,6 +12,7 @@ use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
+use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
@@ -25,6 +27,9 @@ use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::{Action, Delivered, RegionSync, backoff};
+
+/// The code of the error that an account may spend no more today.
+pub(crate) const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
 
 /// Why an attempt stopped before its end.
 #[derive(Debug, Error)]
@@ -47,6 +52,9 @@ pub(crate) enum Stop {
     /// An operator wants the task to stop.
     #[error("the task was cancelled")]
     Cancelled,
+    /// The account may spend no more today.
+    #[error("{0}")]
+    BudgetExhausted(String),
 }
 
 /// An attempt in progress.
@@ -57,6 +65,8 @@ pub(crate) struct Work<'a> {
     pub(crate) meter: Arc<Meter>,
     pub(crate) scope: Scope,
     pub(crate) account: Account,
+    /// What the account had spent when the attempt began.
+    pub(crate) spent: Option<Spent>,
     pub(crate) region: Region,
     pub(crate) credentials_digest: String,
     pub(crate) vendor: Arc<dyn Vendor>,
@@ -83,6 +93,7 @@ pub(crate) struct Work<'a> {
 /// An account that is ready to be asked, or why it is not.
 struct Opened {
     account: Account,
+    spent: Option<Spent>,
     region: Region,
     credentials_digest: String,
     vendor: Arc<dyn Vendor>,
@@ -182,6 +193,7 @@ impl RegionSync {
             delivered,
             meter,
             account: opened.account,
+            spent: opened.spent,
             region: opened.region,
             credentials_digest: opened.credentials_digest,
             vendor: opened.vendor,
@@ -332,11 +344,15 @@ impl RegionSync {
             Ok(vendor) => vendor,
             Err(error) => return fail(ErrorClass::Internal, "InvalidAccount", &error.to_string()),
         };
+        if let Some(why) = record.account.budget.exhausted(record.spent.as_ref(), 0, now) {
+            return fail(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why);
+        }
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
         let region =
             region.unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
-        Ok(Ok(Opened { account: record.account, region, credentials_digest, vendor }))
+        let (account, spent) = (record.account, record.spent);
+        Ok(Ok(Opened { account, spent, region, credentials_digest, vendor }))
     }
 
     /// Ends a region in failure from outside an attempt, with the counts that
@@ -405,6 +421,8 @@ impl Work<'_> {
         self.meter.record_work(Duration::try_from(spent).unwrap_or_default());
         self.result.cost = self.meter.read().cost.plus(&self.earlier_cost);
         let findings = self.findings(&ending);
+        self.count_spent().await?;
+        self.remember_paces().await?;
         if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;
         }
@@ -421,6 +439,7 @@ impl Work<'_> {
     }
 
     async fn run(&mut self) -> Result<Ending, Stop> {
+        self.vendor.recall(&self.region, &self.before.paces);
         self.resume().await?;
         self.recover().await?;
         self.index = Arc::new(self.store.live_index(&self.scope).await?);
@@ -443,9 +462,10 @@ impl Work<'_> {
         let is_full = self.message().mode == Mode::Full;
         let last_full_at = if is_full { Some(self.began) } else { earlier.last_full_at };
         let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
-        let changed_at = self.tally.has_changes().then(|| self.sync.clock.now());
+        let changed_at = (self.tally.changes() > 0).then(|| self.sync.clock.now());
         match ending {
             Ending::Complete => Some(Findings {
+                rhythm: self.rhythm(),
                 last_full_at,
                 last_complete_at: Some(self.began),
                 last_changed_at: changed_at.or(earlier.last_changed_at),
@@ -457,6 +477,17 @@ impl Work<'_> {
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,
         }
+    }
+
+    /// Returns how often the scope changes, this sync included. What a look
+    /// costs is what one costs that does not walk the disks.
+    fn rhythm(&self) -> Rhythm {
+        let before = self.before.findings.rhythm;
+        let is_light = self.message().mode == Mode::Incremental || before.calls == 0;
+        let calls = if is_light { self.result.cost.api_calls } else { before.calls };
+        let is_first = self.before.findings.last_complete_at.is_none();
+        let changes = if is_first { 0 } else { self.tally.changes() };
+        before.after(self.began, changes, calls)
     }
 
     /// Refuses to write when the lease could be lost meanwhile.

@@ -21,6 +21,7 @@ impl Work<'_> {
         self.details.begin(self.sync.clock.now());
         while let Some(token) = self.details.next_page() {
             self.check_cancelled().await?;
+            self.check_budget()?;
             let page = fetcher.fetch_disks(token).await;
             match page.and_then(|page| self.details.take(page)) {
                 Ok(()) => {}

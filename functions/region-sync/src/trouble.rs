@@ -9,7 +9,7 @@ use cloud_sync_core::task::RegionError;
 use cloud_sync_runtime::notify::Notice;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{Stop, Work};
+use crate::attempt::{BUDGET_EXHAUSTED, Stop, Work};
 use crate::backoff;
 use crate::closing::Ending;
 
@@ -20,6 +20,10 @@ impl Work<'_> {
         let again = backoff(self.delivered.receive_count);
         let error = match stop {
             Stop::Cancelled => return Ok(Ending::Cancelled),
+            Stop::BudgetExhausted(why) => {
+                let error = RegionError::new(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why, now);
+                return Ok(Ending::Failed { error, clean: true });
+            }
             Stop::Stalled(error) => {
                 let error =
                     RegionError::new(ErrorClass::Data, "EndlessListing", &error.to_string(), now);

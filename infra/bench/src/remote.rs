@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::fingerprint::Fingerprint;
@@ -18,6 +19,7 @@ use cloud_sync_core::lease::{
 };
 use cloud_sync_core::listing::{IndexEntry, LiveIndex};
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionResult, SyncTask};
@@ -145,6 +147,10 @@ impl AccountStore for RemoteStore {
     async fn resume(&self, _: &str) -> Result<()> {
         refused("resume")
     }
+
+    async fn add_spent(&self, _: &str, _: &Spent) -> Result<()> {
+        refused("add_spent")
+    }
 }
 
 #[async_trait]
@@ -185,6 +191,10 @@ impl ScopeStore for RemoteStore {
 
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
         self.ask("save_checkpoint", &(lease, checkpoint)).await
+    }
+
+    async fn set_paces(&self, _: &Lease, _: &Paces) -> Result<()> {
+        refused("set_paces")
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {

@@ -7,10 +7,12 @@ use anyhow::{Context, ensure};
 use cloud_sync::connect::local_parts;
 use cloud_sync::service::{LocalService, Options, TaskReport};
 use cloud_sync_core::account::{Account, CredentialsRef, Region};
+use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::TaskStatus;
@@ -84,6 +86,8 @@ pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
         credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),
+        budget: BudgetPolicy::default(),
+        rates: RatePolicy::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::message::WorkMessage;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
@@ -109,6 +110,14 @@ impl Vendor for Counted {
         ids: &[String],
     ) -> Result<std::collections::BTreeMap<String, (Status, String)>> {
         self.vendor.statuses(kind, region, ids).await
+    }
+
+    fn paces(&self, region: &Region) -> Paces {
+        self.vendor.paces(region)
+    }
+
+    fn recall(&self, region: &Region, paces: &Paces) {
+        self.vendor.recall(region, paces);
     }
 
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission> {

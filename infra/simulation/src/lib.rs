@@ -33,7 +33,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::Account;
+use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest};
+use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 
@@ -138,6 +140,8 @@ fn account(plan: &AccountPlan, enabled: bool) -> Account {
         credentials: reference(&plan.id),
         deletion: plan.deletion,
         schedule: plan.schedule,
+        budget: BudgetPolicy::default(),
+        rates: RatePolicy::default(),
     }
 }
 

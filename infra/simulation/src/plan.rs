@@ -136,10 +136,9 @@ fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
         on_delete: dice.one_of(&[OnDelete::Tombstone, OnDelete::Purge], OnDelete::Tombstone),
         ..DeletionPolicy::default()
     };
-    let schedule = SchedulePolicy {
-        interval_minutes: drawn_u32(dice, 20, 60),
-        full_interval_minutes: drawn_u32(dice, 15, 240),
-    };
+    let (interval, full) = (drawn_u32(dice, 20, 60), drawn_u32(dice, 15, 240));
+    let schedule =
+        SchedulePolicy { full_interval_minutes: full, ..SchedulePolicy::every(interval) };
     AccountPlan { id: id.to_owned(), regions, deletion, schedule }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use cloud_sync_core::account::{Account, CredentialsRef, Region, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 use cloud_sync_runtime::store::{Store, StoreError};
 use tokio::join;
 
@@ -76,6 +77,31 @@ pub async fn a_resumed_account_can_be_suspended_again(store: Arc<dyn Store>) {
     store.resume("prod").await.unwrap();
     assert_eq!(store.account("prod").await.unwrap().unwrap().suspended, None);
     assert!(store.suspend("prod", &suspension("2")).await.unwrap());
+}
+
+fn spent(day: &str, calls: u64) -> Spent {
+    Spent { day: day.into(), calls }
+}
+
+pub async fn what_many_spend_on_a_day_adds_up(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    let calls = [3, 40, 500, 6000].map(|calls| spent("2026-11-23", calls));
+    let added = futures::future::join_all(calls.iter().map(|calls| store.add_spent("prod", calls)));
+    added.await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+    store.put_account(&account("prod")).await.unwrap();
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!(read.spent, Some(spent("2026-11-23", 6543)));
+}
+
+pub async fn another_day_begins_at_nothing(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    for (day, calls) in [("2026-11-23", 700), ("2026-11-24", 5), ("2026-11-23", 30)] {
+        store.add_spent("prod", &spent(day, calls)).await.unwrap();
+    }
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!(read.spent, Some(spent("2026-11-24", 5)), "a late word of yesterday is nothing");
+    store.add_spent("nobody", &spent("2026-11-24", 1)).await.unwrap();
+    assert_eq!(store.account("nobody").await.unwrap(), None);
 }
 
 pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {

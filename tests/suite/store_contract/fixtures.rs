@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
+use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Parts};
 use cloud_sync_core::listing::Walk;
 use cloud_sync_core::message::Mode;
+use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
@@ -43,6 +45,8 @@ pub fn account(id: &str) -> Account {
         credentials: CredentialsRef::Env("ALIYUN".into()),
         deletion: DeletionPolicy { tombstone_days: 7, ..DeletionPolicy::default() },
         schedule: SchedulePolicy::default(),
+        budget: BudgetPolicy::default(),
+        rates: RatePolicy::default(),
     }
 }
 

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::lease::{Dispatched, Findings, Lease, Release, ScopeState};
+use cloud_sync_core::pace::{Pace, Paces};
+use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError, keys};
 use tokio::join;
@@ -136,6 +138,7 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         live_count: 3,
         complete_listings: 4,
         held_count: 5,
+        rhythm: Rhythm::default().after(at(0), 0, 3).after(at(7000), 5, 4),
         ever_deleted: true,
     };
     let held = lease(&*store, &scope, "a", "t-1", 0).await;
@@ -328,4 +331,19 @@ pub async fn nothing_is_decided_on_a_scope_that_was_never_touched(store: Arc<dyn
     assert!(!store.set_decisions(&scope, &[], &decided).await.unwrap());
     assert!(!store.set_decisions(&scope, &decided, &decided).await.unwrap());
     assert_eq!(store.scopes("prod").await.unwrap(), []);
+}
+
+pub async fn what_throttling_taught_is_remembered_under_the_lease(store: Arc<dyn Store>) {
+    let scope = scope("prod", "r");
+    let held = lease(store.as_ref(), &scope, "w-1", "t-1", 0).await;
+    let pace = Pace { per_second: 2.5, learnt_at: at(7) };
+    let paces: Paces = [("DescribeDisks".to_owned(), pace)].into();
+    store.set_paces(&held, &paces).await.unwrap();
+    store.release(&held, &ended("t-1", Some(Findings::default()))).await.unwrap();
+    assert_eq!(store.scope(&scope).await.unwrap().paces, paces);
+    let late = store.set_paces(&held, &Paces::new()).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost(_))), "{late:?}");
+    let held = lease(store.as_ref(), &scope, "w-2", "t-2", 1).await;
+    store.set_paces(&held, &Paces::new()).await.unwrap();
+    assert_eq!(store.scope(&scope).await.unwrap().paces, Paces::new());
 }

@@ -5,4 +5,5 @@ mod dispatching;
 mod faults;
 mod long;
 mod retries;
+mod spending;
 mod syncing;

@@ -3,7 +3,7 @@
 use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete, Verdict};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::Missing;
-use cloud_sync_core::schedule::{Past, SchedulePolicy};
+use cloud_sync_core::schedule::{Past, Rhythm, SchedulePolicy};
 use jiff::{SignedDuration, Timestamp};
 use proptest::option;
 use proptest::prelude::*;
@@ -29,15 +29,34 @@ fn half_hours(most: i64) -> impl Strategy<Value = i64> {
 
 fn past() -> impl Strategy<Value = Past> {
     let time = || option::of(half_hours(20).prop_map(minutes));
-    (time(), time(), prop::bool::weighted(0.2)).prop_map(
-        |(dispatched_at, last_full_at, in_flight)| Past { dispatched_at, in_flight, last_full_at },
+    (time(), time(), prop::bool::weighted(0.2), 0..3_u64, rhythm()).prop_map(
+        |(dispatched_at, last_full_at, in_flight, live_count, rhythm)| Past {
+            dispatched_at,
+            in_flight,
+            last_full_at,
+            live_count,
+            rhythm,
+        },
     )
 }
 
+fn rhythm() -> impl Strategy<Value = Rhythm> {
+    let syncs = prop::collection::vec((half_hours(20), 0..100_u64, 0..50_u64), 0..30);
+    syncs.prop_map(|syncs| {
+        syncs.into_iter().fold(Rhythm::default(), |rhythm, (at, changes, calls)| {
+            rhythm.after(minutes(at), changes, calls)
+        })
+    })
+}
+
 fn schedule_policy() -> impl Strategy<Value = SchedulePolicy> {
-    (0..7_u32, 0..20_u32).prop_map(|(interval, full_interval)| SchedulePolicy {
-        interval_minutes: 30 * interval,
-        full_interval_minutes: 30 * full_interval,
+    (0..7_u32, 0..7_u32, 0..20_u32, 1..100_u32).prop_map(|(least, more, full, worth)| {
+        SchedulePolicy {
+            min_interval_minutes: 30 * least,
+            max_interval_minutes: 30 * (least + more),
+            full_interval_minutes: 30 * full,
+            calls_per_change_hour: worth,
+        }
     })
 }
 
@@ -114,15 +133,20 @@ proptest! {
         past in past(),
         now in half_hours(40),
         later in half_hours(20),
+        stretch in 0.0..50.0_f64,
     ) {
-        let mode = policy.due(&past, minutes(now));
+        let mode = policy.due(&past, stretch, minutes(now));
         let waited = past.dispatched_at.map(|at| minutes(now).duration_since(at));
-        let interval = SignedDuration::from_mins(policy.interval_minutes.into());
+        let interval = policy.interval(&past.rhythm, past.live_count, stretch);
+        let least = SignedDuration::from_mins(policy.min_interval_minutes.into());
+        let most = policy.full_interval_minutes.max(policy.min_interval_minutes);
+        prop_assert!(interval >= least);
+        prop_assert!(interval <= SignedDuration::from_mins(most.into()));
         let is_early = waited.is_some_and(|waited| waited < interval);
         prop_assert_eq!(mode.is_some(), !past.in_flight && !is_early);
 
         if let Some(mode) = mode {
-            let then = policy.due(&past, minutes(now + later));
+            let then = policy.due(&past, stretch, minutes(now + later));
             prop_assert!(then.is_some(), "a scope that is due stays due");
             prop_assert!(mode != Mode::Full || then == Some(Mode::Full));
         }
@@ -137,7 +161,7 @@ proptest! {
         let full_is_old = past.last_full_at.is_none_or(|at| {
             minutes(now).duration_since(at) >= SignedDuration::from_hours(24)
         });
-        let mode = policy.due(&past, minutes(now));
+        let mode = policy.due(&past, 1.0, minutes(now));
         prop_assert!(mode != Some(Mode::Incremental) || !full_is_old);
         prop_assert!(mode != Some(Mode::Full) || full_is_old);
     }

@@ -177,10 +177,8 @@ proptest! {
         };
         prop_assert_eq!(counts, expected);
         prop_assert_eq!(tally.deletions(), deleted.len() as u64);
-        prop_assert_eq!(
-            tally.has_changes(),
-            !(added.is_empty() && updated.is_empty() && deleted.is_empty())
-        );
+        let changed: BTreeSet<_> = [&added, &updated, &deleted].into_iter().flatten().collect();
+        prop_assert_eq!(tally.changes(), changed.len() as u64);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Parts, ScopeState};
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::message::{Mode, SyncRequest, Trigger, WorkMessage};
+use cloud_sync_core::pace::Pace;
 use cloud_sync_core::resource::{Disk, Missing, Resource, Row};
+use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask};
 use proptest::option;
@@ -104,6 +106,10 @@ fn state() -> impl Strategy<Value = ScopeState> {
                     };
                     usize::from(has[0])
                 ],
+                paces: [("Api".to_owned(), Pace { per_second: 0.7, learnt_at: at(5) })]
+                    .into_iter()
+                    .filter(|_| has[2])
+                    .collect(),
                 findings: Findings {
                     last_full_at: full,
                     last_complete_at: complete,
@@ -111,6 +117,11 @@ fn state() -> impl Strategy<Value = ScopeState> {
                     live_count: numbers[1].into(),
                     complete_listings: numbers[2].into(),
                     held_count: numbers[3].into(),
+                    rhythm: Rhythm::default().after(at(0), 0, 1).after(
+                        at(numbers[0].into()),
+                        numbers[1].into(),
+                        7,
+                    ),
                     ever_deleted: has[1],
                 },
             }

@@ -18,6 +18,7 @@ use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::{self as metered, Meter};
+use cloud_sync_core::pace::{Paces, RatePolicy};
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
 use jiff::Timestamp;
@@ -100,6 +101,7 @@ pub(crate) struct Client {
     pub protocol: Box<dyn Protocol>,
     pub account: String,
     pub default_region: String,
+    pub rates: RatePolicy,
     pub meter: Arc<Meter>,
 }
 
@@ -143,17 +145,18 @@ impl Client {
         read: &(impl Fn(&[u8]) -> Result<T> + Send + Sync),
         retried: bool,
     ) -> Result<T> {
+        let around = &self.shared.around;
+        let rate = self.rates.rate(call.per_second);
+        let key = LimitKey {
+            account: self.account.clone(),
+            region: region.id.clone(),
+            product: call.product,
+            action: call.action,
+        };
         if let Some(limits) = &self.shared.limits {
-            let key = LimitKey {
-                account: self.account.clone(),
-                region: region.id.clone(),
-                product: call.product,
-                action: call.action,
-            };
-            limits.ready(call.per_second, &key).await;
+            limits.ready(rate, &key, (around.now)()).await;
         }
         let started = Instant::now();
-        let around = &self.shared.around;
         let mut request = self.protocol.request(call, region, params, (around.now)())?;
         *request.timeout_mut() = Some(call.timeout);
         let reply = around.transport.exchange(call.action, request).await;
@@ -166,6 +169,9 @@ impl Client {
         });
         let error = outcome.as_ref().err();
         let throttled = error.is_some_and(|error| error.class == ErrorClass::Throttled);
+        if let Some(limits) = self.shared.limits.as_ref().filter(|_| throttled) {
+            limits.throttled(rate, &key, (around.now)());
+        }
         self.record(call, region, metered::Request { took, throttled, retried, bytes }, error);
         outcome
     }
@@ -358,6 +364,17 @@ impl Vendor for Client {
             self.walk(&spec.call, region, params, read, take).await?;
         }
         Ok(statuses)
+    }
+
+    fn paces(&self, region: &Region) -> Paces {
+        let limits = self.shared.limits.as_ref();
+        limits.map_or_else(Paces::new, |limits| limits.paces(&self.account, &region.id))
+    }
+
+    fn recall(&self, region: &Region, paces: &Paces) {
+        if let Some(limits) = &self.shared.limits {
+            limits.recall(&self.account, &region.id, paces);
+        }
     }
 
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission> {

@@ -27,6 +27,9 @@ pub const SUSPENDED: &str = "suspended";
 /// The regions an account has.
 pub const REGIONS: &str = "regions";
 
+/// The API calls an account has spent: a map of day and calls.
+pub const SPENT: &str = "spent";
+
 /// Sort key of scopes.
 pub const ENTRY: &str = "entry";
 /// Counts the leases of a scope.
@@ -49,6 +52,9 @@ pub const ENDED_TASK: &str = "ended_task";
 pub const FINDINGS: &str = "findings";
 /// What operators decided on the held deletions of a scope.
 pub const DECISIONS: &str = "decisions";
+
+/// What throttling taught of a scope's APIs.
+pub const PACES: &str = "paces";
 
 /// Partition key of tasks and of the changes' index by task.
 pub const TASK_ID: &str = "task_id";
@@ -163,6 +169,11 @@ pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
 /// The account is known and not suspended.
 pub const NOT_SUSPENDED: &str =
     "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
+/// The account counts what it spends on this day.
+pub const SAME_DAY: &str = "#spent.#day = :day";
+/// The account is known, and the last day it counted is before this one.
+pub const EARLIER_DAY: &str =
+    "attribute_exists(#account_id) AND (attribute_not_exists(#spent) OR #spent.#day < :day)";
 /// The lease is absent, expired or the same owner's.
 pub const LEASE_IS_FREE: &str =
     "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner";
@@ -191,6 +202,10 @@ pub const SET_ACCOUNT: &str = "SET #account = :account";
 pub const SET_REGIONS: &str = "SET #regions = :regions";
 /// Suspends an account.
 pub const SUSPEND: &str = "SET #suspended = :suspended";
+/// Adds to what an account has spent on the day it counts.
+pub const ADD_SPENT: &str = "SET #spent.#calls = #spent.#calls + :calls";
+/// Begins to count another day.
+pub const SET_SPENT: &str = "SET #spent = :spent";
 /// Ends an account's suspension.
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.
@@ -201,6 +216,8 @@ pub const SET_DECISIONS: &str = "SET #decisions = :decisions";
 /// unfinished.
 pub const TAKE_LEASE: &str = "SET #lease_owner = :owner, #lease_until = :until \
      ADD #epoch :one, #lease_tasks :tasks";
+/// Writes what throttling taught.
+pub const SET_PACES: &str = "SET #paces = :paces";
 /// Lets go of a lease; its tasks stay.
 pub const LET_GO_OF_LEASE: &str = "SET #lease_until = :let_go";
 /// Ends a lease; the checkpoint stays.

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
@@ -86,10 +88,13 @@ pub trait AccountStore: Send + Sync {
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool>;
     /// Ends an account's suspension.
     async fn resume(&self, id: &str) -> Result<()>;
+    /// Adds API calls to what an account has spent on a day; what was spent on
+    /// an earlier day is forgotten, and what is added to an earlier day too.
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()>;
 }
 
 /// What a wish for a lease is answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Acquisition {
     /// The lease, and the scope as it was just before.
     Acquired {
@@ -158,6 +163,9 @@ pub trait ScopeStore: Send + Sync {
     /// Saves a checkpoint in the place of any other. Fails with
     /// [`StoreError::LeaseLost`] where the lease is not held.
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()>;
+    /// Remembers what throttling taught of a scope's APIs. Fails with
+    /// [`StoreError::LeaseLost`] where the lease is not held.
+    async fn set_paces(&self, lease: &Lease, paces: &Paces) -> Result<()>;
     /// Ends a lease. Fails with [`StoreError::LeaseLost`] where it is not held.
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()>;
     /// Lets every lease of an account's scopes expire, their tasks kept. Only

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
+use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::SyncRequest;
+use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::secrets::FixedCredentials;
@@ -117,6 +119,8 @@ fn account(endpoint: String) -> Account {
         credentials: CredentialsRef::Env("DEMO".to_owned()),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),
+        budget: BudgetPolicy::default(),
+        rates: RatePolicy::default(),
     }
 }
 

@@ -17,6 +17,31 @@ fn assert_names(value: &Value, expected: &[&str]) {
     assert!(missing.is_empty(), "{missing:?} are missing in {value}");
 }
 
+/// What every resource has.
+const RESOURCE_NAMES: [&str; 21] = [
+    "account_id",
+    "provider",
+    "kind",
+    "region",
+    "id",
+    "name",
+    "status",
+    "vendor_status",
+    "spec",
+    "zone",
+    "public_ips",
+    "private_ips",
+    "security_groups",
+    "data_disks",
+    "tags",
+    "created_at",
+    "expires_at",
+    "first_seen_at",
+    "changed_at",
+    "deleted_at",
+    "attributes",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_json_have_the_promised_names() {
     let case = Case::new().await;
@@ -24,32 +49,7 @@ async fn lines_of_json_have_the_promised_names() {
     let resources = case.run(&["resources", "--json"]).lines();
     assert_eq!(resources.len(), 90);
     for resource in &resources {
-        assert_names(
-            resource,
-            &[
-                "account_id",
-                "provider",
-                "kind",
-                "region",
-                "id",
-                "name",
-                "status",
-                "vendor_status",
-                "spec",
-                "zone",
-                "public_ips",
-                "private_ips",
-                "security_groups",
-                "data_disks",
-                "tags",
-                "created_at",
-                "expires_at",
-                "first_seen_at",
-                "changed_at",
-                "deleted_at",
-                "attributes",
-            ],
-        );
+        assert_names(resource, &RESOURCE_NAMES);
         assert_eq!((text(resource, "provider"), text(resource, "kind")), ("aliyun", KIND));
     }
     let changes = case.run(&["changes", "--json"]).lines();

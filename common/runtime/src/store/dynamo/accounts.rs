@@ -1,11 +1,12 @@
 //! Accounts, one item each.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 
 use super::DynamoStore;
-use super::items::{Item, attribute, decode, item, text};
+use super::items::{Item, attribute, decode, item, number, text};
 use super::requests::{Update, Want};
 use crate::store::tables::Table;
 use crate::store::{AccountStore, Result, keys};
@@ -26,15 +27,10 @@ impl DynamoStore {
         id: &str,
         update: &str,
         condition: Option<&str>,
-        value: Option<(&str, AttributeValue)>,
+        values: Item,
     ) -> Result<bool> {
-        let update = Update {
-            key: key(id),
-            update,
-            condition,
-            values: value.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            returned: ReturnValue::None,
-        };
+        let update =
+            Update { key: key(id), update, condition, values, returned: ReturnValue::None };
         Ok(self.update(want, update).await?.is_done())
     }
 }
@@ -61,29 +57,49 @@ impl AccountStore for DynamoStore {
     async fn put_account(&self, account: &Account) -> Result<()> {
         let want = want("writing an account");
         let value = attribute(self.call(want, "UpdateItem"), account)?;
-        let value = Some((":account", value));
-        self.update_account(want, &account.id, keys::SET_ACCOUNT, None, value).await.map(drop)
+        let values = item([(":account", value)]);
+        self.update_account(want, &account.id, keys::SET_ACCOUNT, None, values).await.map(drop)
     }
 
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         let want = want("writing an account's regions");
         let value = attribute(self.call(want, "UpdateItem"), regions)?;
         let exists = Some(keys::ACCOUNT_EXISTS);
-        let value = Some((":regions", value));
-        self.update_account(want, id, keys::SET_REGIONS, exists, value).await.map(drop)
+        let values = item([(":regions", value)]);
+        self.update_account(want, id, keys::SET_REGIONS, exists, values).await.map(drop)
     }
 
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
         let want = want("suspending an account");
         let value = attribute(self.call(want, "UpdateItem"), suspension)?;
         let condition = Some(keys::NOT_SUSPENDED);
-        let value = Some((":suspended", value));
-        self.update_account(want, id, keys::SUSPEND, condition, value).await
+        let values = item([(":suspended", value)]);
+        self.update_account(want, id, keys::SUSPEND, condition, values).await
+    }
+
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+        let want = want("counting what an account has spent");
+        let day = || (":day", text(&spent.day));
+        for _ in 0..2 {
+            let same = Some(keys::SAME_DAY);
+            let values = item([day(), (":calls", number(spent.calls))]);
+            if self.update_account(want, id, keys::ADD_SPENT, same, values).await? {
+                break;
+            }
+            let value = attribute(self.call(want, "UpdateItem"), spent)?;
+            let values = item([day(), (":spent", value)]);
+            let earlier = Some(keys::EARLIER_DAY);
+            if self.update_account(want, id, keys::SET_SPENT, earlier, values).await? {
+                break;
+            }
+            // Another worker may have begun the day between the two.
+        }
+        Ok(())
     }
 
     async fn resume(&self, id: &str) -> Result<()> {
         let want = want("resuming an account");
         let exists = Some(keys::ACCOUNT_EXISTS);
-        self.update_account(want, id, keys::RESUME, exists, None).await.map(drop)
+        self.update_account(want, id, keys::RESUME, exists, Item::new()).await.map(drop)
     }
 }

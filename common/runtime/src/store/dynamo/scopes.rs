@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::scope::Scope;
 use jiff::Timestamp;
 
@@ -65,6 +66,7 @@ fn decode_state_of(call: Call<'_>, scope: Scope, mut item: Item) -> Result<Scope
         dispatched: take(call, &mut item, keys::DISPATCHED)?,
         ended_task: take(call, &mut item, keys::ENDED_TASK)?,
         decisions: take(call, &mut item, keys::DECISIONS)?.unwrap_or_default(),
+        paces: take(call, &mut item, keys::PACES)?.unwrap_or_default(),
         findings: take(call, &mut item, keys::FINDINGS)?.unwrap_or_default(),
         scope,
     })
@@ -231,6 +233,12 @@ impl ScopeStore for DynamoStore {
         let checkpoint = attribute(self.call(want, "UpdateItem"), checkpoint)?;
         let values = item([(":checkpoint", checkpoint)]);
         self.update_held(want, lease, keys::SAVE_CHECKPOINT, values).await
+    }
+
+    async fn set_paces(&self, lease: &Lease, paces: &Paces) -> Result<()> {
+        let want = want("remembering how fast to ask");
+        let values = item([(":paces", attribute(self.call(want, "UpdateItem"), paces)?)]);
+        self.update_held(want, lease, keys::SET_PACES, values).await
     }
 
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {

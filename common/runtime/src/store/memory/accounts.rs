@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::budget::Spent;
 
 use super::units::size;
 use super::{MemoryStore, refused};
@@ -44,9 +45,10 @@ impl AccountStore for MemoryStore {
     async fn put_account(&self, account: &Account) -> Result<()> {
         self.request(|tables, bill| {
             let known = tables.accounts.remove(&account.id);
-            let (suspended, regions) =
-                known.map_or((None, None), |known| (known.suspended, known.regions));
-            let record = AccountRecord { account: account.clone(), suspended, regions };
+            let record = match known {
+                Some(known) => AccountRecord { account: account.clone(), ..known },
+                None => AccountRecord::new(account.clone()),
+            };
             bill.write(size(&record), 0);
             tables.accounts.insert(account.id.clone(), record);
             Ok(())
@@ -72,6 +74,18 @@ impl AccountStore for MemoryStore {
             record.suspended.get_or_insert_with(|| suspension.clone());
             is_new
         })
+    }
+
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+        self.change_account(id, |record| {
+            match &mut record.spent {
+                Some(sum) if sum.day == spent.day => sum.calls += spent.calls,
+                Some(sum) if sum.day > spent.day => {}
+                sum => *sum = Some(spent.clone()),
+            }
+            true
+        })
+        .map(drop)
     }
 
     async fn resume(&self, id: &str) -> Result<()> {

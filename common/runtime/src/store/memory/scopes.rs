@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
+use cloud_sync_core::pace::Paces;
 use cloud_sync_core::scope::Scope;
 
 use super::units::{Bill, size};
@@ -151,6 +152,15 @@ impl ScopeStore for MemoryStore {
         self.request(|tables, bill| {
             let entry = tables.held(lease)?;
             entry.state.checkpoint = Some(checkpoint.clone());
+            bill_for(bill, entry);
+            Ok(())
+        })
+    }
+
+    async fn set_paces(&self, lease: &Lease, paces: &Paces) -> Result<()> {
+        self.request(|tables, bill| {
+            let entry = tables.held(lease)?;
+            entry.state.paces = paces.clone();
             bill_for(bill, entry);
             Ok(())
         })
