@@ -8,7 +8,8 @@ says it holds. To run it by hand, from the root of the repository:
     python3 -m venv .venv
     .venv/bin/pip install -r tests/peers/requirements-vendors.txt
     cargo run -p simulated-cloud --example serve -- \
-        --listen 127.0.0.1:8790 --seed 7 --instances 2500 --truth /tmp/truth.json &
+        --listen 127.0.0.1:8790 --seed 7 --instances 2500 --churn 20 \
+        --truth /tmp/truth.json &
     .venv/bin/python tests/peers/aliyun_client.py http://127.0.0.1:8790 /tmp/truth.json
 
 Exits with 0 if every check passed, with 1 if one did not, with 2 if it could
@@ -16,6 +17,7 @@ not begin.
 """
 
 import argparse
+import datetime
 import fnmatch
 import json
 import sys
@@ -339,6 +341,62 @@ def check_second_client(checks, address, region, truth, key):
                  chosen(truth, lambda each: each["tags"].get("Owner") == "ops team+1")[:MOST_BY_TAG])
 
 
+def check_record(checks, address, region, truth, key):
+    """What was done to instances, by the vendor's client for its record."""
+    from alibabacloud_actiontrail20200706.client import Client
+    from alibabacloud_actiontrail20200706.models import LookupEventsRequest as Request
+    from alibabacloud_actiontrail20200706.models import LookupEventsRequestLookupAttribute as Attribute
+    from alibabacloud_tea_openapi.models import Config
+    from alibabacloud_tea_openapi.utils_models import GlobalParameters
+
+    # Every region has its own host at the vendor, and none has here.
+    parameters = GlobalParameters(queries={"RegionId": region})
+    client = Client(Config(access_key_id=key.id, access_key_secret=key.secret, endpoint=address,
+                           protocol="http", region_id=region, signature_algorithm="v2",
+                           global_parameters=parameters))
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+    def moment(ago):
+        return (now - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    span = {"start_time": moment(datetime.timedelta(hours=2)), "end_time": moment(datetime.timedelta())}
+
+    def walk(condition, page="50", **params):
+        found, token, pages = [], None, 0
+        while token != "" and pages < 1000:
+            wanted = [Attribute(key=name, value=value) for name, value in condition.items()]
+            body = client.lookup_events(Request(lookup_attribute=wanted, max_results=page,
+                                                next_token=token, **span, **params)).body
+            found += body.events
+            token = body.next_token or ""
+            pages += 1
+        return found
+
+    def instance(event):
+        response = event["responseElements"].get("InstanceIdSets", {}).get("InstanceIdSet", [])
+        request = event["requestParameters"]
+        named = event.get("referencedResources", {}).get("ACS::ECS::Instance", [])
+        return next(filter(None, named + response + [request.get("InstanceId"), request.get("ResourceId.1")]))
+
+    writes = walk({"EventRW": "Write"})
+    checks.true("record: something was done", len(writes) > 50)
+    checks.true("record: of this region", all(event["acsRegion"] == region for event in writes))
+    checks.true("record: in this time", all(span["start_time"] <= event["eventTime"] <= span["end_time"]
+                                            for event in writes))
+    checks.equal("record: small pages", walk({"EventRW": "Write"}, page="9"), writes)
+    checks.equal("record: oldest first", walk({"EventRW": "Write"}, direction="FORWARD"), writes[::-1])
+    touched = {instance(event) for event in writes}
+    gone = {instance(event) for event in writes if event["eventName"] == "DeleteInstance"}
+    there = {each["id"] for each in truth}
+    checks.equal("record: what was released is gone", gone & there, set())
+    checks.true("record: and is the only thing that is", gone and touched - gone <= there)
+    one = next(event["resourceName"] for event in writes if event.get("resourceName"))
+    checks.true("record: by resource", {instance(event) for event in walk({"ResourceName": one})
+                                        if event["eventRW"] == "Write"} == {one})
+    reads = walk({"ServiceName": "Ecs"})
+    checks.true("record: reads among them", any(event["eventRW"] == "Read" for event in reads))
+
+
 def check_all(checks, address, region, key, truth):
     sdk = Sdk(address, region, key)
     check_regions(checks, sdk, truth)
@@ -352,6 +410,7 @@ def check_all(checks, address, region, key, truth):
     check_disks(checks, sdk, instances)
     check_refusals(checks, sdk, address, region, key)
     check_second_client(checks, address, region, instances, key)
+    check_record(checks, address, region, instances, key)
 
 
 def main():

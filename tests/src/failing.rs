@@ -9,13 +9,15 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
     StoreError, TaskQuery, TaskStore,
@@ -144,6 +146,14 @@ impl AccountStore for FailingStore {
         self.inner.put_regions(id, regions).await
     }
 
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
+        self.inner.put_identity(id, identity).await
+    }
+
+    async fn forget_identity(&self, id: &str) -> Result<()> {
+        self.inner.forget_identity(id).await
+    }
+
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
         self.inner.suspend(id, suspension).await
     }
@@ -209,6 +219,14 @@ impl ScopeStore for FailingStore {
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
         self.check(Operation::Release)?;
         self.inner.release(lease, release).await
+    }
+
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes> {
+        self.inner.known_types(account_id, kind).await
+    }
+
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()> {
+        self.inner.put_types(account_id, kind, types).await
     }
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {

@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::feed::{Concern, FeedEvent, FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::{Meter, Request};
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::{Details, DetailsPage, Permission, Result, Vendor, Vendors};
+use jiff::{SignedDuration, Timestamp};
 
 /// What can be asked of the vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +35,10 @@ pub enum Call {
     Statuses,
     /// [`Vendor::probe`].
     Probe,
+    /// [`Vendor::feed_page`].
+    Feed,
+    /// [`Vendor::identity`].
+    Identity,
 }
 
 /// Something that is to go wrong.
@@ -61,13 +68,20 @@ struct State {
     undecodable: BTreeMap<String, Vec<Undecodable>>,
     hidden: BTreeSet<String>,
     planned: Vec<Planned>,
+    /// When each happened, since when it shows, and what.
+    events: BTreeMap<String, Vec<(Timestamp, Timestamp, FeedEvent)>>,
     calls: BTreeMap<Call, u32>,
+    caller: Option<Identity>,
+    now: Timestamp,
     page_size: usize,
     disks_a_page: usize,
     call_time: Duration,
     paces: Paces,
     recalled: Vec<Paces>,
 }
+
+/// So many events are on a page of the feed.
+const EVENTS_A_PAGE: usize = 5;
 
 /// The vendor; clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -160,6 +174,31 @@ impl ScriptedVendor {
     pub fn garble(&self, region: &str, id: Option<&str>) {
         let item = Undecodable { id: id.map(str::to_owned), message: "Status is a number".into() };
         self.state().undecodable.entry(region.to_owned()).or_default().push(item);
+    }
+
+    /// Notes in the feed that something happened to these resources. It shows
+    /// so much later.
+    pub fn tell(&self, region: &str, at: Timestamp, lag: SignedDuration, ids: &[&str]) {
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        self.tell_of(region, at, lag, Concern::Resources(ids));
+    }
+
+    /// Notes in the feed that something happened.
+    pub fn tell_of(&self, region: &str, at: Timestamp, lag: SignedDuration, concern: Concern) {
+        let event = FeedEvent { name: "SomeEvent".to_owned(), concern };
+        self.state().events.entry(region.to_owned()).or_default().push((at, at + lag, event));
+    }
+
+    /// Sets the number of the account that calls, by the vendor's word.
+    pub fn set_caller(&self, number: &str) {
+        let principal = format!("acs:ram::{number}:user/kim");
+        let caller = Identity { account_number: number.to_owned(), principal };
+        self.state().caller = Some(caller);
+    }
+
+    /// Sets the time, on which it depends what the feed shows already.
+    pub fn set_time(&self, now: Timestamp) {
+        self.state().now = now;
     }
 
     /// Lets a call fail: from the one after `after` such calls on, `times`
@@ -288,8 +327,15 @@ impl Vendor for ScriptedVendor {
         }
         let state = self.state();
         let all = state.regions.get(&region.id);
-        let resources = ids.iter().filter_map(|id| all?.get(id).cloned()).collect();
-        Ok(Page { resources, ..Page::default() })
+        let garbled = |id: &String| {
+            let mut items = state.undecodable.get(&region.id).into_iter().flatten();
+            items.find(|item| item.id.as_ref() == Some(id)).cloned()
+        };
+        Ok(Page {
+            resources: ids.iter().filter_map(|id| all?.get(id).cloned()).collect(),
+            undecodable: ids.iter().filter_map(garbled).collect(),
+            next: None,
+        })
     }
 
     fn has_details(&self, _: &Kind) -> bool {
@@ -347,6 +393,38 @@ impl Vendor for ScriptedVendor {
     async fn probe(&self, _: &Kind, region: &Region) -> Result<Permission> {
         self.enter(Call::Probe, Some(&region.id)).await?;
         Ok(Permission::Granted)
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>> {
+        if self.state().caller.is_none() {
+            return Ok(None);
+        }
+        self.enter(Call::Identity, None).await?;
+        Ok(self.state().caller.clone())
+    }
+
+    fn feed_terms(&self, _: &Kind) -> Option<FeedTerms> {
+        let window = SignedDuration::from_hours(7 * 24);
+        Some(FeedTerms { window, overlap: SignedDuration::from_mins(15) })
+    }
+
+    async fn feed_page(
+        &self,
+        _: &Kind,
+        region: &Region,
+        [from, until]: [Timestamp; 2],
+        token: Option<&str>,
+    ) -> Result<FeedPage> {
+        self.enter(Call::Feed, Some(&region.id)).await?;
+        let state = self.state();
+        let all = state.events.get(&region.id).into_iter().flatten();
+        let shown = all.filter(|(at, shows, _)| (from..=until).contains(at) && *shows <= state.now);
+        let begin = token.and_then(|token| token.parse().ok()).unwrap_or(0);
+        let mut rest = shown.skip(begin);
+        let events: Vec<_> =
+            rest.by_ref().take(EVENTS_A_PAGE).map(|(_, _, event)| event.clone()).collect();
+        let next = rest.next().map(|_| (begin + events.len()).to_string());
+        Ok(FeedPage { events, next })
     }
 }
 

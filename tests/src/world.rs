@@ -27,7 +27,7 @@ use cloud_sync_runtime::store::Store;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::{Action, Delivered, RegionSync, Settings};
+use region_sync::{Action, Delivered, RegionSync, Settings, TypeCache};
 
 use crate::vendor::ScriptedVendor;
 
@@ -110,6 +110,7 @@ pub fn account() -> Account {
         kinds: vec![kind()],
         enabled: true,
         endpoint: None,
+        change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::every(60),
@@ -183,6 +184,7 @@ impl World {
             metrics: metrics.clone(),
             clock: clock.clone(),
             settings: Settings::default(),
+            types: TypeCache::default(),
             busy: AtomicU64::default(),
         };
         let finalizer = Finalizer {

@@ -84,6 +84,7 @@ contract! {
         a_resumed_account_can_be_suspended_again,
         what_many_spend_on_a_day_adds_up,
         another_day_begins_at_nothing,
+        an_identity_is_of_one_account_until_it_is_forgotten,
         an_unknown_account_stays_unknown,
         more_regions_than_fit_are_refused;
     scopes:
@@ -109,7 +110,8 @@ contract! {
         one_of_two_operators_decides_first,
         what_is_decided_while_a_worker_runs_outlives_its_lease,
         nothing_is_decided_on_a_scope_that_was_never_touched,
-        what_throttling_taught_is_remembered_under_the_lease;
+        what_throttling_taught_is_remembered_under_the_lease,
+        instance_types_are_of_one_account_and_kind_and_no_scopes;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,

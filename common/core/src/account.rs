@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::budget::{BudgetPolicy, Spent};
 use crate::deletion::DeletionPolicy;
+use crate::identity::KnownIdentity;
 use crate::pace::RatePolicy;
 use crate::schedule::SchedulePolicy;
 use crate::scope::{Kind, is_key_word};
@@ -47,6 +48,10 @@ pub struct Account {
     /// Replaces the vendor's hosts: a proxy, a private gateway, a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Whether an incremental sync asks the vendor's change feed what was
+    /// touched, instead of walking the list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change_feed: bool,
     /// Where the credentials are.
     pub credentials: CredentialsRef,
     /// When a missing resource is a deleted one.
@@ -193,12 +198,15 @@ pub struct AccountRecord {
     /// The API calls it has spent; counted only where it has a budget.
     #[serde(default)]
     pub spent: Option<Spent>,
+    /// Whose credentials it has, by the vendor's word.
+    #[serde(default)]
+    pub identity: Option<KnownIdentity>,
 }
 
 impl AccountRecord {
     /// Returns the record of an account of which nothing was learnt yet.
     #[must_use]
     pub const fn new(account: Account) -> Self {
-        Self { account, suspended: None, regions: None, spent: None }
+        Self { account, suspended: None, regions: None, spent: None, identity: None }
     }
 }

@@ -136,6 +136,20 @@ pub struct Findings {
     /// one have a history.
     #[serde(default)]
     pub ever_deleted: bool,
+    /// Until when the account's change feed was read and followed. Where that
+    /// is later than the last complete sync, it is the last success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fed_until: Option<Timestamp>,
+}
+
+impl Findings {
+    /// Returns the moment up to which everything that happened is known: the
+    /// beginning of the last complete sync, or until when the change feed was
+    /// followed since.
+    #[must_use]
+    pub fn last_success_at(&self) -> Option<Timestamp> {
+        self.last_complete_at.max(self.fed_until)
+    }
 }
 
 /// Everything kept of a scope.
@@ -198,7 +212,7 @@ pub enum Release {
         /// The task.
         task_id: String,
         /// What it found, if it got that far.
-        findings: Option<Findings>,
+        findings: Option<Box<Findings>>,
     },
     /// A checkpoint was saved, all writes are whole; a continuation follows.
     Continued,

@@ -16,7 +16,8 @@ pub enum Mode {
     #[default]
     Full,
     /// Walks the primary list, and makes secondary calls only for what
-    /// changed.
+    /// changed. Where the account has a change feed, asks that instead, and
+    /// walks in doubt.
     Incremental,
 }
 
@@ -66,7 +67,8 @@ pub struct WorkMessage {
     pub region: String,
     /// How much to ask the vendor.
     pub mode: Mode,
-    /// For incremental: secondary calls also for what was created since.
+    /// For incremental: since when to look closer, at the disks of what was
+    /// created and at the change feed; the scope's last success where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// How many continuations came before this message.
@@ -135,6 +137,7 @@ pub struct SyncRequest {
     pub regions: Vec<String>,
     /// How much to ask the vendor.
     pub mode: Mode,
-    /// For incremental: secondary calls also for what was created since.
+    /// For incremental: since when to look closer, at the disks of what was
+    /// created and at the change feed; the scope's last success where `None`.
     pub since: Option<Timestamp>,
 }

@@ -13,12 +13,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::error::VendorError;
+use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::feed::{FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Status};
 use cloud_sync_core::scope::Kind;
+use cloud_sync_core::types::TypeSpec;
+use jiff::Timestamp;
 
 pub use self::engine::Surroundings;
 pub use self::engine::http::{Reply, Transport};
@@ -90,6 +94,43 @@ pub trait Vendor: Send + Sync {
     /// Asks the vendor whether the account may see resources of the kind.
     /// A refusal is an error of class auth.
     async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission>;
+    /// Returns what those of the named instance types are that the vendor
+    /// knows; nothing where the kind has no types.
+    async fn types(
+        &self,
+        _kind: &Kind,
+        _region: &Region,
+        _names: &[String],
+    ) -> Result<BTreeMap<String, TypeSpec>> {
+        Ok(BTreeMap::new())
+    }
+    /// Returns who the vendor says is calling; `None` where it cannot be
+    /// asked.
+    async fn identity(&self) -> Result<Option<Identity>> {
+        Ok(None)
+    }
+    /// Returns what the vendor promises of its feed of changes to resources
+    /// of the kind; `None` where it has none.
+    fn feed_terms(&self, _kind: &Kind) -> Option<FeedTerms> {
+        None
+    }
+    /// Returns one page of the feed's events from the first of two moments to
+    /// the last; `token` is `None` for the first page.
+    async fn feed_page(
+        &self,
+        kind: &Kind,
+        _region: &Region,
+        _span: [Timestamp; 2],
+        _token: Option<&str>,
+    ) -> Result<FeedPage> {
+        Err(no_feed(kind))
+    }
+}
+
+/// Returns the error of a vendor that is asked for a feed it does not have.
+fn no_feed(kind: &Kind) -> VendorError {
+    let text = format!("there is no feed of changes to {kind}");
+    VendorError::new(ErrorClass::Internal, "", "NoFeed", text)
 }
 
 /// Opens accounts at their vendors.

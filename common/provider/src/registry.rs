@@ -19,6 +19,7 @@ const VENDORS: &[VendorSpec] = &[VendorSpec {
     name: "aliyun",
     open: aliyun::open,
     regions: aliyun::REGIONS,
+    identity: Some(aliyun::IDENTITY),
     kinds: &[&aliyun::ecs_instance::KIND],
 }];
 

@@ -1,7 +1,7 @@
 //! One attempt at a scope: from the lease to how it ends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Region};
 use cloud_sync_core::budget::Spent;
@@ -12,7 +12,6 @@ use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
-use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
@@ -26,10 +25,9 @@ use thiserror::Error;
 use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
+use crate::identity::Caller;
+use crate::spending::BUDGET_EXHAUSTED;
 use crate::{Action, Delivered, RegionSync, backoff};
-
-/// The code of the error that an account may spend no more today.
-pub(crate) const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
 
 /// Why an attempt stopped before its end.
 #[derive(Debug, Error)]
@@ -85,6 +83,10 @@ pub(crate) struct Work<'a> {
     pub(crate) progress: Progress,
     /// Live rows that this attempt added, less those it deleted.
     pub(crate) grown_by: i64,
+    /// Whether the change feed told everything, and nothing was walked.
+    pub(crate) is_fed: bool,
+    /// The instance types of what was added or changed.
+    pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
     pub(crate) cancel_checked: Timestamp,
@@ -163,7 +165,7 @@ impl RegionSync {
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            let opened = self.open_account(store.as_ref(), &scope, &meter).await?;
+            let opened = self.open_account(store.as_ref(), message, &meter).await?;
             opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
         };
         let opened = match ended {
@@ -182,12 +184,7 @@ impl RegionSync {
                 return closing.end(delivered, ending).await;
             }
         };
-        let details = DetailSource::new(
-            opened.vendor.clone(),
-            scope.kind.clone(),
-            opened.region.clone(),
-            message,
-        );
+        let details = DetailSource::new(opened.vendor.clone(), opened.region.clone(), message);
         let work = Work {
             sync: self,
             delivered,
@@ -209,6 +206,8 @@ impl RegionSync {
             details,
             tally: Tally::new(&message.task_id),
             grown_by: 0,
+            is_fed: false,
+            types: BTreeSet::new(),
             doubtful: Vec::new(),
             cancel_checked: now,
             scope,
@@ -304,7 +303,8 @@ impl RegionSync {
         error: RegionError,
     ) -> Ending {
         let give_up_at = result.start_time + self.settings.give_up_after;
-        if error.class.handling() == Handling::Retry && self.clock.now() < give_up_at {
+        let may_pass = matches!(error.class.handling(), Handling::Retry | Handling::Wait);
+        if may_pass && self.clock.now() < give_up_at {
             let after = backoff(delivered.receive_count);
             return Ending::Again { after, error, clean: before.lease.is_none() };
         }
@@ -314,9 +314,10 @@ impl RegionSync {
     async fn open_account(
         &self,
         store: &dyn Store,
-        scope: &Scope,
+        message: &WorkMessage,
         meter: &Arc<Meter>,
     ) -> Result<Result<Opened, RegionError>, Stop> {
+        let (scope, task_id) = (message.scope(), &message.task_id);
         let now = self.clock.now();
         let fail =
             |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
@@ -346,6 +347,10 @@ impl RegionSync {
         };
         if let Some(why) = record.account.budget.exhausted(record.spent.as_ref(), 0, now) {
             return fail(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why);
+        }
+        let caller = Caller { vendor: vendor.as_ref(), digest: &credentials_digest, task_id };
+        if let Err(error) = self.check_identity(store, &record, caller).await? {
+            return Ok(Err(error));
         }
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
@@ -408,6 +413,9 @@ impl Work<'_> {
             Ok(ending) => ending,
             Err(stop) => self.ending_after(stop).await?,
         };
+        if matches!(ending, Ending::Complete) {
+            self.learn_types().await;
+        }
         if matches!(ending, Ending::Failed { clean: false, .. }) {
             // A write that failed may have been done.
             self.sync.settle_indexes().await;
@@ -417,12 +425,8 @@ impl Work<'_> {
         let error_count = self.result.counts.error_count;
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
-        let spent = self.sync.clock.now().duration_since(self.entered);
-        self.meter.record_work(Duration::try_from(spent).unwrap_or_default());
-        self.result.cost = self.meter.read().cost.plus(&self.earlier_cost);
+        self.account_for().await?;
         let findings = self.findings(&ending);
-        self.count_spent().await?;
-        self.remember_paces().await?;
         if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;
         }
@@ -442,6 +446,9 @@ impl Work<'_> {
         self.vendor.recall(&self.region, &self.before.paces);
         self.resume().await?;
         self.recover().await?;
+        if self.follow_feed().await? {
+            return Ok(Ending::Complete);
+        }
         // Tables and vendor are asked side by side: neither needs the other's
         // answer, until pages are compared.
         let (store, scope) = (self.store.clone(), self.scope.clone());
@@ -468,6 +475,7 @@ impl Work<'_> {
         let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
         let changed_at = (self.tally.changes() > 0).then(|| self.sync.clock.now());
         match ending {
+            Ending::Complete if self.is_fed => Some(self.findings_of_feed(changed_at)),
             Ending::Complete => Some(Findings {
                 rhythm: self.rhythm(),
                 last_full_at,
@@ -477,21 +485,11 @@ impl Work<'_> {
                 complete_listings: earlier.complete_listings + 1,
                 held_count: self.tally.held(),
                 ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,
+                fed_until: earlier.fed_until,
             }),
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,
         }
-    }
-
-    /// Returns how often the scope changes, this sync included. What a look
-    /// costs is what one costs that does not walk the disks.
-    fn rhythm(&self) -> Rhythm {
-        let before = self.before.findings.rhythm;
-        let is_light = self.message().mode == Mode::Incremental || before.calls == 0;
-        let calls = if is_light { self.result.cost.api_calls } else { before.calls };
-        let is_first = self.before.findings.last_complete_at.is_none();
-        let changes = if is_first { 0 } else { self.tally.changes() };
-        before.after(self.began, changes, calls)
     }
 
     /// Refuses to write when the lease could be lost meanwhile.

@@ -99,7 +99,10 @@ impl Closing<'_> {
         }
         self.store.put_region_result(&self.result).await?;
         let release = if is_clean && self.recovered {
-            Release::Ended { task_id: message.task_id.clone(), findings: self.findings.clone() }
+            Release::Ended {
+                task_id: message.task_id.clone(),
+                findings: self.findings.take().map(Box::new),
+            }
         } else {
             Release::Abandoned
         };

@@ -11,7 +11,7 @@ use cloud_sync_core::listing::{Fresh, Undecodable};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::task::RegionError;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::attempt::{Stop, Work};
 
@@ -68,8 +68,7 @@ impl Work<'_> {
             return if knows_all { Verdict::Candidate } else { Verdict::Later };
         };
         let was_created_since = self
-            .message()
-            .since
+            .since()
             .is_some_and(|since| resource.created_at.is_some_and(|created| created >= since));
         match entry.fingerprint.compare(resource) {
             Comparison::Same if was_created_since && self.details.is_needed() => Verdict::Candidate,
@@ -80,6 +79,14 @@ impl Work<'_> {
             Comparison::DetailDiffers => Verdict::Later,
             Comparison::Differs | Comparison::Unreadable => Verdict::Candidate,
         }
+    }
+
+    /// Returns since when an incremental sync looks closer: as is wished, else
+    /// since the scope's last success, which the scope remembers.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        let message = self.message();
+        let known = self.before.findings.last_success_at();
+        message.since.or(known).filter(|_| message.mode == Mode::Incremental)
     }
 
     /// Settles the resources whose disks were doubtful.
@@ -96,7 +103,7 @@ impl Work<'_> {
 
     /// Asks for the disks of some resources; where that fails they become
     /// unknown and the error is recorded.
-    async fn ask_details(&mut self, resources: &mut [Resource]) {
+    pub(crate) async fn ask_details(&mut self, resources: &mut [Resource]) {
         let now = self.sync.clock.now();
         let left = (self.delivered.deadline - TIME_TO_CLOSE).duration_since(now);
         let left = Duration::try_from(left).unwrap_or_default();
@@ -130,6 +137,7 @@ impl Work<'_> {
                 Outcome::Unchanged => {}
                 Outcome::Refreshed(row) => written.push(*row),
                 Outcome::Changed(change, row) => {
+                    self.meet_type(&row.resource.spec);
                     changes.push(change);
                     written.push(*row);
                 }

@@ -45,16 +45,11 @@ pub(crate) struct DetailSource {
 }
 
 impl DetailSource {
-    pub(crate) fn new(
-        vendor: Arc<dyn Vendor>,
-        kind: Kind,
-        region: Region,
-        message: &WorkMessage,
-    ) -> Self {
+    pub(crate) fn new(vendor: Arc<dyn Vendor>, region: Region, message: &WorkMessage) -> Self {
         Self {
-            needed: vendor.has_details(&kind),
+            needed: vendor.has_details(&message.kind),
             vendor,
-            kind,
+            kind: message.kind.clone(),
             region,
             salt: message.task_id.clone(),
             mode: message.mode,

@@ -15,8 +15,12 @@ mod deletions;
 mod details;
 mod disks;
 pub mod event;
+mod feed;
+mod identity;
 mod recovery;
+mod spending;
 mod trouble;
+mod types;
 mod walk;
 
 use std::panic::AssertUnwindSafe;
@@ -38,6 +42,8 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
 
+pub use self::types::TypeCache;
+
 /// What a worker works with.
 pub struct RegionSync {
     /// The tables.
@@ -58,6 +64,8 @@ pub struct RegionSync {
     pub clock: Arc<dyn Clock>,
     /// How patient to be.
     pub settings: Settings,
+    /// What this process knows of instance types; begins empty.
+    pub types: TypeCache,
     /// How many messages are being handled at this moment; begins at zero.
     pub busy: AtomicU64,
 }

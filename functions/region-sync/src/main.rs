@@ -7,7 +7,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use cloud_sync_provider::Registry;
 use cloud_sync_runtime::wiring::Wiring;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use region_sync::{RegionSync, Settings, event};
+use region_sync::{RegionSync, Settings, TypeCache, event};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
         metrics: parts.metrics,
         clock: parts.clock,
         settings: Settings::default(),
+        types: TypeCache::default(),
         busy: AtomicU64::default(),
     };
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -3,15 +3,34 @@
 
 use std::time::Duration;
 
-use cloud_sync_core::account::Suspension;
+use cloud_sync_core::account::{Account, Suspension};
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::task::RegionError;
 use cloud_sync_runtime::notify::Notice;
+use cloud_sync_runtime::store::Store;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{BUDGET_EXHAUSTED, Stop, Work};
-use crate::backoff;
+use crate::attempt::{Stop, Work};
 use crate::closing::Ending;
+use crate::spending::BUDGET_EXHAUSTED;
+use crate::{RegionSync, backoff};
+
+impl RegionSync {
+    /// Suspends an account, and tells the operators once.
+    pub(crate) async fn suspend(
+        &self,
+        store: &dyn Store,
+        account: &Account,
+        suspension: &Suspension,
+    ) -> Result<(), Stop> {
+        self.credentials.forget(&account.credentials).await;
+        if store.suspend(&account.id, suspension).await? {
+            let notice = Notice::account_suspended(&account.id, suspension);
+            self.tell(&notice).await;
+        }
+        Ok(())
+    }
+}
 
 impl Work<'_> {
     /// Returns how an attempt ends that was stopped.
@@ -87,12 +106,7 @@ impl Work<'_> {
             task_id: self.message().task_id.clone(),
             credentials_digest: self.credentials_digest.clone(),
         };
-        self.sync.credentials.forget(&self.account.credentials).await;
-        if self.store.suspend(&self.account.id, &suspension).await? {
-            let notice = Notice::account_suspended(&self.account.id, &suspension);
-            self.sync.tell(&notice).await;
-        }
-        Ok(())
+        self.sync.suspend(self.store.as_ref(), &self.account, &suspension).await
     }
 
     pub(crate) async fn tell_of_held(&self) {

@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use cloud_sync_core::account::Region;
-use cloud_sync_core::budget::{Spent, day};
 use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::scope::Kind;
@@ -169,38 +168,6 @@ impl Work<'_> {
         self.progress.parts.seen.clear();
         self.progress.parts.tally.clear();
         self.doubtful.clear();
-    }
-
-    /// Stops the attempt where the account may spend no more today.
-    pub(crate) fn check_budget(&self) -> Result<(), Stop> {
-        let (budget, now) = (&self.account.budget, self.sync.clock.now());
-        if budget.hard_calls_a_day.is_none() {
-            return Ok(());
-        }
-        let more = self.meter.read().cost.api_calls;
-        match budget.exhausted(self.spent.as_ref(), more, now) {
-            Some(why) => Err(Stop::BudgetExhausted(why)),
-            None => Ok(()),
-        }
-    }
-
-    /// Counts what this attempt has spent, where the account has a budget.
-    pub(crate) async fn count_spent(&self) -> Result<(), Stop> {
-        let calls = self.meter.read().cost.api_calls;
-        if self.account.budget.is_some() && calls > 0 {
-            let spent = Spent { day: day(self.sync.clock.now()), calls };
-            self.store.add_spent(&self.account.id, &spent).await?;
-        }
-        Ok(())
-    }
-
-    /// Remembers what throttling taught, for workers in other processes.
-    pub(crate) async fn remember_paces(&self) -> Result<(), Stop> {
-        let paces = self.vendor.paces(&self.region);
-        if paces != self.before.paces {
-            self.store.set_paces(&self.lease, &paces).await?;
-        }
-        Ok(())
     }
 
     pub(crate) async fn check_cancelled(&mut self) -> Result<(), Stop> {

@@ -14,6 +14,7 @@ use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::fingerprint::Fingerprint;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{
     Checkpoint, Dispatched, Findings, Lease, LeaseRequest, Release, ScopeState,
 };
@@ -21,8 +22,9 @@ use cloud_sync_core::listing::{IndexEntry, LiveIndex};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Missing, Row};
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
     StoreError, TaskQuery, TaskStore,
@@ -57,7 +59,7 @@ impl From<StoreError> for Failure {
 
 /// A lease's end as it goes over the wire: the task and its findings where it
 /// ended, and otherwise whether it goes on.
-pub type Ended = (Option<(String, Option<Findings>)>, bool);
+pub type Ended = (Option<(String, Option<Box<Findings>>)>, bool);
 
 /// The answer to a wish for a lease: the lease and the scope before it, or
 /// until when another worker holds it.
@@ -140,6 +142,14 @@ impl AccountStore for RemoteStore {
         refused("put_regions")
     }
 
+    async fn put_identity(&self, _: &str, _: &KnownIdentity) -> Result<bool> {
+        refused("put_identity")
+    }
+
+    async fn forget_identity(&self, _: &str) -> Result<()> {
+        refused("forget_identity")
+    }
+
     async fn suspend(&self, _: &str, _: &Suspension) -> Result<bool> {
         refused("suspend")
     }
@@ -206,6 +216,14 @@ impl ScopeStore for RemoteStore {
             Release::Abandoned => (None, false),
         };
         self.ask("release", &(lease, ended)).await
+    }
+
+    async fn known_types(&self, _: &str, _: &Kind) -> Result<KnownTypes> {
+        refused("known_types")
+    }
+
+    async fn put_types(&self, _: &str, _: &Kind, _: &KnownTypes) -> Result<()> {
+        refused("put_types")
     }
 
     async fn expire_leases(&self, _: &str) -> Result<()> {

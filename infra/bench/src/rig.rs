@@ -83,6 +83,7 @@ pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
         kinds: Vec::new(),
         enabled: true,
         endpoint: Some(endpoint.to_owned()),
+        change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),

@@ -24,7 +24,7 @@ use cloud_sync_runtime::queue::memory::{MemoryQueue, MemoryQueueSettings};
 use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::Store;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::{Action, Delivered, RegionSync, Settings};
+use region_sync::{Action, Delivered, RegionSync, Settings, TypeCache};
 
 use crate::rig::REGION;
 
@@ -189,6 +189,7 @@ impl Worker {
             metrics: Arc::new(NoMetrics),
             clock: turns.clone(),
             settings: Settings::default(),
+            types: TypeCache::default(),
             busy: AtomicU64::default(),
         };
         Ok(Self { sync, work, turns, account, kind })

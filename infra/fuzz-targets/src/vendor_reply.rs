@@ -9,6 +9,7 @@ use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_provider::{Reply, Result, Transport, Vendor, Vendors};
+use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderValue};
 use reqwest::{Request, StatusCode};
 
@@ -94,6 +95,10 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
         for region in &regions {
             _ = checked(vendor.page(&kind, region, None).await);
         }
+    }
+    let span = [Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH];
+    if let Some(page) = checked(vendor.feed_page(&kind, &region, span, None).await) {
+        page.events.iter().for_each(|event| check_text(&event.name));
     }
     checked(vendor.statuses(&kind, &region, &ids).await);
     checked(vendor.probe(&kind, &region).await);

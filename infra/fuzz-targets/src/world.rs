@@ -19,7 +19,7 @@ use cloud_sync_runtime::store::Store;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::RegionSync;
+use region_sync::{RegionSync, TypeCache};
 use reqwest::header::HeaderMap;
 use reqwest::{Request, StatusCode};
 use serde_json::json;
@@ -148,6 +148,7 @@ impl World {
             metrics: Arc::new(NoMetrics),
             clock: clock.clone(),
             settings: region_sync::Settings::default(),
+            types: TypeCache::default(),
             busy: AtomicU64::default(),
         };
         let metrics = Arc::new(NoMetrics);

@@ -21,7 +21,7 @@ use cloud_sync_runtime::store::{Store, StoreError};
 use finalizer::{FinalizeError, Finalizer};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::{RegionSync, Settings};
+use region_sync::{RegionSync, Settings, TypeCache};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -164,6 +164,7 @@ impl LocalService {
             metrics: wake_up.clone(),
             clock: parts.clock.clone(),
             settings: Settings { give_up_after: options.give_up_after, ..Settings::default() },
+            types: TypeCache::default(),
             busy: AtomicU64::default(),
         };
         let finalizer = Finalizer {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use simulated_cloud::{DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, SimulatedCloud, World};
+use simulated_cloud::{Churn, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, SimulatedCloud, World};
 
 #[derive(Parser)]
 struct Options {
@@ -22,6 +22,9 @@ struct Options {
     /// How many regions they are spread over.
     #[arg(long, default_value_t = 12)]
     regions: usize,
+    /// How many percent of them change before it serves, which it records.
+    #[arg(long, default_value_t = 0.0)]
+    churn: f64,
     /// Where to write what there is, as JSON.
     #[arg(long)]
     truth: Option<PathBuf>,
@@ -31,6 +34,9 @@ struct Options {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let world = World::new(&Plan::demo(options.seed, options.instances, options.regions))?;
+    if options.churn > 0.0 {
+        world.churn(&Churn::percent(&world, options.churn), options.seed);
+    }
     let running = SimulatedCloud::start(world, options.listen).await?;
     if let Some(path) = &options.truth {
         running.world.write_truth(path)?;

@@ -61,11 +61,15 @@ pub enum Fault {
     Cancel,
     /// Access keys are replaced.
     Rotate,
+    /// The vendor's change feed fails, or loses events for good.
+    Feed,
+    /// An account's key is put into another account's place for a while.
+    Swap,
 }
 
 impl Fault {
     /// Every kind of fault.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Crash,
         Self::Panic,
         Self::Freeze,
@@ -90,6 +94,8 @@ impl Fault {
         Self::Revoked,
         Self::Cancel,
         Self::Rotate,
+        Self::Feed,
+        Self::Swap,
     ];
 
     /// Returns its name: `silent-empty`.
@@ -120,6 +126,8 @@ impl Fault {
             Self::Revoked => "revoked",
             Self::Cancel => "cancel",
             Self::Rotate => "rotate",
+            Self::Feed => "feed",
+            Self::Swap => "swap",
         }
     }
 }

@@ -14,6 +14,7 @@ mod audit;
 mod dice;
 mod disks;
 mod fault;
+mod feeds;
 mod lag;
 mod network;
 mod people;
@@ -85,7 +86,10 @@ pub fn simulate(seed: u64, options: &Options) -> Report {
 
 async fn run(seed: u64, options: &Options) -> Arc<Universe> {
     let dice = Dice::new(seed);
-    let plan = Plan::draw(&dice, &options.faults, options.size);
+    // What came into plans later has dice of its own, so that every seed keeps
+    // the rest of its world.
+    let plan = Plan::draw(&dice, &options.faults, options.size)
+        .with_later_draws(&Dice::new(!seed), &options.faults);
     let universe = Universe::new(plan, dice, options.trace)
         .unwrap_or_else(|error| panic!("seed {seed} draws no world: {error}"));
     if options.trace {
@@ -109,6 +113,7 @@ async fn live(universe: &Arc<Universe>) {
 
     universe.heal();
     trouble::end(&universe.world, &universe.plan);
+    people::put_keys_right(universe).await;
     for account in &universe.plan.accounts {
         universe.world.permit(&account.id, None, simulated_cloud::Permission::Allowed);
     }
@@ -137,6 +142,7 @@ fn account(plan: &AccountPlan, enabled: bool) -> Account {
         kinds: Vec::new(),
         enabled,
         endpoint: Some("https://cloud.example".to_owned()),
+        change_feed: plan.change_feed,
         credentials: reference(&plan.id),
         deletion: plan.deletion,
         schedule: plan.schedule,
@@ -167,13 +173,12 @@ async fn settle(universe: &Universe) -> bool {
     }
 }
 
-/// Syncs every scope in full, undisturbed, and returns the tasks as they
-/// ended.
-async fn sync_all(universe: &Arc<Universe>) -> Vec<SyncTask> {
+/// Syncs every scope, undisturbed, and returns the tasks as they ended.
+async fn sync_all(universe: &Arc<Universe>, mode: Mode) -> Vec<SyncTask> {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let now = universe.now();
     let account_ids = universe.plan.accounts.iter().map(|account| account.id.clone()).collect();
-    let request = SyncRequest { mode: Mode::Full, account_ids, ..SyncRequest::default() };
+    let request = SyncRequest { mode, account_ids, ..SyncRequest::default() };
     let dispatched = service::request(universe, &request, &now.to_string(), now).await;
     let dispatch = match dispatched {
         Some(Ok(dispatch)) if dispatch.problems.is_empty() => dispatch,

@@ -72,7 +72,7 @@ impl Transport for Network {
             }
             _ => {}
         }
-        let answer = self.ask(&request);
+        let answer = self.ask(api, &request);
         if !answer.delay.is_zero() {
             tokio::time::sleep(answer.delay).await;
         }
@@ -88,7 +88,7 @@ impl Transport for Network {
 }
 
 impl Network {
-    fn ask(&self, request: &Request) -> aliyun::Answer {
+    fn ask(&self, api: &str, request: &Request) -> aliyun::Answer {
         let universe = &self.process.universe;
         let form = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
         let asked = aliyun::Request {
@@ -98,6 +98,9 @@ impl Network {
             form,
         };
         universe.count("vendor calls");
+        if api == "LookupEvents" {
+            universe.count("looks at a change feed");
+        }
         universe.cloud.answer(&asked, universe.now())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_dispatch::deletions::{self, HeldFilter, Ruling};
-use cloud_sync_runtime::store::TaskStore;
+use cloud_sync_runtime::store::{AccountStore, TaskStore};
 use jiff::SignedDuration;
 use simulated_cloud::{AccessKey, Churn, Permission};
 use tokio::time::Instant;
@@ -23,6 +23,9 @@ pub(crate) fn start(universe: &Arc<Universe>) {
     tokio::spawn(at_times(universe.clone(), rotate));
     tokio::spawn(at_times(universe.clone(), revoke));
     tokio::spawn(at_times(universe.clone(), decide));
+    if universe.plan.chances.swap > 0.0 {
+        tokio::spawn(at_times(universe.clone(), swap));
+    }
 }
 
 async fn at_times<F: Future<Output = ()>>(universe: Arc<Universe>, act: fn(Arc<Universe>) -> F) {
@@ -120,6 +123,34 @@ async fn rotate(universe: Arc<Universe>) {
         tokio::time::sleep(universe.dice.time(Duration::from_secs(600))).await;
     }
     universe.world.set_keys(&account, vec![new]);
+}
+
+/// Puts an account's key into another account's place, and takes it out again
+/// some time later.
+async fn swap(universe: Arc<Universe>) {
+    let (account, other) = (any_account(&universe), any_account(&universe));
+    if account == other || !universe.strikes(|chances| chances.swap) {
+        return;
+    }
+    universe.count("keys in the wrong place");
+    universe.note("operator", || format!("gives {account} the key of {other}"));
+    universe.secrets.swap(&account, &other);
+    tokio::time::sleep(universe.dice.time(Duration::from_secs(1800))).await;
+    universe.secrets.swap_back(&account);
+    universe.note("operator", || format!("gives {account} its own key back"));
+}
+
+/// Gives every account its own key, and has it taken for the right one: a
+/// wrong one may have been there first.
+pub(crate) async fn put_keys_right(universe: &Universe) {
+    if universe.plan.chances.swap == 0.0 {
+        return;
+    }
+    for account in &universe.plan.accounts {
+        universe.secrets.swap_back(&account.id);
+        let forgotten = universe.store.forget_identity(&account.id).await;
+        forgotten.unwrap_or_else(|error| panic!("an identity cannot be forgotten: {error}"));
+    }
 }
 
 /// Takes a permission away, and gives it back some time later.

@@ -26,6 +26,7 @@ pub(crate) struct AccountPlan {
     pub regions: Vec<(&'static str, u32)>,
     pub deletion: DeletionPolicy,
     pub schedule: SchedulePolicy,
+    pub change_feed: bool,
 }
 
 /// How often things go wrong: chances a request, a process or a message.
@@ -48,6 +49,10 @@ pub(crate) struct Chances {
     pub token_rejected: f64,
     pub wrong_total: f64,
     pub disks: f64,
+    /// Of a look at the change feed that fails; of an event that is lost, less.
+    pub feed: f64,
+    /// Of a key that is put into another account's place.
+    pub swap: f64,
     /// Of something done by people, at each of their moments.
     pub revoke: f64,
     pub cancel: f64,
@@ -80,6 +85,8 @@ pub(crate) struct Plan {
     pub lag: Duration,
     /// Calls a minute that the vendor allows of each API.
     pub calls_a_minute: Option<u32>,
+    /// The longest that an event takes to show up in the change feed.
+    pub feed_lag: Duration,
     pub chances: Chances,
 }
 
@@ -91,6 +98,9 @@ const MOST_SKEW: Duration = Duration::from_secs(20);
 
 /// Recovery waits longer than this for the indexes; see `docs/SEMANTICS.md`.
 const MOST_LAG: Duration = Duration::from_secs(8);
+
+/// As late as the vendor's events show up by its own account.
+const MOST_FEED_LAG: Duration = Duration::from_secs(600);
 
 fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
@@ -120,8 +130,23 @@ impl Plan {
             skew: if strikes(Fault::Skew) { dice.time(MOST_SKEW) } else { Duration::ZERO },
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
             calls_a_minute: strikes(Fault::Throttle).then(|| drawn_u32(dice, 2, 12)),
+            feed_lag: Duration::ZERO,
             chances: chances(dice, &strikes),
         }
+    }
+
+    /// Draws which accounts have a change feed, and how well it works, and
+    /// whether keys get into the wrong places.
+    pub(crate) fn with_later_draws(mut self, dice: &Dice, faults: &FaultSet) -> Self {
+        for account in &mut self.accounts {
+            account.change_feed = dice.happens(0.5);
+        }
+        self.feed_lag = dice.time(MOST_FEED_LAG);
+        let strikes = faults.has(Fault::Feed) && dice.happens(0.4);
+        self.chances.feed = if strikes { 0.5 * dice.fraction() } else { 0.0 };
+        let swaps = faults.has(Fault::Swap) && self.accounts.len() > 1 && dice.happens(0.4);
+        self.chances.swap = if swaps { dice.fraction() } else { 0.0 };
+        self
     }
 }
 
@@ -139,7 +164,7 @@ fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
     let (interval, full) = (drawn_u32(dice, 20, 60), drawn_u32(dice, 15, 240));
     let schedule =
         SchedulePolicy { full_interval_minutes: full, ..SchedulePolicy::every(interval) };
-    AccountPlan { id: id.to_owned(), regions, deletion, schedule }
+    AccountPlan { id: id.to_owned(), regions, deletion, schedule, change_feed: false }
 }
 
 fn drawn_u32(dice: &Dice, least: u64, most: u64) -> u32 {
@@ -167,6 +192,8 @@ fn chances(dice: &Dice, strikes: &impl Fn(Fault) -> bool) -> Chances {
         token_rejected: chance(Fault::TokenRejected, 0.2),
         wrong_total: chance(Fault::WrongTotal, 0.5),
         disks: chance(Fault::Disks, 0.4),
+        feed: 0.0,
+        swap: 0.0,
         revoke: chance(Fault::Revoked, 0.5),
         cancel: chance(Fault::Cancel, 0.4),
         rotate: chance(Fault::Rotate, 0.4),

@@ -17,7 +17,7 @@ use cloud_sync_runtime::queue::{Delivery, Queue};
 use cloud_sync_runtime::secrets::{CredentialError, CredentialSource};
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
-use region_sync::{RegionSync, Settings};
+use region_sync::{RegionSync, Settings, TypeCache};
 
 use crate::network::vendors;
 use crate::process::{Process, Step};
@@ -62,6 +62,7 @@ fn region_sync(process: &Arc<Process>) -> RegionSync {
         metrics: universe.metrics.clone(),
         clock: process.clone(),
         settings: Settings::default(),
+        types: TypeCache::default(),
         busy: AtomicU64::default(),
     }
 }

@@ -10,13 +10,15 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::dynamo::INDEX_LAG;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, Store,
@@ -157,6 +159,14 @@ impl AccountStore for Tables {
         self.write("put_regions", self.inner.put_regions(id, regions)).await
     }
 
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
+        self.write("put_identity", self.inner.put_identity(id, identity)).await
+    }
+
+    async fn forget_identity(&self, id: &str) -> Result<()> {
+        self.write("forget_identity", self.inner.forget_identity(id)).await
+    }
+
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {
         self.write("suspend", async {
             let is_new = self.inner.suspend(id, suspension).await?;
@@ -234,6 +244,14 @@ impl ScopeStore for Tables {
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()> {
         self.process.note(|| format!("release {}: {release:?}", lease.scope));
         self.write("release", self.inner.release(lease, release)).await
+    }
+
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes> {
+        self.read("known_types", self.inner.known_types(account_id, kind)).await
+    }
+
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()> {
+        self.write("put_types", self.inner.put_types(account_id, kind, types)).await
     }
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {

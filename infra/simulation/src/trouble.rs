@@ -8,11 +8,12 @@ use crate::plan::{Chances, Plan};
 
 const LIST: &str = "DescribeInstances";
 const DISKS: &str = "DescribeDisks";
+const FEED: &str = "LookupEvents";
 
 /// Makes pages short, so that small worlds have many of them.
 fn short_pages(world: &World, plan: &Plan) {
     // Those by token: a numbered page is never short but at the end.
-    for action in [LIST, DISKS] {
+    for action in [LIST, DISKS, FEED] {
         world.faults().add(Rule::new(Fault::ShortPage(plan.page)).on(action));
     }
 }
@@ -29,8 +30,10 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
         token_rejected,
         wrong_total,
         disks,
+        feed,
         ..
     } = plan.chances;
+    world.set_trail(plan.feed_lag, feed / 5.0);
     let rules = [
         (network / 4.0, Rule::new(Fault::unavailable())),
         (network / 4.0, Rule::new(Fault::internal_error())),
@@ -53,6 +56,9 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
         (disks / 3.0, Rule::new(Fault::forbidden()).on(DISKS)),
         (disks / 3.0, Rule::new(Fault::unavailable()).on(DISKS)),
         (disks / 3.0, Rule::new(Fault::throttled()).on(DISKS)),
+        (feed / 3.0, Rule::new(Fault::forbidden()).on(FEED)),
+        (feed / 3.0, Rule::new(Fault::unavailable()).on(FEED)),
+        (feed / 3.0, Rule::new(Fault::throttled()).on(FEED)),
     ];
     for (chance, rule) in rules.into_iter().filter(|(chance, _)| *chance > 0.0) {
         world.faults().add(rule.with_chance(chance));
@@ -63,6 +69,7 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
 pub(crate) fn end(world: &World, plan: &Plan) {
     world.faults().clear();
     world.set_limit(None);
+    world.set_trail(plan.feed_lag, 0.0);
     if plan.short_pages_in_peace {
         short_pages(world, plan);
     }

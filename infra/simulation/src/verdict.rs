@@ -8,6 +8,7 @@ use cloud_sync_core::account::Region;
 use cloud_sync_core::change::{Change, ChangeKind, replay};
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::diff::diff;
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
@@ -17,6 +18,7 @@ use cloud_sync_runtime::store::{
     AccountStore, ChangeStore, ResourceStore, ScopeStore, StoreError, TaskQuery, TaskStore,
 };
 
+use crate::feeds;
 use crate::network::vendors;
 use crate::people;
 use crate::process::Process;
@@ -37,12 +39,13 @@ pub(crate) async fn give(universe: &Arc<Universe>) {
 async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     // What somebody rejected would be held for ever.
     people::decide_all(universe, Verdict::Approve).await;
+    feeds::miss_nothing(universe).await?;
     // Those that agree that machines are gone, and one more; less where one
     // sees nothing happen before.
     let agreeing = universe.plan.accounts.iter().map(|plan| plan.deletion.agreeing_listings);
     let rounds = agreeing.max().unwrap_or(1).max(2) + 1;
     for round in 1..=rounds {
-        let tasks = sync_all(universe).await;
+        let tasks = sync_all(universe, Mode::Full).await;
         if round == 2 {
             nothing_lingers(universe).await?;
         }
@@ -77,7 +80,7 @@ fn kind() -> Kind {
         .unwrap_or_else(|| panic!("the vendor has instances"))
 }
 
-fn scopes(universe: &Universe) -> Vec<Scope> {
+pub(crate) fn scopes(universe: &Universe) -> Vec<Scope> {
     let of_account = |plan: &crate::plan::AccountPlan| {
         let scope = |region: &str| Scope {
             account_id: plan.id.clone(),
@@ -89,7 +92,7 @@ fn scopes(universe: &Universe) -> Vec<Scope> {
     universe.plan.accounts.iter().flat_map(of_account).collect()
 }
 
-async fn all_rows(universe: &Universe, scope: &Scope) -> Result<Vec<Row>, StoreError> {
+pub(crate) async fn all_rows(universe: &Universe, scope: &Scope) -> Result<Vec<Row>, StoreError> {
     let (mut rows, mut cursor) = (Vec::new(), None);
     loop {
         let slice = universe.store.scope_rows(scope, true, cursor.as_deref()).await?;
@@ -256,7 +259,7 @@ async fn equals_the_cloud(universe: &Arc<Universe>, scope: &Scope, rows: &[Row])
 }
 
 /// Returns what the vendor has, with its disks, as a client sees it.
-async fn listed(
+pub(crate) async fn listed(
     universe: &Arc<Universe>,
     scope: &Scope,
 ) -> Result<BTreeMap<String, Resource>, String> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use cloud_sync_core::account::{Account, CredentialsRef, Region, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_runtime::store::{Store, StoreError};
 use tokio::join;
 
@@ -104,7 +105,37 @@ pub async fn another_day_begins_at_nothing(store: Arc<dyn Store>) {
     assert_eq!(store.account("nobody").await.unwrap(), None);
 }
 
+pub async fn an_identity_is_of_one_account_until_it_is_forgotten(store: Arc<dyn Store>) {
+    let identity = |number: &str, digest: &str| KnownIdentity {
+        account_number: number.into(),
+        principal: "acs:ram::1:user/kim".into(),
+        credentials_digest: digest.into(),
+        checked_at: at(1),
+    };
+    let known = || async { store.account("prod").await.unwrap().unwrap().identity };
+    store.put_account(&account("prod")).await.unwrap();
+    assert_eq!(known().await, None);
+    assert!(store.put_identity("prod", &identity("1", "a")).await.unwrap());
+    assert!(store.put_identity("prod", &identity("1", "b")).await.unwrap());
+    assert!(!store.put_identity("prod", &identity("2", "c")).await.unwrap());
+    store.put_account(&account("prod")).await.unwrap();
+    assert_eq!(known().await, Some(identity("1", "b")), "as it was learnt");
+
+    store.forget_identity("prod").await.unwrap();
+    assert_eq!(known().await, None);
+    assert!(store.put_identity("prod", &identity("2", "c")).await.unwrap());
+    assert_eq!(known().await, Some(identity("2", "c")));
+}
+
 pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {
+    let identity = KnownIdentity {
+        account_number: "1".into(),
+        principal: String::new(),
+        credentials_digest: "a".into(),
+        checked_at: at(1),
+    };
+    assert!(!store.put_identity("prod", &identity).await.unwrap());
+    store.forget_identity("prod").await.unwrap();
     assert!(!store.suspend("prod", &suspension("1")).await.unwrap());
     store.put_regions("prod", &regions()).await.unwrap();
     store.resume("prod").await.unwrap();

@@ -4,13 +4,15 @@ use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::lease::{Dispatched, Findings, Lease, Release, ScopeState};
 use cloud_sync_core::pace::{Pace, Paces};
 use cloud_sync_core::schedule::Rhythm;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::{KnownType, KnownTypes, TypeSpec};
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError, keys};
 use tokio::join;
 
 use super::fixtures::{at, checkpoint, lease, request, scope};
 
 fn ended(task: &str, findings: Option<Findings>) -> Release {
+    let findings = findings.map(Box::new);
     Release::Ended { task_id: task.into(), findings }
 }
 
@@ -140,6 +142,7 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         held_count: 5,
         rhythm: Rhythm::default().after(at(0), 0, 3).after(at(7000), 5, 4),
         ever_deleted: true,
+        fed_until: Some(at(6)),
     };
     let held = lease(&*store, &scope, "a", "t-1", 0).await;
     store.save_checkpoint(&held, &checkpoint("t-1", &["p"])).await.unwrap();
@@ -346,4 +349,28 @@ pub async fn what_throttling_taught_is_remembered_under_the_lease(store: Arc<dyn
     let held = lease(store.as_ref(), &scope, "w-2", "t-2", 1).await;
     store.set_paces(&held, &Paces::new()).await.unwrap();
     assert_eq!(store.scope(&scope).await.unwrap().paces, Paces::new());
+}
+
+pub async fn instance_types_are_of_one_account_and_kind_and_no_scopes(store: Arc<dyn Store>) {
+    let types = |names: &[&str], vcpus| -> KnownTypes {
+        let spec = TypeSpec { vcpus, memory_gib: 0.5, gpus: 1, gpu_model: "NVIDIA A10".into() };
+        let known = KnownType { spec, learnt_at: at(1) };
+        names.iter().map(|name| ((*name).to_owned(), known.clone())).collect()
+    };
+    let mine = scope("prod", "cn-hangzhou");
+    let other: Kind = "aliyun.ecs.other".parse().unwrap();
+    store.put_types("prod", &mine.kind, &types(&["a", "b"], 1)).await.unwrap();
+    store.put_types("prod", &mine.kind, &types(&["b", "c"], 2)).await.unwrap();
+    store.put_types("prod", &other, &types(&["d"], 3)).await.unwrap();
+    store.put_types("test", &mine.kind, &types(&["e"], 4)).await.unwrap();
+    let mut expected = types(&["a"], 1);
+    expected.extend(types(&["b", "c"], 2));
+    assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
+    assert_eq!(store.known_types("prod", &other).await.unwrap(), types(&["d"], 3));
+    assert_eq!(store.known_types("none", &mine.kind).await.unwrap(), KnownTypes::new());
+
+    let held = lease(&*store, &mine, "a", "t-1", 0).await;
+    store.put_part(&held, "t-1", b"part").await.unwrap();
+    assert_eq!(store.scopes("prod").await.unwrap().len(), 1, "neither types nor parts");
+    assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
 }

@@ -3,6 +3,8 @@
 mod deletions;
 mod dispatching;
 mod faults;
+mod feed;
+mod identity;
 mod long;
 mod retries;
 mod spending;

@@ -123,6 +123,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                         7,
                     ),
                     ever_deleted: has[1],
+                    fed_until: has[2].then(|| at(numbers[2].into())),
                 },
             }
         },

@@ -7,6 +7,7 @@ use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::{actiontrail, instance_type};
 use crate::engine::decode::{
     Unreadable, fields_but, is_id, nullable, set, status_of, time, without_empty, wrapped,
 };
@@ -42,6 +43,8 @@ pub(crate) const KIND: KindSpec = KindSpec {
         decode: decode_status,
     },
     probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
+    feed: Some(actiontrail::INSTANCES),
+    types: Some(instance_type::TYPES),
 };
 
 /// The timeouts are those of the vendor's own SDK.

@@ -1,9 +1,12 @@
 //! Alibaba Cloud.
 
+mod actiontrail;
 pub(crate) mod ecs_instance;
 mod errors;
+mod instance_type;
 mod rpc;
 pub mod sign;
+mod sts;
 
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
 use serde::Deserialize;
 
+pub(crate) use self::sts::IDENTITY;
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
 use crate::engine::spec::{Call, RegionsSpec};

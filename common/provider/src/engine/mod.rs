@@ -16,11 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{ErrorClass, VendorError};
+use cloud_sync_core::feed::{FeedPage, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::{self as metered, Meter};
 use cloud_sync_core::pace::{Paces, RatePolicy};
 use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::{Kind, is_key_word};
+use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -30,7 +33,7 @@ use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::retry::RetryPolicy;
 use self::spec::{ByIds, Call, FixedParams, IdForm, KindSpec, VendorSpec};
-use crate::{Details, DetailsPage, Permission, Result, Vendor};
+use crate::{Details, DetailsPage, Permission, Result, Vendor, no_feed};
 
 /// A list that has more pages than this has no end.
 const MOST_PAGES: usize = 100_000;
@@ -392,6 +395,61 @@ impl Vendor for Client {
                 Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
             }
         }
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>> {
+        let Some(spec) = &self.spec.identity else {
+            return Ok(None);
+        };
+        let region = Region { id: self.default_region.clone(), endpoint: spec.host.to_owned() };
+        let read = |body: &[u8]| reply::read_object(&spec.call, body, spec.decode);
+        self.call(&spec.call, &region, &fixed(spec.call.params), read).await.map(Some)
+    }
+
+    async fn types(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        names: &[String],
+    ) -> Result<BTreeMap<String, TypeSpec>> {
+        let mut types = BTreeMap::new();
+        let Some(spec) = &self.kind(kind)?.types else {
+            return Ok(types);
+        };
+        for chunk in names.chunks(spec.by_ids.most) {
+            let params = with_ids(fixed(spec.call.params), &spec.by_ids, chunk);
+            let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
+            self.walk(&spec.call, region, params, read, |found| types.extend(found)).await?;
+        }
+        Ok(types)
+    }
+
+    fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {
+        self.kind(kind).ok()?.feed.as_ref().map(|feed| feed.terms)
+    }
+
+    async fn feed_page(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        span: [Timestamp; 2],
+        token: Option<&str>,
+    ) -> Result<FeedPage> {
+        let spec = self.kind(kind)?.feed.as_ref().ok_or_else(|| no_feed(kind))?;
+        let mut params = fixed(spec.call.params);
+        let seconds = span.map(|at| format!("{at:.0}"));
+        params.extend(spec.span.map(str::to_owned).into_iter().zip(seconds));
+        if let (Some(token), Some(paging)) = (token, &spec.call.paging) {
+            params.insert(paging.param.to_owned(), token.to_owned());
+        }
+        // The host that the region was listed with is another service's.
+        let region = Region { id: region.id.clone(), endpoint: String::new() };
+        let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
+        let (mut events, next) = self.step(&spec.call, &region, &params, read).await?;
+        for event in &mut events {
+            event.name = errors::bounded(&self.protocol.redacted(&event.name));
+        }
+        Ok(FeedPage { events, next })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::errors::{bounded, snippet};
-use super::spec::Call;
+use super::spec::{Call, Decode};
 
 /// A token is kept in checkpoints, which are bounded. Those of vendors have
 /// some hundred bytes.
@@ -46,6 +46,20 @@ pub(crate) fn read<'a>(call: &Call, body: &'a [u8]) -> Result<Found<'a>, VendorE
         return Err(data("UnexpectedReply", text));
     }
     Ok(Found { items, next })
+}
+
+/// Reads a reply that is one object and no list.
+pub(crate) fn read_object<T>(
+    call: &Call,
+    body: &[u8],
+    decode: Decode<T>,
+) -> Result<T, VendorError> {
+    let value: &RawValue =
+        serde_json::from_slice(body).map_err(|error| unreadable(call, body, &error))?;
+    decode(value.get()).map_err(|error| {
+        let text = bounded(&error.to_string());
+        VendorError::new(ErrorClass::Data, call.action, "UnexpectedReply", text)
+    })
 }
 
 fn unreadable(call: &Call, body: &[u8], error: &serde_json::Error) -> VendorError {

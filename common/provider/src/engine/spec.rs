@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::feed::{FeedEvent, FeedTerms};
+use cloud_sync_core::identity::Identity;
 use cloud_sync_core::resource::{Disk, Resource, Status};
+use cloud_sync_core::types::TypeSpec;
 
 use super::Protocol;
 use super::decode::Unreadable;
@@ -27,6 +30,8 @@ pub(crate) struct VendorSpec {
     pub open: Open,
     /// How it lists its regions.
     pub regions: RegionsSpec,
+    /// How it is asked who is calling, where it can be.
+    pub identity: Option<IdentitySpec>,
     /// What can be synced of it.
     pub kinds: &'static [&'static KindSpec],
 }
@@ -37,6 +42,16 @@ pub(crate) struct RegionsSpec {
     pub call: Call,
     /// Reads one region.
     pub decode: Decode<Region>,
+}
+
+/// How a vendor is asked who is calling.
+pub(crate) struct IdentitySpec {
+    /// The call, whose answer is one object.
+    pub call: Call,
+    /// The one host that answers it.
+    pub host: &'static str,
+    /// Reads the answer.
+    pub decode: Decode<Identity>,
 }
 
 /// A kind of resource.
@@ -57,6 +72,10 @@ pub(crate) struct KindSpec {
     pub statuses: StatusSpec,
     /// How the vendor is asked for permission, where that is possible.
     pub probe: Option<Probe>,
+    /// The vendor's feed of what was done to resources, where it has one.
+    pub feed: Option<FeedSpec>,
+    /// What its instance types are, where it has some.
+    pub types: Option<TypesSpec>,
 }
 
 /// One API of a vendor.
@@ -126,6 +145,28 @@ pub(crate) struct StatusSpec {
     pub by_ids: ByIds,
     /// Reads one item: id, common status, the vendor's word.
     pub decode: Decode<(String, Status, String)>,
+}
+
+/// A call that lists what was done to an account in a region.
+pub(crate) struct FeedSpec {
+    /// The call, whose host is that of its own service in the region.
+    pub call: Call,
+    /// The parameters that take the first and the last moment.
+    pub span: [&'static str; 2],
+    /// What the vendor promises of it.
+    pub terms: FeedTerms,
+    /// Reads what one event is about.
+    pub decode: Decode<FeedEvent>,
+}
+
+/// A call that tells what instance types are.
+pub(crate) struct TypesSpec {
+    /// The call.
+    pub call: Call,
+    /// How it is given names.
+    pub by_ids: ByIds,
+    /// Reads one type and its name.
+    pub decode: Decode<(String, TypeSpec)>,
 }
 
 /// A list request that the vendor only checks.

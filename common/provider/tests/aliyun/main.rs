@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 mod failures;
+mod feed;
 mod lists;
 mod support;

@@ -6,7 +6,7 @@
 //! | table | partition key | sort key |
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
-//! | scopes | `account_id` | `entry`: `kind#region`, and `~kind#region#task#name` for a part of a checkpoint |
+//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, and `~types#kind#name` for an instance type |
 //! | tasks | `task_id` | `part`: `task`, and `region#…` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
@@ -29,6 +29,8 @@ pub const REGIONS: &str = "regions";
 
 /// The API calls an account has spent: a map of day and calls.
 pub const SPENT: &str = "spent";
+/// Whose credentials an account has.
+pub const IDENTITY: &str = "identity";
 
 /// Sort key of scopes.
 pub const ENTRY: &str = "entry";
@@ -119,6 +121,14 @@ pub const REGION_PREFIX: &str = "region#";
 /// that a query for scopes ends before the first of them.
 pub const PARTS_PREFIX: &str = "~";
 
+/// Before the [`ENTRY`] of an instance type. No kind is of one word, so that
+/// no part of a checkpoint begins like it.
+pub const TYPES_PREFIX: &str = "~types#";
+/// What is known of an instance type.
+pub const TYPE: &str = "type";
+/// So long it is kept.
+pub const TYPE_DAYS: u32 = 30;
+
 /// What a lease's expiry is set to by a holder who lets go of it without
 /// being done.
 pub const LET_GO: Timestamp = Timestamp::UNIX_EPOCH;
@@ -174,6 +184,9 @@ pub const SAME_DAY: &str = "#spent.#day = :day";
 /// The account is known, and the last day it counted is before this one.
 pub const EARLIER_DAY: &str =
     "attribute_exists(#account_id) AND (attribute_not_exists(#spent) OR #spent.#day < :day)";
+/// The account is known, and not as another one of the vendor's.
+pub const SAME_IDENTITY: &str = "attribute_exists(#account_id) AND \
+     (attribute_not_exists(#identity) OR #identity.#account_number = :number)";
 /// The lease is absent, expired or the same owner's.
 pub const LEASE_IS_FREE: &str =
     "attribute_not_exists(#lease_owner) OR #lease_until <= :now OR #lease_owner = :owner";
@@ -206,6 +219,10 @@ pub const SUSPEND: &str = "SET #suspended = :suspended";
 pub const ADD_SPENT: &str = "SET #spent.#calls = #spent.#calls + :calls";
 /// Begins to count another day.
 pub const SET_SPENT: &str = "SET #spent = :spent";
+/// Writes whose credentials an account has.
+pub const SET_IDENTITY: &str = "SET #identity = :identity";
+/// Forgets whose credentials an account has.
+pub const FORGET_IDENTITY: &str = "REMOVE #identity";
 /// Ends an account's suspension.
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.
@@ -239,6 +256,8 @@ pub const REQUEST_CANCEL: &str = "SET #cancel_requested = :yes";
 
 /// The scopes of an account, without the parts of their checkpoints.
 pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :parts";
+/// The instance types of an account and kind.
+pub const TYPES_OF_ACCOUNT: &str = "#account_id = :account_id AND begins_with(#entry, :types)";
 /// The regions of a task.
 pub const REGIONS_OF_TASK: &str = "#task_id = :task_id AND begins_with(#part, :regions)";
 /// The tasks that have not ended.
@@ -313,6 +332,12 @@ pub fn part_name(bytes: &[u8]) -> String {
 #[must_use]
 pub fn part_entry(scope: &Scope, task_id: &str, name: &str) -> String {
     format!("{PARTS_PREFIX}{}#{task_id}#{name}", entry(scope))
+}
+
+/// Returns what the [`ENTRY`] of every instance type of a kind begins with.
+#[must_use]
+pub fn types_prefix(kind: &Kind) -> String {
+    format!("{TYPES_PREFIX}{kind}#")
 }
 
 /// Returns the [`PART`] of a region.

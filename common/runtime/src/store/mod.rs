@@ -16,14 +16,16 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
+use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask};
+use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -83,6 +85,12 @@ pub trait AccountStore: Send + Sync {
     async fn put_account(&self, account: &Account) -> Result<()>;
     /// Remembers the regions an account has.
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()>;
+    /// Remembers whose credentials an account has, unless it is remembered as
+    /// another account of the vendor's. Returns whether it did.
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool>;
+    /// Forgets whose credentials an account has: the next ones may be
+    /// anybody's.
+    async fn forget_identity(&self, id: &str) -> Result<()>;
     /// Suspends an account. Returns whether it was not suspended before, so
     /// that one caller of many notifies. An unknown account is left unknown.
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool>;
@@ -168,6 +176,10 @@ pub trait ScopeStore: Send + Sync {
     async fn set_paces(&self, lease: &Lease, paces: &Paces) -> Result<()>;
     /// Ends a lease. Fails with [`StoreError::LeaseLost`] where it is not held.
     async fn release(&self, lease: &Lease, release: &Release) -> Result<()>;
+    /// Returns what is known of an account's instance types of a kind.
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes>;
+    /// Remembers instance types, each in the place of what was known of it.
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()>;
     /// Lets every lease of an account's scopes expire, their tasks kept. Only
     /// for a caller who knows that no worker lives.
     async fn expire_leases(&self, account_id: &str) -> Result<()>;

@@ -1,6 +1,7 @@
 //! `accounts`: list them, write them from a file, or resume one.
 
 use cloud_sync_core::account::{AccountRecord, CredentialsRef};
+use cloud_sync_core::identity::ANOTHER_ACCOUNT;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::Registry;
 use cloud_sync_runtime::store::Store;
@@ -40,9 +41,17 @@ async fn resume_in(store: &dyn Store, id: &str, output: &Output) -> anyhow::Resu
         output.problem(format!("error: account '{id}' is not suspended"));
         return Ok(FAILED);
     };
+    // Whoever resumes it after this takes the other account for the right one.
+    let identity = match &record.identity {
+        Some(_) if suspension.code == ANOTHER_ACCOUNT => {
+            store.forget_identity(id).await?;
+            None
+        }
+        identity => identity.clone(),
+    };
     store.resume(id).await?;
     if output.is_json() {
-        output.json(&AccountRecord { suspended: None, ..record.clone() })?;
+        output.json(&AccountRecord { suspended: None, identity, ..record.clone() })?;
     }
     output.remark(format!(
         "account '{id}' is resumed; it was suspended on {} UTC after {}: {}. If the vendor refuses \

@@ -201,7 +201,7 @@ pub struct SyncArgs {
     /// How much to ask the vendor
     #[arg(long, value_enum, default_value_t = ModeArg::Full)]
     pub mode: ModeArg,
-    /// With incremental: ask for the disks of what was created since, too; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
+    /// With incremental: look closer since then instead of since each region's last success, at disks and the change feed; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     pub since: Option<Timestamp>,
     /// How to work.

@@ -116,6 +116,7 @@ fn account(endpoint: String) -> Account {
         kinds: Vec::new(),
         enabled: true,
         endpoint: Some(endpoint),
+        change_feed: false,
         credentials: CredentialsRef::Env("DEMO".to_owned()),
         deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::default(),

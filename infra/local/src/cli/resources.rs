@@ -1,9 +1,11 @@
 //! `resources`: what is stored, by filter.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud_sync_core::resource::{Disk, Row, Status};
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::{KnownTypes, TypeSpec};
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +32,10 @@ struct Line<'a> {
     status: Status,
     vendor_status: &'a str,
     spec: &'a str,
+    vcpus: Option<u32>,
+    memory_gib: Option<f64>,
+    gpus: Option<u32>,
+    gpu_model: Option<&'a str>,
     zone: &'a str,
     public_ips: &'a BTreeSet<String>,
     private_ips: &'a BTreeSet<String>,
@@ -47,8 +53,9 @@ struct Line<'a> {
     attributes: &'a Map<String, Value>,
 }
 
-impl<'a> From<&'a Row> for Line<'a> {
-    fn from(row: &'a Row) -> Self {
+impl<'a> Line<'a> {
+    /// Returns a row with what is known of its instance type.
+    fn of(row: &'a Row, spec: Option<&'a TypeSpec>) -> Self {
         let (scope, resource) = (&row.scope, &row.resource);
         Self {
             account_id: &scope.account_id,
@@ -60,6 +67,10 @@ impl<'a> From<&'a Row> for Line<'a> {
             status: resource.status,
             vendor_status: &resource.vendor_status,
             spec: &resource.spec,
+            vcpus: spec.map(|spec| spec.vcpus),
+            memory_gib: spec.map(|spec| spec.memory_gib),
+            gpus: spec.map(|spec| spec.gpus),
+            gpu_model: spec.map(|spec| spec.gpu_model.as_str()).filter(|model| !model.is_empty()),
             zone: &resource.zone,
             public_ips: &resource.public_ips,
             private_ips: &resource.private_ips,
@@ -95,12 +106,14 @@ async fn show(store: &dyn Store, args: &ResourcesArgs, output: &Output) -> anyho
         None => SHOWN,
     };
     let mut listing = Listing::new(args, limit, output);
+    let mut types = Types::default();
     for scope in scopes(store, args).await? {
+        let known = types.of(store, &scope).await?;
         let mut cursor = None;
         loop {
             let slice = store.scope_rows(&scope, args.deleted, cursor.as_deref()).await?;
             for row in slice.items.iter().filter(|row| is_wanted(row, args)) {
-                listing.add(row)?;
+                listing.add(row, known.get(&row.resource.spec).map(|known| &known.spec))?;
             }
             cursor = slice.cursor;
             if cursor.is_none() || (output.is_json() && listing.count >= limit) {
@@ -109,6 +122,22 @@ async fn show(store: &dyn Store, args: &ResourcesArgs, output: &Output) -> anyho
         }
     }
     listing.finish()
+}
+
+/// What is known of instance types, read once for each account and kind.
+#[derive(Default)]
+struct Types(BTreeMap<(String, Kind), KnownTypes>);
+
+impl Types {
+    async fn of(&mut self, store: &dyn Store, scope: &Scope) -> anyhow::Result<&KnownTypes> {
+        let key = (scope.account_id.clone(), scope.kind.clone());
+        Ok(match self.0.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(store.known_types(&scope.account_id, &scope.kind).await?)
+            }
+        })
+    }
 }
 
 /// Returns the scopes that may hold what is wanted.
@@ -180,18 +209,18 @@ impl<'a> Listing<'a> {
         }
     }
 
-    fn add(&mut self, row: &Row) -> anyhow::Result<()> {
+    fn add(&mut self, row: &Row, spec: Option<&TypeSpec>) -> anyhow::Result<()> {
         self.count += 1;
         if self.output.is_json() {
             if self.count <= self.limit {
-                self.output.json(&Line::from(row))?;
+                self.output.json(&Line::of(row, spec))?;
             }
             return Ok(());
         }
         *self.by_region.entry(row.scope.region.clone()).or_default() += 1;
         *self.by_status.entry(row.resource.status).or_default() += 1;
         if self.count <= self.limit {
-            self.table.add_row(cells(row, self.deleted));
+            self.table.add_row(cells(row, spec, self.deleted));
         }
         Ok(())
     }
@@ -223,7 +252,18 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn cells(row: &Row, deleted: bool) -> Vec<comfy_table::Cell> {
+/// Returns an instance type and what a machine of it has.
+fn type_cell(name: &str, spec: Option<&TypeSpec>) -> comfy_table::Cell {
+    let Some(spec) = spec else { return cell(name) };
+    let gpus = match (spec.gpus, spec.gpu_model.as_str()) {
+        (0, _) => String::new(),
+        (count, "") => format!(", {count} GPU"),
+        (count, model) => format!(", {count} × {model}"),
+    };
+    cell(format!("{name} ({} vCPU, {} GiB{gpus})", spec.vcpus, spec.memory_gib))
+}
+
+fn cells(row: &Row, spec: Option<&TypeSpec>, deleted: bool) -> Vec<comfy_table::Cell> {
     let resource = &row.resource;
     let set = |set: &BTreeSet<String>| cell(set.iter().cloned().collect::<Vec<_>>().join(", "));
     let status = match (resource.status.as_str(), row.missing) {
@@ -234,7 +274,7 @@ fn cells(row: &Row, deleted: bool) -> Vec<comfy_table::Cell> {
         cell(&resource.id),
         cell(&resource.name),
         cell(status),
-        cell(&resource.spec),
+        type_cell(&resource.spec, spec),
         cell(&row.scope.account_id),
         cell(&row.scope.region),
         set(&resource.public_ips),

@@ -1,6 +1,7 @@
 //! The command line as its users meet it: the real binary, a real simulated
 //! cloud on loopback, known to it through the configuration alone.
 
+mod accounts;
 mod bad_input;
 mod deletions;
 mod interruptions;

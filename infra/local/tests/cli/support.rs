@@ -47,8 +47,12 @@ impl Case {
 
     pub async fn with(regions: &[(&str, u32)]) -> Self {
         let key = AccessKey::new(KEY_ID, SECRET);
-        let plan = Plan::new(11).account("prod", key, regions.iter().copied());
-        let world = World::new(&plan).expect("a world");
+        Self::of(&Plan::new(11).account("prod", key, regions.iter().copied())).await
+    }
+
+    /// Returns a cloud of a plan, and a configuration of the account `prod`.
+    pub async fn of(plan: &Plan) -> Self {
+        let world = World::new(plan).expect("a world");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let cloud = SimulatedCloud::start(world.clone(), listen).await.expect("a cloud");
         let folder = tempfile::tempdir().expect("a folder");

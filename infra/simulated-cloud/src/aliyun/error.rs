@@ -130,6 +130,12 @@ impl ApiError {
         Self { denied, ..Self::new(403, "Forbidden.RAM", message) }
     }
 
+    /// The vendor's records reach back seven days.
+    pub(super) fn too_long_ago() -> Self {
+        let message = "The specified StartTime is earlier than the records that are kept.";
+        Self::new(400, "InvalidParameterStartTime", message)
+    }
+
     /// Returns the body, as JSON.
     pub(super) fn body(&self, host: &str, request_id: &str) -> Vec<u8> {
         let code = &self.code;
@@ -144,7 +150,7 @@ impl ApiError {
         });
         if let Some(action) = &self.denied {
             body["AccessDeniedDetail"] = json!({
-                "AuthAction": format!("ecs:{action}"),
+                "AuthAction": format!("{}:{action}", service_of(action)),
                 "AuthPrincipalType": "SubUser",
                 "AuthPrincipalOwnerId": "1690700000000030",
                 "AuthPrincipalDisplayName": "2690700000000031",
@@ -154,6 +160,15 @@ impl ApiError {
             });
         }
         body.to_string().into_bytes()
+    }
+}
+
+/// Returns the service of an action, as permissions name it.
+fn service_of(action: &str) -> &'static str {
+    match action {
+        "LookupEvents" => "actiontrail",
+        "GetCallerIdentity" => "sts",
+        _ => "ecs",
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Gate {
     arrivals: VecDeque<(Timestamp, u64)>,
     minute: i64,
     calls: HashMap<Call, u32>,
+    second: i64,
+    calls_in_second: HashMap<String, u32>,
 }
 
 impl Gate {
@@ -62,6 +64,18 @@ impl Gate {
         }
         *count += 1;
         true
+    }
+
+    /// Counts a call of an account, and tells whether it is within the limit
+    /// of this second.
+    pub(super) fn admit_in_second(&mut self, account: &str, limit: u32, now: Timestamp) -> bool {
+        if now.as_second() != self.second {
+            self.second = now.as_second();
+            self.calls_in_second.clear();
+        }
+        let count = self.calls_in_second.entry(account.to_owned()).or_insert(0);
+        *count += 1;
+        *count <= limit
     }
 }
 

@@ -10,7 +10,9 @@ mod gate;
 mod paging;
 mod params;
 mod sign;
+mod sts;
 mod token;
+mod trail;
 mod xml;
 
 use std::sync::Mutex;
@@ -71,6 +73,26 @@ pub struct Aliyun {
     gate: Mutex<Gate>,
 }
 
+/// A service, which has its own hosts at the vendor and its own version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Ecs,
+    Trail,
+    Sts,
+}
+
+impl Service {
+    /// Returns the service of a request. No host says it: a client has to have
+    /// its endpoint configured.
+    fn of(params: &Params) -> Self {
+        match params.get("Version") {
+            trail::VERSION => Self::Trail,
+            sts::VERSION => Self::Sts,
+            _ => Self::Ecs,
+        }
+    }
+}
+
 /// A call whose signature is good.
 struct Admitted<'a> {
     account: usize,
@@ -119,8 +141,13 @@ impl Aliyun {
         self.world.count(&call);
         params.require("Action")?;
         let index = self.authenticate(request, params, now, account)?;
-        ecs::check(&self.world, params)?;
-        if !lock(&self.gate).admit(&call, self.world.settings().limit, now) {
+        let service = Service::of(params);
+        match service {
+            Service::Ecs => ecs::check(&self.world, params)?,
+            Service::Trail => trail::check(&self.world, params)?,
+            Service::Sts => sts::check(params)?,
+        }
+        if !self.admit(&call, service == Service::Trail, now) {
             return Err(ApiError::throttled());
         }
         *struck = self.world.faults().strike(&call);
@@ -131,8 +158,23 @@ impl Aliyun {
         }
         let blind = self.permit(index, &call, params)?;
         let admitted = Admitted { account: index, call, params, faults: struck.clone(), blind };
-        let body = ecs::answer(self, &admitted, request_id)?;
+        let body = match service {
+            Service::Ecs => ecs::answer(self, &admitted, request_id)?,
+            Service::Trail => trail::lookup(self, &admitted, request_id, now)?,
+            Service::Sts => sts::identity(&admitted, request_id),
+        };
         Ok(spoil(body, &admitted.faults, self.world.seed()))
+    }
+
+    /// Tells whether a call is within its limits, where there are any.
+    fn admit(&self, call: &Call, is_trail: bool, now: Timestamp) -> bool {
+        let limit = self.world.settings().limit;
+        let mut gate = lock(&self.gate);
+        if is_trail && limit.is_some() {
+            gate.admit_in_second(&call.account, trail::CALLS_A_SECOND, now)
+        } else {
+            gate.admit(call, limit, now)
+        }
     }
 
     /// Finds whom an access key belongs to.

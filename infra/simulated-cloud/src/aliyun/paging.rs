@@ -178,7 +178,7 @@ impl<'a, T, F> Source<'a, T, F> {
 }
 
 /// Returns how many items a page has, and how many after them are lost.
-fn bent(size: usize, faults: &[Fault]) -> (usize, usize) {
+pub(super) fn bent(size: usize, faults: &[Fault]) -> (usize, usize) {
     faults.iter().fold((size, 0), |(size, lost), fault| match fault {
         Fault::ShortPage(most) => (size.min(*most), lost),
         Fault::Skip(count) => (size, lost.max(*count)),
@@ -212,7 +212,7 @@ fn repeat<'a, T, F>(
 
 /// Returns what a token is bound to: the account and every parameter that
 /// says what is listed.
-fn listing(account: &str, params: &Params) -> String {
+pub(super) fn listing(account: &str, params: &Params) -> String {
     const OTHERS: [&str; 12] = [
         "AccessKeyId",
         "Format",

@@ -135,7 +135,8 @@ impl World {
         move_eips(&mut state, &mut untouched, churn.move_eip);
         untouched.each(churn.release, |at, code| state.release(at, code).is_ok());
         create_some(&mut state, &places, churn.create, &mut rng);
-        let happened = state.log.iter().skip_while(|event| event.sequence <= before);
+        let events = state.log.iter().map(|entry| &entry.event);
+        let happened = events.skip_while(|event| event.sequence <= before);
         ChurnReport::of(happened)
     }
 }

@@ -12,6 +12,7 @@ mod permission;
 mod plan;
 mod report;
 mod site;
+pub(crate) mod trail;
 mod truth;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use self::plan::{
 };
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
+use self::trail::Entry;
 pub use self::truth::{TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError};
 
 /// At most so many events are remembered; a million take some 150 MB.
@@ -79,6 +81,8 @@ impl World {
             tag_sets: generate::TagSets::new(),
             log: std::collections::VecDeque::new(),
             sequence: 0,
+            clock: None,
+            trail: trail::Delivery::default(),
         };
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         for (index, account) in plan.accounts.iter().enumerate() {
@@ -140,6 +144,7 @@ impl World {
         let mut state = self.change();
         state.now = now.as_second() / 60;
         state.changes_take_time = false;
+        state.clock = Some(now);
     }
 
     /// Sets how long every answer takes.
@@ -151,6 +156,12 @@ impl World {
     /// each region; `None` for any number.
     pub fn set_limit(&self, calls_a_minute: Option<u32>) {
         lock(&self.0.settings).limit = calls_a_minute;
+    }
+
+    /// Sets how the record of what was done is delivered from now on: every
+    /// event shows up to so much later, and is lost with some chance.
+    pub fn set_trail(&self, lag: Duration, loss: f64) {
+        self.change().trail = trail::Delivery { lag, loss };
     }
 
     /// Sets what an account may do: of one action, or of all of them.
@@ -193,7 +204,8 @@ impl World {
     /// million are remembered.
     pub fn events_since(&self, sequence: u64) -> Vec<Event> {
         let state = self.state();
-        state.log.iter().filter(|event| event.sequence > sequence).cloned().collect()
+        let events = state.log.iter().map(|entry| &entry.event);
+        events.filter(|event| event.sequence > sequence).cloned().collect()
     }
 
     /// Returns what the events after a number come to.
@@ -247,11 +259,14 @@ impl State {
         if self.log.len() >= EVENTS {
             self.log.pop_front();
         }
-        self.log.push_back(Event {
+        let event = Event {
             sequence: self.sequence,
             which: Which { account, region: region.to_owned(), id },
             what,
-        });
+        };
+        let at = self.clock.unwrap_or_else(Timestamp::now);
+        let shows_at = self.trail.shows_at(&event, at, self.seed);
+        self.log.push_back(Entry { event, at, shows_at });
     }
 }
 

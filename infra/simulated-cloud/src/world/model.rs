@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::catalog::{self, RegionFacts};
 use super::generate::TagSets;
 use super::id;
 use super::permission::Permissions;
-use super::report::Event;
+use super::trail::{Delivery, Entry};
 use crate::AccessKey;
 
 /// A tag: key and value.
@@ -279,10 +281,15 @@ pub(crate) struct State {
     pub now: Minute,
     /// Whether changes move it, a minute each.
     pub changes_take_time: bool,
+    /// The time as it was last set, which events bear; unset, they bear the
+    /// machine's.
+    pub clock: Option<Timestamp>,
+    /// How the record of what was done is delivered.
+    pub trail: Delivery,
     /// What new instances are tagged with.
     pub tag_sets: TagSets,
     /// The latest events.
-    pub log: VecDeque<Event>,
+    pub log: VecDeque<Entry>,
     /// How many events there have been.
     pub sequence: u64,
 }

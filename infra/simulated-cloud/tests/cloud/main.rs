@@ -7,3 +7,4 @@ mod fault;
 mod fields;
 mod http;
 mod listing;
+mod trail;

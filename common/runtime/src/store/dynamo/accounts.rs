@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::ReturnValue;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
+use cloud_sync_core::identity::KnownIdentity;
 
 use super::DynamoStore;
 use super::items::{Item, attribute, decode, item, number, text};
@@ -67,6 +68,25 @@ impl AccountStore for DynamoStore {
         let exists = Some(keys::ACCOUNT_EXISTS);
         let values = item([(":regions", value)]);
         self.update_account(want, id, keys::SET_REGIONS, exists, values).await.map(drop)
+    }
+
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
+        let want = want("writing an account's identity");
+        let value = attribute(self.call(want, "UpdateItem"), identity)?;
+        let update = Update {
+            key: key(id),
+            update: keys::SET_IDENTITY,
+            condition: Some(keys::SAME_IDENTITY),
+            values: item([(":identity", value), (":number", text(&identity.account_number))]),
+            returned: ReturnValue::None,
+        };
+        Ok(self.update(want, update).await?.is_done())
+    }
+
+    async fn forget_identity(&self, id: &str) -> Result<()> {
+        let want = want("forgetting an account's identity");
+        let exists = Some(keys::ACCOUNT_EXISTS);
+        self.update_account(want, id, keys::FORGET_IDENTITY, exists, Item::new()).await.map(drop)
     }
 
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {

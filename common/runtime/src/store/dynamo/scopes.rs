@@ -13,7 +13,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::pace::Paces;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
 
 use super::DynamoStore;
@@ -258,6 +259,39 @@ impl ScopeStore for DynamoStore {
             }
         };
         self.update_held(want, lease, update, values).await
+    }
+
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes> {
+        let want = want("reading instance types");
+        let prefix = keys::types_prefix(kind);
+        let query = Query {
+            condition: keys::TYPES_OF_ACCOUNT,
+            values: item([(":account_id", text(account_id)), (":types", text(&prefix))]),
+            ..Query::default()
+        };
+        let call = self.call(want, "Query");
+        let mut types = KnownTypes::new();
+        for mut item in self.query(want, query, usize::MAX).await? {
+            let entry: String = require(call, &mut item, keys::ENTRY)?;
+            let name = entry.strip_prefix(&prefix).unwrap_or_default().to_owned();
+            types.insert(name, require(call, &mut item, keys::TYPE)?);
+        }
+        Ok(types)
+    }
+
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()> {
+        let want = want("writing instance types");
+        let prefix = keys::types_prefix(kind);
+        for (name, known) in types {
+            let written = item([
+                (keys::ACCOUNT_ID, text(account_id)),
+                (keys::ENTRY, text(format!("{prefix}{name}"))),
+                (keys::TYPE, attribute(self.call(want, "PutItem"), known)?),
+                (keys::TTL, number(keys::ttl(known.learnt_at, keys::TYPE_DAYS))),
+            ]);
+            self.put(want, written, None, Item::new()).await?;
+        }
+        Ok(())
     }
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
+use cloud_sync_core::identity::KnownIdentity;
 
 use super::units::size;
 use super::{MemoryStore, refused};
@@ -45,12 +46,13 @@ impl AccountStore for MemoryStore {
     async fn put_account(&self, account: &Account) -> Result<()> {
         self.request(|tables, bill| {
             let known = tables.accounts.remove(&account.id);
+            let account = account.clone();
             let record = match known {
-                Some(known) => AccountRecord { account: account.clone(), ..known },
-                None => AccountRecord::new(account.clone()),
+                Some(known) => AccountRecord { account, ..known },
+                None => AccountRecord::new(account),
             };
             bill.write(size(&record), 0);
-            tables.accounts.insert(account.id.clone(), record);
+            tables.accounts.insert(record.account.id.clone(), record);
             Ok(())
         })
     }
@@ -66,6 +68,22 @@ impl AccountStore for MemoryStore {
             true
         })
         .map(drop)
+    }
+
+    async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
+        self.change_account(id, |record| {
+            let number = &identity.account_number;
+            let is_same =
+                record.identity.as_ref().is_none_or(|known| known.account_number == *number);
+            if is_same {
+                record.identity = Some(identity.clone());
+            }
+            is_same
+        })
+    }
+
+    async fn forget_identity(&self, id: &str) -> Result<()> {
+        self.change_account(id, |record| record.identity.take().is_some()).map(drop)
     }
 
     async fn suspend(&self, id: &str, suspension: &Suspension) -> Result<bool> {

@@ -18,7 +18,8 @@ use std::time::Duration;
 use cloud_sync_core::account::AccountRecord;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::KnownTypes;
 
 use self::changes::Changes;
 use self::scopes::ScopeEntry;
@@ -44,6 +45,7 @@ struct Tables {
     tasks: BTreeMap<String, TaskEntry>,
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,
+    types: BTreeMap<(String, Kind), KnownTypes>,
 }
 
 impl MemoryStore {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
 use cloud_sync_core::pace::Paces;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::types::KnownTypes;
 
 use super::units::{Bill, size};
 use super::{MemoryStore, Tables, refused};
@@ -178,11 +179,29 @@ impl ScopeStore for MemoryStore {
                     entry.parts.clear();
                     entry.state.ended_task = Some(task_id.clone());
                     if let Some(findings) = findings {
-                        entry.state.findings = findings.clone();
+                        entry.state.findings = (**findings).clone();
                     }
                 }
             }
             bill_for(bill, entry);
+            Ok(())
+        })
+    }
+
+    async fn known_types(&self, account_id: &str, kind: &Kind) -> Result<KnownTypes> {
+        self.request(|tables, bill| {
+            let key = (account_id.to_owned(), kind.clone());
+            let found = tables.types.get(&key).cloned().unwrap_or_default();
+            bill.read(size(&found));
+            Ok(found)
+        })
+    }
+
+    async fn put_types(&self, account_id: &str, kind: &Kind, types: &KnownTypes) -> Result<()> {
+        self.request(|tables, bill| {
+            types.values().for_each(|known| bill.write(size(known), 0));
+            let key = (account_id.to_owned(), kind.clone());
+            tables.types.entry(key).or_default().extend(types.clone());
             Ok(())
         })
     }

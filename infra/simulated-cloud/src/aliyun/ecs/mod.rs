@@ -6,6 +6,7 @@ mod filter;
 mod instance_view;
 mod instances;
 mod regions;
+mod types;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,9 +28,17 @@ pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
     }
     match params.get("Action") {
         "DescribeRegions" => return Ok(()),
-        "DescribeInstances" | "DescribeInstanceStatus" | "DescribeDisks" => {}
+        "DescribeInstances"
+        | "DescribeInstanceStatus"
+        | "DescribeInstanceTypes"
+        | "DescribeDisks" => {}
         _ => return Err(ApiError::no_such_action()),
     }
+    check_region(world, params)
+}
+
+/// Checks that a request is for a region that the world offers.
+pub(super) fn check_region(world: &World, params: &Params) -> Result<(), ApiError> {
     let region = catalog::find_region(params.require("RegionId")?);
     let offered = region
         .is_some_and(|region| world.offered().iter().any(|offered| std::ptr::eq(*offered, region)));
@@ -46,6 +55,7 @@ pub(super) fn answer(
         "DescribeRegions" => regions::describe(cloud, admitted, request_id),
         "DescribeInstances" => instances::describe(cloud, admitted, request_id),
         "DescribeInstanceStatus" => instances::describe_status(cloud, admitted, request_id),
+        "DescribeInstanceTypes" => types::describe(admitted, request_id),
         "DescribeDisks" => disks::describe(cloud, admitted, request_id),
         _ => Err(ApiError::no_such_action()),
     }
@@ -65,7 +75,8 @@ struct PageReply<'a, T> {
     items: T,
 }
 
-fn json<T: Serialize>(reply: &T) -> Result<Vec<u8>, ApiError> {
+/// Writes an answer.
+pub(super) fn json<T: Serialize>(reply: &T) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(reply).map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         ApiError::new(500, "InternalError", "The answer could not be written.")
