@@ -29,6 +29,8 @@ use jiff::Timestamp;
 pub enum Operation {
     /// [`AccountStore::account`].
     Account,
+    /// [`ScopeStore::scopes`].
+    Scopes,
     /// [`ScopeStore::acquire`].
     Acquire,
     /// [`ScopeStore::release`].
@@ -51,12 +53,19 @@ pub enum Operation {
     Part,
 }
 
+/// How an operation is to fail.
+#[derive(Clone, Copy)]
+struct Planned {
+    after: u32,
+    times: u32,
+}
+
 /// Tables that fail when told to. An operation on several items that fails
 /// has done the first half of them.
 #[derive(Clone)]
 pub struct FailingStore {
     inner: Arc<dyn Store>,
-    planned: Arc<Mutex<BTreeMap<Operation, u32>>>,
+    planned: Arc<Mutex<BTreeMap<Operation, Planned>>>,
 }
 
 impl FailingStore {
@@ -68,8 +77,17 @@ impl FailingStore {
 
     /// Lets an operation fail once, after it succeeded `after` times.
     pub fn fail(&self, operation: Operation, after: u32) {
+        self.plan(operation, Planned { after, times: 1 });
+    }
+
+    /// Lets an operation fail so many times in a row.
+    pub fn fail_often(&self, operation: Operation, times: u32) {
+        self.plan(operation, Planned { after: 0, times });
+    }
+
+    fn plan(&self, operation: Operation, how: Planned) {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        planned.insert(operation, after);
+        planned.insert(operation, how);
     }
 
     /// Tells whether an operation that was to fail has failed.
@@ -82,8 +100,12 @@ impl FailingStore {
     fn fails(&self, operation: Operation) -> bool {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         match planned.get_mut(&operation) {
-            Some(0) => planned.remove(&operation).is_some(),
-            Some(after) => {
+            Some(Planned { after: 0, times: 1 }) => planned.remove(&operation).is_some(),
+            Some(Planned { after: 0, times }) => {
+                *times -= 1;
+                true
+            }
+            Some(Planned { after, .. }) => {
                 *after -= 1;
                 false
             }
@@ -152,6 +174,7 @@ impl ScopeStore for FailingStore {
     }
 
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
+        self.check(Operation::Scopes)?;
         self.inner.scopes(account_id).await
     }
 

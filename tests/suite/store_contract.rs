@@ -85,7 +85,8 @@ contract! {
         what_many_spend_on_a_day_adds_up,
         another_day_begins_at_nothing,
         an_identity_is_of_one_account_until_it_is_forgotten,
-        an_unknown_account_stays_unknown;
+        an_unknown_account_stays_unknown,
+        more_regions_than_fit_are_refused;
     scopes:
         a_scope_that_was_never_touched_is_new,
         exactly_one_of_two_workers_gets_a_lease,

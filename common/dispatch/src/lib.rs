@@ -73,6 +73,18 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Returns what the tables refuse an account, now and later.
+    fn of_tables(record: &AccountRecord, error: &StoreError) -> Self {
+        Self {
+            account_id: record.account.id.clone(),
+            class: ErrorClass::Internal,
+            code: "TablesRefuse".to_owned(),
+            message: error.to_string(),
+        }
+    }
+}
+
 /// Nothing was dispatched, or not all of it. The same trigger again is right.
 #[derive(Debug, Error)]
 pub enum DispatchError {

@@ -8,6 +8,7 @@ use cloud_sync_core::error::{ErrorClass, Handling};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_runtime::notify::Notice;
+use cloud_sync_runtime::store::StoreError;
 use jiff::SignedDuration;
 
 use crate::{DispatchError, Dispatcher, Problem};
@@ -32,8 +33,15 @@ impl Dispatcher {
         }
         let problem = match self.ask_for_regions(record).await? {
             Ok(regions) => {
-                self.store.put_regions(&record.account.id, &regions).await?;
-                return Ok(Ok(regions));
+                return match self.store.put_regions(&record.account.id, &regions).await {
+                    Ok(()) => Ok(Ok(regions)),
+                    // A list too long for an item would fail every account's
+                    // tick or request with this one's.
+                    Err(error @ StoreError::Refused { .. }) => {
+                        Ok(Err(Problem::of_tables(record, &error)))
+                    }
+                    Err(error) => Err(error.into()),
+                };
             }
             Err(problem) => problem,
         };

@@ -9,10 +9,39 @@ use cloud_sync_core::schedule::Past;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::queue::messages::result_message;
+use cloud_sync_runtime::store::StoreError;
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use crate::request::account_regions;
 use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
+
+/// So many accounts are looked at side by side: each takes some requests to
+/// the tables, one after another.
+const ACCOUNTS_AT_A_TIME: usize = 16;
+
+/// Where tables or queues fail for so many accounts, they do for all.
+const MOST_FAILURES: usize = 5;
+
+/// Why an account could not be dispatched.
+enum Trouble {
+    /// Something that concerns this account alone.
+    Of(Problem),
+    /// Something that may pass, and may concern the others too.
+    Everywhere(DispatchError),
+}
+
+/// Tells what cannot pass, such as an item that is too large or cannot be
+/// read, from what may.
+fn trouble(record: &AccountRecord, error: DispatchError) -> Trouble {
+    use StoreError::{Corrupt, Refused};
+    match error {
+        DispatchError::Store(error @ (Refused { .. } | Corrupt { .. })) => {
+            Trouble::Of(Problem::of_tables(record, &error))
+        }
+        error => Trouble::Everywhere(error),
+    }
+}
 
 impl Dispatcher {
     /// Starts every scope that is due, and sends tasks past their deadline to
@@ -23,28 +52,23 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// Tables or queues failed; the same event again does the rest.
+    /// Tables or queues failed; the same event again does the rest. Every
+    /// account was tried, unless that happened for many.
     pub async fn tick(&self, id: &str, at: Timestamp) -> Result<Dispatch, DispatchError> {
         let open = self.store.open_tasks().await?;
         self.send_overdue(&open).await?;
         let in_flight: HashSet<_> = open.iter().map(|task| task.task_id.as_str()).collect();
         let mut dispatch = Dispatch::default();
-        for record in self.store.accounts().await? {
-            if !record.account.enabled || !self.may_run(&record).await? {
-                continue;
-            }
-            let (budget, spent) = (&record.account.budget, record.spent.as_ref());
-            if let Some(why) = budget.exhausted(spent, 0, self.clock.now()) {
-                tracing::warn!(account = record.account.id, why, "nothing is started");
-                continue;
-            }
-            match self.plans(&record, id, at, &in_flight).await? {
-                Ok(plans) => {
-                    for plan in plans {
-                        dispatch.tasks.push(self.carry_out(plan).await?);
-                    }
-                }
-                Err(problem) => {
+        let mut failures = Vec::new();
+        let records = self.store.accounts().await?;
+        // Collected: a stream that maps references is not known to be `Send`.
+        let starts: Vec<_> =
+            records.iter().map(|record| self.start_due(record, id, at, &in_flight)).collect();
+        let mut started = stream::iter(starts).buffered(ACCOUNTS_AT_A_TIME);
+        while let Some(started) = started.next().await {
+            match started {
+                Ok(tasks) => dispatch.tasks.extend(tasks),
+                Err(Trouble::Of(problem)) => {
                     tracing::error!(
                         account = problem.account_id,
                         class = problem.class.as_str(),
@@ -54,9 +78,47 @@ impl Dispatcher {
                     );
                     dispatch.problems.push(problem);
                 }
+                Err(Trouble::Everywhere(error)) => {
+                    tracing::error!(%error, "an account could not be dispatched");
+                    failures.push(error);
+                }
+            }
+            if failures.len() >= MOST_FAILURES {
+                break;
             }
         }
-        Ok(dispatch)
+        match failures.into_iter().next() {
+            Some(first) => Err(first),
+            None => Ok(dispatch),
+        }
+    }
+
+    /// Starts every scope of an account that is due.
+    async fn start_due(
+        &self,
+        record: &AccountRecord,
+        id: &str,
+        at: Timestamp,
+        in_flight: &HashSet<&str>,
+    ) -> Result<Vec<SyncTask>, Trouble> {
+        let mut tasks = Vec::new();
+        if !record.account.enabled {
+            return Ok(tasks);
+        }
+        let trouble = |error| trouble(record, error);
+        if !self.may_run(record).await.map_err(trouble)? {
+            return Ok(tasks);
+        }
+        let (budget, spent) = (&record.account.budget, record.spent.as_ref());
+        if let Some(why) = budget.exhausted(spent, 0, self.clock.now()) {
+            tracing::warn!(account = record.account.id, why, "nothing is started");
+            return Ok(tasks);
+        }
+        let plans = self.plans(record, id, at, in_flight).await.map_err(trouble)?;
+        for plan in plans.map_err(Trouble::Of)? {
+            tasks.push(self.carry_out(plan).await.map_err(trouble)?);
+        }
+        Ok(tasks)
     }
 
     async fn send_overdue(&self, open: &[SyncTask]) -> Result<(), DispatchError> {

@@ -457,8 +457,12 @@ impl Work<'_> {
         if self.follow_feed().await? {
             return Ok(Ending::Complete);
         }
-        self.index = Arc::new(self.store.live_index(&self.scope).await?);
-        if !self.walk_disks().await? {
+        // Tables and vendor are asked side by side: neither needs the other's
+        // answer, until pages are compared.
+        let (store, scope) = (self.store.clone(), self.scope.clone());
+        let (index, walked) = futures::join!(store.live_index(&scope), self.walk_disks());
+        self.index = Arc::new(index?);
+        if !walked? {
             return Ok(Ending::Continue);
         }
         if !self.walk_pages().await? {

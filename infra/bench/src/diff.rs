@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::memory::peak_mib;
+use crate::usage::peak_mib;
 
 /// As many instances as a vendor puts on a page.
 const PAGE: u64 = 100;

@@ -3,13 +3,16 @@
 //! wherever they run. Build with `--release`.
 #![allow(clippy::print_stdout, reason = "a command whose output is its report")]
 
+mod baseline;
+mod compare;
 mod diff;
-mod memory;
 mod peak;
 mod peers;
 mod remote;
 mod rig;
 mod sync;
+mod tick;
+mod usage;
 mod worker;
 
 use std::fmt::Display;
@@ -35,11 +38,16 @@ enum Benchmark {
     /// Sync a region in which nothing changed: against fetching its pages, and
     /// against reading its rows.
     Sync(sync::Options),
+    /// Sync whole accounts, from the first time on: against fetching their
+    /// pages, and against the script that one would write instead.
+    Compare(compare::Options),
     /// Take the peak memory of syncing one large region over many turns.
     Memory(peak::Options),
-    /// Serve the vendor and the tables for another process (used by `memory`).
+    /// Dispatch one tick of the schedule over very many scopes.
+    Tick(tick::Options),
+    /// Serve the vendor and the tables for another process (used by the others).
     #[command(hide = true)]
-    Peers(peak::PeerOptions),
+    Peers(peers::PeersOptions),
 }
 
 #[tokio::main]
@@ -48,8 +56,10 @@ async fn main() -> anyhow::Result<()> {
     match cli.benchmark {
         Benchmark::Diff(options) => show(&diff::run(options)?, cli.json),
         Benchmark::Sync(options) => show(&sync::run(options).await?, cli.json),
+        Benchmark::Compare(options) => show(&compare::run(&options).await?, cli.json),
         Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
-        Benchmark::Peers(options) => peers::serve(options.instances).await,
+        Benchmark::Tick(options) => show(&tick::run(options).await?, cli.json),
+        Benchmark::Peers(options) => peers::serve(options).await,
     }
 }
 

@@ -4,8 +4,7 @@
 //! nothing but a worker's own code path in it.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,9 +13,10 @@ use clap::Args;
 use cloud_sync_core::task::Counts;
 use serde::Serialize;
 
-use crate::memory::peak_mib;
+use crate::peers::{Peers, PeersOptions, Tables};
 use crate::remote::RemoteStore;
-use crate::rig::{account, credential_source, registry};
+use crate::rig::{account, credential_source, regions, registry};
+use crate::usage::{forget_peak, peak_mib};
 use crate::worker::Worker;
 
 /// As many instances, and as many disks, as the vendor puts on a page.
@@ -36,14 +36,6 @@ pub struct Options {
     /// first sync and the last.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..))]
     churn_one_in: u32,
-}
-
-/// What to serve.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct PeerOptions {
-    /// How many instances the region has.
-    #[arg(long)]
-    pub instances: u32,
 }
 
 /// What was measured, in MiB.
@@ -67,11 +59,9 @@ struct Sync {
 
 /// Measures.
 pub async fn run(options: Options) -> anyhow::Result<Report> {
-    let mut peers = Peers::start(options.instances)?;
-    let measured = measure(options, &mut peers).await;
-    // They end with this process anyway.
-    peers.process.kill().ok();
-    measured
+    let (instances, tables) = (options.instances, Tables::Twin);
+    let mut peers = Peers::start(PeersOptions { instances, regions: 1, tables })?;
+    measure(options, &mut peers).await
 }
 
 async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> {
@@ -80,7 +70,7 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
     let instances = options.instances;
     let pages = instances.div_ceil(INSTANCES_A_PAGE) + (2 * instances).div_ceil(DISKS_A_PAGE);
     let pages = pages.div_ceil(options.turns);
-    let account = account(&peers.cloud);
+    let account = account(&peers.cloud, regions(1)?);
     let worker = Worker::new(store, registry()?, credential_source(), account, pages).await?;
     let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
 
@@ -121,47 +111,9 @@ async fn sync(worker: &Worker, task_id: &str) -> anyhow::Result<Sync> {
     Ok(sync)
 }
 
-/// Lets the system count the peak anew, from what is resident now.
-fn forget_peak() -> anyhow::Result<()> {
-    std::fs::write("/proc/self/clear_refs", "5").context("the peak cannot be reset")
-}
-
 fn remark(text: &str) {
     // A closed terminal is no reason to stop measuring.
     writeln!(std::io::stderr(), "{text}").ok();
-}
-
-/// The process that the vendor and the tables are in.
-struct Peers {
-    process: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-    tables: String,
-    cloud: String,
-}
-
-impl Peers {
-    fn start(instances: u32) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .args(["peers", "--instances", &instances.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let input = process.stdin.take().context("no input")?;
-        let mut output = BufReader::new(process.stdout.take().context("no output")?).lines();
-        let mut line = || output.next().context("the peers did not start");
-        let (tables, cloud) = (line()??, line()??);
-        Ok(Self { process, input, output, tables, cloud })
-    }
-
-    /// Lets the vendor change. Returns how many instances were created,
-    /// changed and released.
-    fn churn(&mut self, one_in: u32) -> anyhow::Result<[u64; 3]> {
-        writeln!(self.input, "{one_in}")?;
-        let line = self.output.next().context("the peers have ended")??;
-        let counts: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        counts.try_into().ok().context("the peers said something else")
-    }
 }
 
 impl fmt::Display for Report {

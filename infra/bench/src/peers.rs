@@ -1,7 +1,13 @@
-//! The other process of the memory benchmark: the vendor, and the tables
-//! behind the protocol of [`crate::remote`].
+//! The other process of a benchmark: the vendor, and the tables. What a sync
+//! takes of time and memory is then that of this one alone.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use cloud_sync::database::Database;
 use cloud_sync_core::account::Account;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Release};
@@ -18,39 +24,164 @@ use serde::de::DeserializeOwned;
 use simulated_cloud::{Churn, World};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
 
 use crate::remote::{Ended, Entry, Failure, Granted};
-use crate::rig::start_cloud;
+use crate::rig::{regions, start_cloud};
+
+/// What the other process serves.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PeersOptions {
+    /// How many instances each region has.
+    #[arg(long)]
+    pub instances: u32,
+    /// How many regions there are.
+    #[arg(long)]
+    pub regions: usize,
+    /// What the tables are.
+    #[arg(long, value_enum)]
+    pub tables: Tables,
+}
+
+/// What stands for the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tables {
+    /// The twin in memory, over the benchmark's own protocol: it takes a
+    /// million rows.
+    Twin,
+    /// The embedded DynamoDB, over HTTP.
+    Database,
+}
+
+impl Tables {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Twin => "twin",
+            Self::Database => "database",
+        }
+    }
+}
+
+/// The other process, until it is dropped.
+pub struct Peers {
+    process: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    /// Where the tables are.
+    pub tables: String,
+    /// Where the vendor is.
+    pub cloud: String,
+}
+
+impl Peers {
+    /// Starts them.
+    pub fn start(options: PeersOptions) -> anyhow::Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg("peers")
+            .args(["--instances", &options.instances.to_string()])
+            .args(["--regions", &options.regions.to_string()])
+            .args(["--tables", options.tables.as_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = process.stdin.take().context("no input")?;
+        let output = BufReader::new(process.stdout.take().context("no output")?).lines();
+        let (tables, cloud) = (String::new(), String::new());
+        let mut peers = Self { process, input, output, tables, cloud };
+        (peers.tables, peers.cloud) = (peers.line()?, peers.line()?);
+        Ok(peers)
+    }
+
+    fn line(&mut self) -> anyhow::Result<String> {
+        Ok(self.output.next().context("the other process has ended")??)
+    }
+
+    fn ask(&mut self, what: &str, number: u64) -> anyhow::Result<String> {
+        writeln!(self.input, "{what} {number}")?;
+        self.line()
+    }
+
+    /// Lets the vendor change. Returns how many instances were created,
+    /// changed and released.
+    pub fn churn(&mut self, one_in: u32) -> anyhow::Result<[u64; 3]> {
+        let line = self.ask("churn", one_in.into())?;
+        let counts: Vec<u64> =
+            line.split(' ').map(str::parse).collect::<std::result::Result<_, _>>()?;
+        counts.try_into().ok().context("the other process said something else")
+    }
+
+    /// Lets the vendor take so long for each request.
+    pub fn set_latency(&mut self, milliseconds: u64) -> anyhow::Result<()> {
+        self.ask("latency", milliseconds).map(drop)
+    }
+
+    /// Returns how many requests the vendor got since this was last asked.
+    pub fn calls(&mut self) -> anyhow::Result<u64> {
+        Ok(self.ask("calls", 0)?.parse()?)
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        // It ends with this process anyway.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
 
 /// Serves the vendor and the tables until standard input ends, and prints
-/// where: first the tables, then the vendor. Every line of input lets the
-/// vendor change, and is answered by how many instances were created, changed
-/// and released.
-pub async fn serve(instances: u32) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let cloud = start_cloud(instances).await?;
-    println!("{}\n{}", listener.local_addr()?, cloud.url());
+/// where: first the tables, then the vendor. Every line of input is a wish,
+/// answered by one line.
+pub async fn serve(options: PeersOptions) -> anyhow::Result<()> {
+    let cloud = start_cloud(options.instances, &regions(options.regions)?).await?;
     let world = cloud.world.clone();
-    let ended = tokio::task::spawn_blocking(move || {
-        for (number, line) in std::io::stdin().lines().enumerate() {
-            let Ok(one_in) = line.unwrap_or_default().parse() else { return };
-            let (created, changed, released) = churn(&world, one_in, number as u64);
-            println!("{created} {changed} {released}");
+    match options.tables {
+        Tables::Twin => {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+            println!("{}\n{}", listener.local_addr()?, cloud.url());
+            tokio::select! {
+                lost = serve_twin(listener) => lost.context("the tables can no longer be served"),
+                ended = spawn_blocking(move || obey(&world)) => ended?,
+            }
         }
-    });
+        Tables::Database => {
+            let database = Database::memory().await?;
+            println!("{}\n{}", database.endpoint(), cloud.url());
+            spawn_blocking(move || obey(&world)).await?
+        }
+    }
+}
+
+/// Does what standard input wishes, until it ends.
+fn obey(world: &World) -> anyhow::Result<()> {
+    for (number, line) in std::io::stdin().lines().enumerate() {
+        let line = line?;
+        let (what, argument) = line.split_once(' ').context("a wish has an argument")?;
+        match what {
+            "churn" => {
+                let (created, changed, released) = churn(world, argument.parse()?, number as u64);
+                println!("{created} {changed} {released}");
+            }
+            "latency" => {
+                world.set_latency(Duration::from_millis(argument.parse()?));
+                println!("done");
+            }
+            "calls" => {
+                println!("{}", world.calls().values().sum::<u64>());
+                world.reset_calls();
+            }
+            other => bail!("'{other}' is not a wish"),
+        }
+    }
+    Ok(())
+}
+
+async fn serve_twin(listener: TcpListener) -> anyhow::Result<()> {
     let store = MemoryStore::default();
-    let serving = async {
-        loop {
-            let (stream, _) = listener.accept().await?;
-            let store = store.clone();
-            tokio::spawn(async move { serve_one(&store, stream).await });
-        }
-        #[allow(unreachable_code, reason = "it says what the loop ends with")]
-        std::io::Result::Ok(())
-    };
-    tokio::select! {
-        lost = serving => lost.context("the tables can no longer be served"),
-        _ = ended => Ok(()),
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let store = store.clone();
+        tokio::spawn(async move { serve_one(&store, stream).await });
     }
 }
 

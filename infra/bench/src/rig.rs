@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use cloud_sync::connect::local_parts;
 use cloud_sync::service::{LocalService, Options, TaskReport};
-use cloud_sync_core::account::{Account, CredentialsRef};
+use cloud_sync_core::account::{Account, CredentialsRef, Region};
 use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::deletion::DeletionPolicy;
@@ -19,16 +19,23 @@ use cloud_sync_core::task::TaskStatus;
 use cloud_sync_provider::{Registry, Settings, Vendor, Vendors};
 use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::Store;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::SignedDuration;
-use simulated_cloud::{AccessKey, Plan, Running, SimulatedCloud, World};
+use simulated_cloud::{AccessKey, Plan, Running, SimulatedCloud, World, spread};
 use tokio_util::sync::CancellationToken;
 
-/// The region that holds everything.
+/// The first region, which holds everything where there is one.
 pub const REGION: &str = "cn-hangzhou";
 
-const ACCOUNT: &str = "bench";
-const KEY: &str = "bench-key";
-const SECRET: &str = "bench-secret";
+/// So many regions are synced at a time, as deployed.
+pub const WORKERS: usize = 5;
+
+/// The account, and the key it is asked with.
+pub const ACCOUNT: &str = "bench";
+/// Its key's id.
+pub const KEY: &str = "bench-key";
+/// Its key's secret, which opens nothing but a simulated cloud.
+pub const SECRET: &str = "bench-secret";
 
 /// The service, ready to sync one account with one region.
 pub struct Rig {
@@ -37,12 +44,22 @@ pub struct Rig {
     vendors: Arc<Registry>,
     account: Account,
     service: LocalService,
+    meter: Arc<Meter>,
 }
 
-/// Starts a simulated cloud with so many instances, on a free port.
-pub async fn start_cloud(instances: u32) -> anyhow::Result<Running> {
+/// Returns the names of so many regions.
+pub fn regions(count: usize) -> anyhow::Result<Vec<String>> {
+    let names: Vec<_> = spread(0, count).into_iter().map(|(name, _)| name.to_owned()).collect();
+    ensure!(names.len() == count, "the vendor has only {} regions", names.len());
+    Ok(names)
+}
+
+/// Starts a simulated cloud with so many instances in each of some regions, on
+/// a free port.
+pub async fn start_cloud(instances: u32, regions: &[String]) -> anyhow::Result<Running> {
     let key = AccessKey::new(KEY, SECRET);
-    let plan = Plan::new(1).account(ACCOUNT, key, [(REGION, instances)]);
+    let held = regions.iter().map(|region| (region.as_str(), instances));
+    let plan = Plan::new(1).account(ACCOUNT, key, held);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     Ok(SimulatedCloud::start(World::new(&plan)?, listen).await?)
 }
@@ -56,13 +73,13 @@ fn credentials() -> Credentials {
 }
 
 /// Returns the account with everything in the cloud at `endpoint`.
-pub fn account(endpoint: &str) -> Account {
+pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
     Account {
         id: ACCOUNT.to_owned(),
         name: String::new(),
         provider: "aliyun".to_owned(),
         default_region: REGION.to_owned(),
-        regions: vec![REGION.to_owned()],
+        regions,
         kinds: Vec::new(),
         enabled: true,
         endpoint: Some(endpoint.to_owned()),
@@ -94,16 +111,23 @@ pub fn registry() -> anyhow::Result<Arc<Registry>> {
 }
 
 impl Rig {
-    /// Returns the service over the given tables, for the cloud at `endpoint`.
-    pub async fn new(store: Arc<dyn Store>, endpoint: &str) -> anyhow::Result<Self> {
-        let account = account(endpoint);
+    /// Returns the service over the given tables, for these regions of the
+    /// cloud at `endpoint`.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        endpoint: &str,
+        regions: Vec<String>,
+    ) -> anyhow::Result<Self> {
+        let account = account(endpoint, regions);
         store.put_account(&account).await?;
         let vendors = registry()?;
         let source = credential_source();
-        let parts = local_parts(store.clone(), vendors.clone(), source);
-        let options =
-            Options { give_up_after: SignedDuration::from_mins(30), ..Options::default() };
-        Ok(Self { store, vendors, account, service: LocalService::new(parts, options) })
+        let meter = Arc::new(Meter::default());
+        let parts = local_parts(store.metered(meter.clone()), vendors.clone(), source);
+        let give_up_after = SignedDuration::from_mins(30);
+        let options = Options { workers: WORKERS, give_up_after };
+        let service = LocalService::new(parts, options);
+        Ok(Self { store, vendors, account, service, meter })
     }
 
     /// Syncs once. Fails unless everything went well.
@@ -117,13 +141,32 @@ impl Rig {
         Ok(task)
     }
 
+    /// Returns the read and write units so far of everything but the workers,
+    /// which count their own.
+    pub fn units(&self) -> (f64, f64) {
+        let reading = self.meter.read();
+        (reading.cost.read_units, reading.cost.write_units)
+    }
+
+    /// Fetches and decodes every page that a sync of this mode asks for, of as
+    /// many regions at a time: the least that any sync takes.
+    pub async fn fetch(&self, mode: Mode) -> anyhow::Result<()> {
+        let (vendor, kind) = (self.vendor()?, self.kind()?);
+        let fetches = self.account.regions.iter().map(|id| {
+            let region = Region { id: id.clone(), endpoint: String::new() };
+            let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
+            async { tokio::spawn(fetch).await? }
+        });
+        stream::iter(fetches).buffer_unordered(WORKERS).try_collect().await
+    }
+
     /// Returns the vendor as the service asks it.
-    pub fn vendor(&self) -> anyhow::Result<Arc<dyn Vendor>> {
+    fn vendor(&self) -> anyhow::Result<Arc<dyn Vendor>> {
         Ok(self.vendors.open(&self.account, credentials(), Arc::new(Meter::default()))?)
     }
 
     /// Returns the kind that is synced.
-    pub fn kind(&self) -> anyhow::Result<Kind> {
+    fn kind(&self) -> anyhow::Result<Kind> {
         self.vendors.kinds(&self.account)?.pop().context("the vendor has no kind")
     }
 
@@ -131,5 +174,30 @@ impl Rig {
     pub fn scope(&self) -> anyhow::Result<Scope> {
         let kind = self.kind()?;
         Ok(Scope { account_id: ACCOUNT.to_owned(), kind, region: REGION.to_owned() })
+    }
+}
+
+async fn fetch_region(
+    vendor: Arc<dyn Vendor>,
+    kind: Kind,
+    region: Region,
+    mode: Mode,
+) -> anyhow::Result<()> {
+    let mut token = None;
+    while mode == Mode::Full {
+        let page = vendor.details_page(&kind, &region, token.as_deref()).await?;
+        token.clone_from(&page.next);
+        std::hint::black_box(page);
+        if token.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = vendor.page(&kind, &region, token.as_deref()).await?;
+        token.clone_from(&page.next);
+        std::hint::black_box(page);
+        if token.is_none() {
+            return Ok(());
+        }
     }
 }

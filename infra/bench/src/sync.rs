@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use clap::Args;
 use cloud_sync::database::Database;
-use cloud_sync_core::account::Region;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::meter::Meter;
 use serde::Serialize;
 
-use crate::rig::{REGION, Rig, start_cloud};
+use crate::rig::{Rig, regions, start_cloud};
 
 /// What to sync.
 #[derive(Clone, Copy, Debug, Args)]
@@ -55,9 +54,10 @@ pub struct Report {
 
 /// Measures.
 pub async fn run(options: Options) -> anyhow::Result<Report> {
-    let cloud = start_cloud(options.instances).await?;
+    let regions = regions(1)?;
+    let cloud = start_cloud(options.instances, &regions).await?;
     let database = Database::memory().await?;
-    let rig = Rig::new(database.store(), &cloud.url()).await?;
+    let rig = Rig::new(database.store(), &cloud.url(), regions).await?;
     let began = Instant::now();
     let first = rig.sync(Mode::Full).await?;
     let first_sync_ms = milliseconds(began.elapsed());
@@ -87,7 +87,7 @@ async fn compare(rig: &Rig, mode: Mode, runs: u32) -> anyhow::Result<Compared> {
     let mut task = rig.sync(mode).await?.task;
     for _ in 0..runs {
         let began = Instant::now();
-        fetch(rig, mode).await?;
+        rig.fetch(mode).await?;
         floor = floor.min(began.elapsed());
         let began = Instant::now();
         task = rig.sync(mode).await?.task;
@@ -105,32 +105,6 @@ async fn compare(rig: &Rig, mode: Mode, runs: u32) -> anyhow::Result<Compared> {
         write_units: task.cost.write_units,
         rows_written: counts.added_count + counts.updated_count + counts.deleted_count,
     })
-}
-
-/// Fetches and decodes every page that a sync of this mode asks for.
-async fn fetch(rig: &Rig, mode: Mode) -> anyhow::Result<()> {
-    let (vendor, kind) = (rig.vendor()?, rig.kind()?);
-    let region = Region { id: REGION.to_owned(), endpoint: String::new() };
-    if mode == Mode::Full {
-        let mut token = None;
-        loop {
-            let page = vendor.details_page(&kind, &region, token.as_deref()).await?;
-            token.clone_from(&page.next);
-            std::hint::black_box(page);
-            if token.is_none() {
-                break;
-            }
-        }
-    }
-    let mut token = None;
-    loop {
-        let page = vendor.page(&kind, &region, token.as_deref()).await?;
-        token.clone_from(&page.next);
-        std::hint::black_box(page);
-        if token.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 /// Returns what it costs to read every row, as a sync without an index would.

@@ -70,6 +70,7 @@ pub enum DatabaseError {
 /// An embedded database with its tables, until [`Self::close`].
 pub struct Database {
     store: Arc<DynamoStore>,
+    endpoint: String,
     engine: dynoxide::Database,
     stop: oneshot::Sender<()>,
     server: thread::JoinHandle<()>,
@@ -133,6 +134,13 @@ impl Database {
         self.store.clone()
     }
 
+    /// Returns the URL at which DynamoDB's clients reach it, on this machine
+    /// and as long as it is open.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Removes what has outlived its time. Returns how much that was.
     ///
     /// # Errors
@@ -146,7 +154,7 @@ impl Database {
 
     /// Ends the server, and closes the file once nobody uses it any more.
     pub async fn close(self) {
-        let Self { store, engine, stop, server, lock } = self;
+        let Self { store, endpoint: _, engine, stop, server, lock } = self;
         drop((store, engine));
         // An error says that the server has ended already.
         stop.send(()).ok();
@@ -177,9 +185,10 @@ impl Database {
             Ok(Err(error)) => return Err(server_error(error)),
             Err(_) => return Err(DatabaseError::Server("its thread ended".to_owned())),
         };
-        let client = client(port);
-        let store = Arc::new(DynamoStore::new(client.clone(), "").without_index_lag());
-        let database = Self { store, engine, stop, server, lock };
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let client = client(&endpoint);
+        let store = Arc::new(store_of(client.clone()));
+        let database = Self { store, endpoint, engine, stop, server, lock };
         if is_writer {
             create_tables(&client, "").await?;
         }
@@ -223,13 +232,24 @@ fn serve_until(
     });
 }
 
+/// Returns the tables of a database that another process has open, at its
+/// [`Database::endpoint`].
+#[must_use]
+pub fn store_at(endpoint: &str) -> Arc<dyn Store> {
+    Arc::new(store_of(client(endpoint)))
+}
+
+fn store_of(client: aws_sdk_dynamodb::Client) -> DynamoStore {
+    DynamoStore::new(client, "").without_index_lag()
+}
+
 /// Returns a client that takes nothing from the environment: neither
 /// endpoint nor credentials nor a proxy.
-fn client(port: u16) -> aws_sdk_dynamodb::Client {
+fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("local"))
-        .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .endpoint_url(endpoint)
         .credentials_provider(Credentials::new("local", "local", None, None, "embedded"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use cloud_sync_core::account::{Account, CredentialsRef, Region, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::identity::KnownIdentity;
-use cloud_sync_runtime::store::Store;
+use cloud_sync_runtime::store::{Store, StoreError};
 use tokio::join;
 
 use super::fixtures::{account, at};
@@ -141,4 +141,14 @@ pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {
     store.resume("prod").await.unwrap();
     assert_eq!(store.account("prod").await.unwrap(), None);
     assert_eq!(store.accounts().await.unwrap(), []);
+}
+
+pub async fn more_regions_than_fit_are_refused(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    store.put_regions("prod", &regions()).await.unwrap();
+    let region = |n: u32| Region { id: format!("{n:064}"), endpoint: String::new() };
+    let many = RegionCache { fetched_at: at(1), regions: (0..8000).map(region).collect() };
+    let refused = store.put_regions("prod", &many).await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+    assert_eq!(store.account("prod").await.unwrap().unwrap().regions, Some(regions()));
 }

@@ -1,14 +1,19 @@
 //! The tick and requests: what is started, and that it is started once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_sync_core::account::{Account, Region, RegionCache};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::{Mode, SyncRequest, Trigger};
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_dispatch::DispatchError;
 use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::store::TaskQuery;
+use cloud_sync_runtime::store::memory::MemoryStore;
+use cloud_sync_tests::failing::{FailingStore, Operation};
 use cloud_sync_tests::vendor::{Call, error};
-use cloud_sync_tests::world::{ACCOUNT, World, reference, secret};
+use cloud_sync_tests::world::{ACCOUNT, World, account, reference, secret};
 
 async fn tick(world: &World, id: &str) -> usize {
     let dispatch = world.dispatcher.tick(id, world.clock.now()).await.unwrap();
@@ -164,4 +169,59 @@ async fn a_request_for_what_does_not_exist_names_what_does() {
         assert!(invalid.reason.contains(names), "{}", invalid.reason);
     }
     assert!(world.work.is_empty(), "nothing was dispatched");
+}
+
+/// Adds accounts whose regions are known already.
+async fn add_accounts(world: &World, ids: &[&str]) {
+    let regions = vec![Region { id: "r1".to_owned(), endpoint: String::new() }];
+    let cache = RegionCache { fetched_at: world.clock.now(), regions };
+    for id in ids {
+        world.store.put_account(&Account { id: (*id).to_owned(), ..account() }).await.unwrap();
+        world.store.put_regions(id, &cache).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_more_regions_than_can_be_kept_leaves_the_others_alone() {
+    let names: Vec<_> = (0..8000).map(|n| format!("{n:064}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let world = World::new(&names).await;
+    add_accounts(&world, &["alpha", "zeta"]).await;
+    let now = world.clock.now();
+    let dispatch = world.dispatcher.tick("1", now).await.unwrap();
+    let started: Vec<_> = dispatch.tasks.iter().map(|task| task.account_id.as_str()).collect();
+    assert_eq!(started, ["alpha", "zeta"]);
+    let problem = &dispatch.problems[0];
+    assert_eq!((problem.account_id.as_str(), problem.code.as_str()), (ACCOUNT, "TablesRefuse"));
+    let asked = world.dispatcher.request(&SyncRequest::default(), "x", now).await.unwrap();
+    assert_eq!((asked.tasks.len(), asked.problems.len()), (2, 1), "on demand too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_for_which_the_tables_fail_once_starts_the_others_and_the_rest_when_it_comes_again()
+{
+    let store = FailingStore::new(Arc::new(MemoryStore::default()));
+    let world = World::over(store.clone(), &["r1"]).await;
+    add_accounts(&world, &["alpha", "zeta"]).await;
+    store.fail(Operation::Scopes, 1);
+    let failed = world.dispatcher.tick("1", world.clock.now()).await;
+    assert!(matches!(failed, Err(DispatchError::Store(_))), "{failed:?}");
+    let query = TaskQuery { limit: 10, ..TaskQuery::default() };
+    assert_eq!(world.store.tasks(&query).await.unwrap().len(), 2);
+    let again = world.dispatcher.tick("1", world.clock.now()).await.unwrap();
+    assert_eq!(again.tasks.len(), 1);
+    assert_eq!(world.store.tasks(&query).await.unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_looks_at_no_further_account_once_the_tables_failed_for_many() {
+    let store = FailingStore::new(Arc::new(MemoryStore::default()));
+    let world = World::over(store.clone(), &["r1"]).await;
+    let ids: Vec<_> = (0..60).map(|n| format!("a{n:02}")).collect();
+    add_accounts(&world, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    store.fail_often(Operation::Scopes, 5);
+    assert!(world.dispatcher.tick("1", world.clock.now()).await.is_err());
+    let query = TaskQuery { limit: 100, ..TaskQuery::default() };
+    let started = world.store.tasks(&query).await.unwrap().len();
+    assert!(started < 30, "{started} accounts were started after five failures");
 }

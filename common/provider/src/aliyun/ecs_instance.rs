@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{actiontrail, instance_type};
 use crate::engine::decode::{
-    Unreadable, is_id, nullable, set, status_of, time, without_empty, wrapped,
+    Unreadable, fields_but, is_id, nullable, set, status_of, time, without_empty, wrapped,
 };
 use crate::engine::spec::{
     ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, Paging, Probe, StatusSpec,
@@ -78,9 +78,24 @@ const STATUSES: &[(&str, Status)] = &[
 /// The end of what has none: pay-as-you-go instances "expire" then.
 const NEVER: &str = "2099-12-31T15:59Z";
 
-/// Attributes that say what the scope says, or that change while no tracked
-/// field does, so that a row's would soon be wrong.
-const UNKEPT: [&str; 2] = ["RegionId", "StartTime"];
+/// What is no attribute: the fields that are typed, what says what the scope
+/// says, and what changes while no tracked field does, so that a row's would
+/// soon be wrong.
+const NO_ATTRIBUTES: [&str; 13] = [
+    "CreationTime",
+    "ExpiredTime",
+    "InnerIpAddress",
+    "InstanceId",
+    "InstanceName",
+    "InstanceType",
+    "PublicIpAddress",
+    "RegionId",
+    "SecurityGroupIds",
+    "StartTime",
+    "Status",
+    "Tags",
+    "ZoneId",
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -114,8 +129,6 @@ struct Instance {
     creation_time: String,
     #[serde(default, deserialize_with = "nullable")]
     expired_time: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -123,8 +136,6 @@ struct Instance {
 struct Eip {
     #[serde(default, deserialize_with = "nullable")]
     ip_address: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -132,8 +143,6 @@ struct Eip {
 struct Vpc {
     #[serde(default, deserialize_with = "wrapped")]
     private_ip_address: Vec<String>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -143,8 +152,6 @@ struct Interface {
     primary_ip_address: String,
     #[serde(default, deserialize_with = "wrapped")]
     private_ip_sets: Vec<PrivateIp>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -163,8 +170,8 @@ struct Tag {
     tag_value: String,
 }
 
-fn decode_instance(item: &str) -> Result<Resource, Unreadable> {
-    let mut item: Instance = serde_json::from_str(item)?;
+fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
+    let mut item: Instance = serde_json::from_str(text)?;
     let created_at = time("CreationTime", &item.creation_time)?;
     let is_subscription = item.instance_charge_type == "PrePaid";
     let expires_at = match item.expired_time.as_str() {
@@ -198,22 +205,34 @@ fn decode_instance(item: &str) -> Result<Resource, Unreadable> {
         vendor_status: std::mem::take(&mut item.status),
         spec: std::mem::take(&mut item.instance_type),
         zone: std::mem::take(&mut item.zone_id),
-        attributes: attributes(item),
+        attributes: attributes(text)?,
     })
 }
 
-/// Returns what no typed field holds, in the vendor's own shape.
-fn attributes(item: Instance) -> Map<String, Value> {
-    let mut rest = item.rest;
-    for name in UNKEPT {
-        rest.remove(name);
+/// Returns what no typed field holds, in the vendor's own shape but for the
+/// list of interfaces, which it wraps in an object.
+fn attributes(item: &str) -> Result<Map<String, Value>, Unreadable> {
+    let mut rest = fields_but(item, &NO_ATTRIBUTES)?;
+    let without = |fields: &mut Value, names: &[&str]| {
+        if let Value::Object(fields) = fields {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+        }
+    };
+    if let Some(eip) = rest.get_mut("EipAddress") {
+        without(eip, &["IpAddress"]);
     }
-    let interfaces = item.network_interfaces.into_iter().map(|interface| interface.rest.into());
-    rest.insert("InstanceChargeType".into(), item.instance_charge_type.into());
-    rest.insert("EipAddress".into(), item.eip_address.rest.into());
-    rest.insert("VpcAttributes".into(), item.vpc_attributes.rest.into());
-    rest.insert("NetworkInterfaces".into(), Value::Array(interfaces.collect()));
-    without_empty(rest)
+    if let Some(vpc) = rest.get_mut("VpcAttributes") {
+        without(vpc, &["PrivateIpAddress"]);
+    }
+    if let Some(Value::Object(wrapper)) = rest.get_mut("NetworkInterfaces") {
+        let lists = wrapper.values_mut().filter_map(Value::as_array_mut);
+        let mut interfaces: Vec<_> = lists.flat_map(std::mem::take).collect();
+        for interface in &mut interfaces {
+            without(interface, &["PrimaryIpAddress", "PrivateIpSets"]);
+        }
+        rest.insert("NetworkInterfaces".into(), interfaces.into());
+    }
+    Ok(without_empty(rest))
 }
 
 #[derive(Deserialize)]

@@ -5,9 +5,9 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::identity::KnownIdentity;
 
-use super::MemoryStore;
 use super::units::size;
-use crate::store::{AccountStore, Result};
+use super::{MemoryStore, refused};
+use crate::store::{AccountStore, Result, keys};
 
 impl MemoryStore {
     /// Changes an account that is known. Returns what the change returns.
@@ -58,6 +58,11 @@ impl AccountStore for MemoryStore {
     }
 
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
+        let bytes = size(regions);
+        if bytes > keys::LARGEST_ITEM {
+            let reason = format!("the regions of account '{id}' have {bytes} bytes");
+            return Err(refused("writing an account's regions", reason));
+        }
         self.change_account(id, |record| {
             record.regions = Some(regions.clone());
             true

@@ -40,7 +40,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     accounts: BTreeMap<String, AccountRecord>,
-    scopes: BTreeMap<Scope, ScopeEntry>,
+    /// By account, whose scopes are asked for together.
+    scopes: BTreeMap<String, BTreeMap<Scope, ScopeEntry>>,
     tasks: BTreeMap<String, TaskEntry>,
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,

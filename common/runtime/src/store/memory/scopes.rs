@@ -22,10 +22,15 @@ pub(super) struct ScopeEntry {
 
 impl Tables {
     fn scope_entry(&mut self, scope: &Scope) -> &mut ScopeEntry {
-        self.scopes.entry(scope.clone()).or_insert_with(|| ScopeEntry {
+        let scopes = self.scopes.entry(scope.account_id.clone()).or_default();
+        scopes.entry(scope.clone()).or_insert_with(|| ScopeEntry {
             state: ScopeState::new(scope.clone()),
             parts: BTreeMap::new(),
         })
+    }
+
+    fn known_scope(&mut self, scope: &Scope) -> Option<&mut ScopeEntry> {
+        self.scopes.get_mut(&scope.account_id)?.get_mut(scope)
     }
 
     /// Returns the scope of a lease, if that lease is the present one.
@@ -37,7 +42,7 @@ impl Tables {
                     && present.expires_at > keys::LET_GO
             })
         };
-        let entry = self.scopes.get_mut(&lease.scope).filter(|entry| is_held(entry));
+        let entry = self.known_scope(&lease.scope).filter(|entry| is_held(entry));
         entry.ok_or_else(|| StoreError::LeaseLost(lease.scope.clone()))
     }
 }
@@ -57,7 +62,7 @@ fn bill_for(bill: &mut Bill, entry: &ScopeEntry) {
 impl ScopeStore for MemoryStore {
     async fn scope(&self, scope: &Scope) -> Result<ScopeState> {
         self.request(|tables, bill| {
-            let state = tables.scopes.get(scope).map(|entry| entry.state.clone());
+            let state = tables.known_scope(scope).map(|entry| entry.state.clone());
             bill.read(size(&state));
             Ok(state.unwrap_or_else(|| ScopeState::new(scope.clone())))
         })
@@ -65,9 +70,8 @@ impl ScopeStore for MemoryStore {
 
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
         self.request(|tables, bill| {
-            let states = tables.scopes.values().map(|entry| &entry.state);
-            let found: Vec<_> =
-                states.filter(|state| state.scope.account_id == account_id).cloned().collect();
+            let entries = tables.scopes.get(account_id).into_iter().flat_map(BTreeMap::values);
+            let found: Vec<_> = entries.map(|entry| entry.state.clone()).collect();
             bill.read(size(&found));
             Ok(found)
         })
@@ -89,7 +93,7 @@ impl ScopeStore for MemoryStore {
         after: &[Decision],
     ) -> Result<bool> {
         self.request(|tables, bill| {
-            let Some(entry) = tables.scopes.get_mut(scope) else {
+            let Some(entry) = tables.known_scope(scope) else {
                 return Ok(false);
             };
             bill_for(bill, entry);
@@ -135,7 +139,7 @@ impl ScopeStore for MemoryStore {
     async fn part(&self, scope: &Scope, task_id: &str, name: &str) -> Result<Vec<u8>> {
         self.request(|tables, bill| {
             let key = (task_id.to_owned(), name.to_owned());
-            let part = tables.scopes.get(scope).and_then(|entry| entry.parts.get(&key));
+            let part = tables.known_scope(scope).and_then(|entry| entry.parts.get(&key));
             let part = part.ok_or_else(|| StoreError::Corrupt {
                 operation: "reading a part of a checkpoint",
                 reason: keys::bad_part(scope, name, "is missing"),
@@ -204,8 +208,8 @@ impl ScopeStore for MemoryStore {
 
     async fn expire_leases(&self, account_id: &str) -> Result<()> {
         self.request(|tables, bill| {
-            let entries = tables.scopes.values_mut();
-            for entry in entries.filter(|entry| entry.state.scope.account_id == account_id) {
+            let scopes = tables.scopes.get_mut(account_id);
+            for entry in scopes.into_iter().flat_map(BTreeMap::values_mut) {
                 let_go(&mut entry.state);
                 bill_for(bill, entry);
             }
