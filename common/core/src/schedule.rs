@@ -33,7 +33,7 @@ impl Default for SchedulePolicy {
             min_interval_minutes: 10,
             max_interval_minutes: 6 * 60,
             full_interval_minutes: 24 * 60,
-            calls_per_change_hour: 8,
+            calls_per_change_hour: 16,
         }
     }
 }
@@ -55,7 +55,7 @@ const SUPPOSED_CHANGES: f64 = 0.1;
 const SUPPOSED_HOURS: f64 = 24.0;
 
 /// More changes than this in one sync were one event: somebody tagged a fleet.
-const MOST_AT_ONCE: u64 = 20;
+const MOST_AT_ONCE: u64 = 100;
 
 /// Intervals are stretched by this at most.
 const MOST_STRETCH: f64 = 24.0;

@@ -10,6 +10,7 @@ mod peak;
 mod peers;
 mod remote;
 mod rig;
+mod schedule;
 mod sync;
 mod tick;
 mod usage;
@@ -43,6 +44,9 @@ enum Benchmark {
     Compare(compare::Options),
     /// Take the peak memory of syncing one large region over many turns.
     Memory(peak::Options),
+    /// Schedule a year of changes: each scope by its own rhythm, against one
+    /// interval for all.
+    Schedule(schedule::Options),
     /// Dispatch one tick of the schedule over very many scopes.
     Tick(tick::Options),
     /// Serve the vendor and the tables for another process (used by the others).
@@ -58,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Sync(options) => show(&sync::run(options).await?, cli.json),
         Benchmark::Compare(options) => show(&compare::run(&options).await?, cli.json),
         Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
+        Benchmark::Schedule(options) => show(&schedule::run(options)?, cli.json),
         Benchmark::Tick(options) => show(&tick::run(options).await?, cli.json),
         Benchmark::Peers(options) => peers::serve(options).await,
     }

@@ -184,13 +184,12 @@ async fn fetch_region(
     mode: Mode,
 ) -> anyhow::Result<()> {
     let mut token = None;
-    while mode == Mode::Full {
+    let mut has_disks_left = mode.asks_everything();
+    while has_disks_left {
         let page = vendor.details_page(&kind, &region, token.as_deref()).await?;
         token.clone_from(&page.next);
         std::hint::black_box(page);
-        if token.is_none() {
-            break;
-        }
+        has_disks_left = token.is_some();
     }
     loop {
         let page = vendor.page(&kind, &region, token.as_deref()).await?;
