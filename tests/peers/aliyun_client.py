@@ -28,9 +28,11 @@ import xml.etree.ElementTree as ElementTree
 
 from aliyunsdkcore.acs_exception.exceptions import ClientException, ServerException
 from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import CommonRequest
 from aliyunsdkecs.request.v20140526.DescribeDisksRequest import DescribeDisksRequest
 from aliyunsdkecs.request.v20140526.DescribeInstancesRequest import DescribeInstancesRequest
 from aliyunsdkecs.request.v20140526.DescribeInstanceStatusRequest import DescribeInstanceStatusRequest
+from aliyunsdkecs.request.v20140526.DescribeInstanceTypesRequest import DescribeInstanceTypesRequest
 from aliyunsdkecs.request.v20140526.DescribeRegionsRequest import DescribeRegionsRequest
 
 # The secret of the account that the example serves.
@@ -341,6 +343,29 @@ def check_second_client(checks, address, region, truth, key):
                  chosen(truth, lambda each: each["tags"].get("Owner") == "ops team+1")[:MOST_BY_TAG])
 
 
+def check_types(checks, sdk, truth):
+    names = sorted({each["instance_type"] for each in truth})[:10]
+    types = sdk.call(DescribeInstanceTypesRequest(), InstanceTypess=names)["InstanceTypes"]["InstanceType"]
+    checks.equal("instance types", ids(types, "InstanceTypeId"), names)
+    everything = sdk.call(DescribeInstanceTypesRequest())["InstanceTypes"]["InstanceType"]
+    checks.true("all instance types", set(names) <= {each["InstanceTypeId"] for each in everything})
+    checks.true("every type has processors and memory",
+                all(each["CpuCoreCount"] >= 1 and each["MemorySize"] >= 0.5 for each in everything))
+    checks.true("a type with GPUs says which",
+                any(each["GPUAmount"] and each["GPUSpec"] for each in everything))
+
+
+def check_identity(checks, address, region, key):
+    request = CommonRequest(domain=address, version="2015-04-01", action_name="GetCallerIdentity")
+    request.set_protocol_type("http")
+    request.set_method("POST")
+    client = AcsClient(key.id, key.secret, region, auto_retry=False)
+    reply = json.loads(client.do_action_with_exception(request))
+    checks.equal("fields of an identity", sorted(reply),
+                 ["AccountId", "Arn", "IdentityType", "PrincipalId", "RequestId", "UserId"])
+    checks.true("the name of an identity", reply["Arn"].startswith(f"acs:ram::{reply['AccountId']}:"))
+
+
 def check_record(checks, address, region, truth, key):
     """What was done to instances, by the vendor's client for its record."""
     from alibabacloud_actiontrail20200706.client import Client
@@ -410,6 +435,8 @@ def check_all(checks, address, region, key, truth):
     check_disks(checks, sdk, instances)
     check_refusals(checks, sdk, address, region, key)
     check_second_client(checks, address, region, instances, key)
+    check_types(checks, sdk, instances)
+    check_identity(checks, address, region, key)
     check_record(checks, address, region, instances, key)
 
 

@@ -25,6 +25,7 @@ pub mod message;
 pub mod meter;
 pub mod pace;
 mod packing;
+pub mod plan;
 pub mod region;
 pub mod resource;
 pub mod schedule;

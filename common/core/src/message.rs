@@ -19,15 +19,25 @@ pub enum Mode {
     /// changed. Where the account has a change feed, asks that instead, and
     /// walks in doubt.
     Incremental,
+    /// Asks as a full sync does, and shows what one would do instead of doing
+    /// it.
+    Plan,
 }
 
 impl Mode {
+    /// Tells whether secondary calls are made for everything.
+    #[must_use]
+    pub const fn asks_everything(self) -> bool {
+        matches!(self, Self::Full | Self::Plan)
+    }
+
     /// Returns the name used in tables, messages and options.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Incremental => "incremental",
+            Self::Plan => "plan",
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::error::{ErrorClass, VendorError};
+use crate::plan::RegionPlan;
 use crate::task::{Counts, TaskStatus};
 
 /// At most so many errors are kept with a region; all are counted.
@@ -82,6 +83,9 @@ pub struct RegionResult {
     /// What it cost, over all attempts.
     #[serde(flatten)]
     pub cost: Cost,
+    /// What would be done, of a task that only plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<RegionPlan>,
     /// What went wrong, the first [`MOST_ERRORS_KEPT`] of it.
     #[serde(default)]
     pub errors: Vec<RegionError>,
@@ -101,6 +105,7 @@ impl RegionResult {
             end_time: None,
             counts: Counts::default(),
             cost: Cost::default(),
+            plan: None,
             errors: Vec::new(),
         }
     }

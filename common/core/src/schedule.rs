@@ -90,11 +90,13 @@ impl Rhythm {
         let hours = (at.duration_since(before).as_secs_f64() / 3600.0).max(0.0);
         let changes = changes.min(MOST_AT_ONCE) as f64;
         let [recent, old] = [RECENT_HALF_LIFE, HALF_LIFE].map(|half| 0.5_f64.powf(hours / half));
+        // No more digits than matter: it is stored as text.
+        let short = |number: f64| (number * 1000.0).round() / 1000.0;
         Self {
-            recent_changes: self.recent_changes * recent + changes,
-            recent_hours: self.recent_hours * recent + hours,
-            changes: self.changes * old + changes,
-            hours: self.hours * old + hours,
+            recent_changes: short(self.recent_changes * recent + changes),
+            recent_hours: short(self.recent_hours * recent + hours),
+            changes: short(self.changes * old + changes),
+            hours: short(self.hours * old + hours),
             calls,
             at: Some(at.max(before)),
         }

@@ -143,7 +143,9 @@ impl Dispatcher {
         let first = |region: &String| work_message(&WorkMessage::first(&task, region));
         let messages: Vec<_> = open.iter().map(first).collect();
         self.work.send(&messages).await?;
-        for region in &open {
+        // A plan is no sync that the schedule could count on.
+        let synced = open.iter().filter(|_| task.mode != Mode::Plan);
+        for region in synced {
             let dispatched = Dispatched { task_id: task.task_id.clone(), at: self.clock.now() };
             self.store.set_dispatched(&task.scope(region), &dispatched).await?;
         }

@@ -1,7 +1,7 @@
 //! On demand: somebody asks for syncs.
 
 use cloud_sync_core::account::{AccountRecord, RegionCache};
-use cloud_sync_core::message::{SyncRequest, Trigger};
+use cloud_sync_core::message::{Mode, SyncRequest, Trigger};
 use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
 use jiff::Timestamp;
 use thiserror::Error;
@@ -26,7 +26,8 @@ impl Dispatcher {
     /// Dispatches what a request asks for.
     ///
     /// `trigger_id` makes two requests one. An account that is suspended is
-    /// resumed: somebody who asks for it by name wants it tried. The accounts
+    /// resumed, unless only a plan is wanted: somebody who asks for it by name
+    /// wants it tried. The accounts
     /// are checked before anything is dispatched for one of them.
     ///
     /// # Errors
@@ -47,7 +48,7 @@ impl Dispatcher {
             if kinds.is_empty() {
                 continue;
             }
-            if record.suspended.is_some() {
+            if record.suspended.is_some() && request.mode != Mode::Plan {
                 self.store.resume(&record.account.id).await?;
             }
             let offered = match self.offered_regions(record).await? {

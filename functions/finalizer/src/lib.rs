@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::{LeaseRequest, Release};
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
@@ -170,6 +171,9 @@ impl Finalizer {
             duration_ms = task.duration_ms,
             "task ended"
         );
+        if task.mode == Mode::Plan {
+            return;
+        }
         self.metrics.task(TaskMetrics::of(task));
         if task.status == TaskStatus::Failed {
             self.tell(&Notice::task_failed(task)).await;

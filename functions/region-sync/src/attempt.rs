@@ -18,6 +18,7 @@ use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
+use cloud_sync_runtime::store::plan::PlanStore;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
@@ -50,6 +51,9 @@ pub(crate) enum Stop {
     /// An operator wants the task to stop.
     #[error("the task was cancelled")]
     Cancelled,
+    /// A plan is made in one turn, and its time is up.
+    #[error("the worker's time was up before the whole region was listed; plan fewer regions")]
+    PlanTooLong,
     /// The account may spend no more today.
     #[error("{0}")]
     BudgetExhausted(String),
@@ -105,7 +109,10 @@ impl RegionSync {
     pub(crate) async fn attempt(&self, delivered: &Delivered) -> Result<Action, Stop> {
         let message = &delivered.message;
         let (scope, meter) = (message.scope(), Arc::new(Meter::default()));
-        let store = self.store.metered(meter.clone());
+        let mut store = self.store.metered(meter.clone());
+        if message.mode == Mode::Plan {
+            store = Arc::new(PlanStore::new(store));
+        }
         let Some(task) = self.open_task(store.as_ref(), message).await? else {
             return Ok(Action::Done);
         };
@@ -426,6 +433,7 @@ impl Work<'_> {
         self.result.counts =
             self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
         self.account_for().await?;
+        self.result.plan = self.store.plan();
         let findings = self.findings(&ending);
         if self.tally.held() > 0 && !matches!(ending, Ending::Continue) {
             self.tell_of_held().await;

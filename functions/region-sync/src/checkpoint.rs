@@ -5,6 +5,7 @@ use cloud_sync_core::disks::Disks;
 use cloud_sync_core::lease::{Checkpoint, Parts};
 use cloud_sync_core::listing::Walk;
 use cloud_sync_core::marks::IdMarks;
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::tally::Tally;
 use cloud_sync_runtime::store::StoreError;
 use cloud_sync_runtime::store::keys::LARGEST_PART;
@@ -103,6 +104,9 @@ impl Work<'_> {
 
     /// Saves how far the task got. Every write is whole then.
     pub(crate) async fn save_checkpoint(&mut self) -> Result<(), Stop> {
+        if self.message().mode == Mode::Plan {
+            return Err(Stop::PlanTooLong);
+        }
         let task_id = self.message().task_id.clone();
         while let Some(bytes) = Some(self.walk.unsaved(LARGEST_PART)).filter(|b| !b.is_empty()) {
             let name = self.store.put_part(&self.lease, &task_id, &bytes).await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cloud_sync_core::lease::{Findings, Lease, Release};
-use cloud_sync_core::message::WorkMessage;
+use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::task::{Counts, RegionError, RegionResult};
 use cloud_sync_runtime::metrics::RegionMetrics;
@@ -162,6 +162,9 @@ impl Closing<'_> {
             held = counts.held_count,
             "region synced"
         );
+        if message.mode == Mode::Plan {
+            return;
+        }
         let mut metrics = RegionMetrics::of(&self.result, &message.scope(), &self.meter.read());
         metrics.concurrency = Some(self.sync.busy.load(Ordering::Relaxed));
         self.sync.metrics.region(metrics);

@@ -72,7 +72,7 @@ impl DetailSource {
 
     /// Tells whether the mode wants the disks of everything.
     pub(crate) fn wants_all(&self) -> bool {
-        self.needed && self.mode == Mode::Full
+        self.needed && self.mode.asks_everything()
     }
 
     /// Tells whether the kind has disks that the primary list does not show.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Suspension};
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::RegionError;
 use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::store::Store;
@@ -39,6 +40,11 @@ impl Work<'_> {
         let again = backoff(self.delivered.receive_count);
         let error = match stop {
             Stop::Cancelled => return Ok(Ending::Cancelled),
+            Stop::PlanTooLong => {
+                let text = stop.to_string();
+                let error = RegionError::new(ErrorClass::Internal, "PlanTooLong", &text, now);
+                return Ok(Ending::Failed { error, clean: true });
+            }
             Stop::BudgetExhausted(why) => {
                 let error = RegionError::new(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why, now);
                 return Ok(Ending::Failed { error, clean: true });
@@ -113,7 +119,7 @@ impl Work<'_> {
         let notice =
             Notice::deletions_held(&self.scope, &self.message().task_id, self.tally.held());
         // Once is enough: the same rows held again are no news.
-        if self.before.findings.held_count == 0 {
+        if self.before.findings.held_count == 0 && self.message().mode != Mode::Plan {
             self.sync.tell(&notice).await;
         }
     }

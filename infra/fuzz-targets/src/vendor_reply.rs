@@ -100,6 +100,14 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
     if let Some(page) = checked(vendor.feed_page(&kind, &region, span, None).await) {
         page.events.iter().for_each(|event| check_text(&event.name));
     }
+    if let Some(Some(identity)) = checked(vendor.identity().await) {
+        assert!((1..=MOST_ID).contains(&identity.account_number.len()), "{identity:?}");
+        assert!(identity.principal.len() <= MOST_ID, "{identity:?}");
+    }
+    if let Some(types) = checked(vendor.types(&kind, &region, &ids).await) {
+        assert!(types.keys().all(|name| (1..=MOST_ID).contains(&name.len())));
+        assert!(types.values().all(|spec| spec.gpu_model.len() <= MOST_ID));
+    }
     checked(vendor.statuses(&kind, &region, &ids).await);
     checked(vendor.probe(&kind, &region).await);
 }

@@ -6,6 +6,7 @@ mod faults;
 mod feed;
 mod identity;
 mod long;
+mod planning;
 mod retries;
 mod spending;
 mod syncing;

@@ -6,6 +6,7 @@
 pub mod dynamo;
 pub mod keys;
 pub mod memory;
+pub mod plan;
 pub mod tables;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::listing::LiveIndex;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
+use cloud_sync_core::plan::RegionPlan;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::tally::Tally;
@@ -277,6 +279,10 @@ pub trait ChangeStore: Send + Sync {
 pub trait Store: AccountStore + ScopeStore + TaskStore + ResourceStore + ChangeStore {
     /// Returns the same tables, counting what they cost on `meter`.
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store>;
+    /// Returns what would have been written so far, where nothing is written.
+    fn plan(&self) -> Option<RegionPlan> {
+        None
+    }
     /// Returns after how long what was written is sure to be in every answer,
     /// those that may lag included.
     fn index_lag(&self) -> Duration;

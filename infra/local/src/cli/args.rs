@@ -63,6 +63,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Sync accounts now and wait for the result
     Sync(SyncArgs),
+    /// Show what a sync would do, and what it would cost, without doing it
+    Plan(PlanArgs),
     /// Give an overview: what is stored, what runs, how the last syncs went
     Status(StatusArgs),
     /// List resources
@@ -186,6 +188,35 @@ accounts.toml:
 
 Ctrl-C cancels: what runs ends as cancelled, nothing is left half-written.")]
 pub struct SyncArgs {
+    /// What to sync.
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// How much to ask the vendor
+    #[arg(long, value_enum, default_value_t = ModeArg::Full)]
+    pub mode: ModeArg,
+    /// With incremental: look closer since then instead of since each region's last success, at disks and the change feed; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    pub since: Option<Timestamp>,
+}
+
+/// `plan`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  cloud-sync plan --config accounts.toml
+  cloud-sync plan --account prod --region cn-hangzhou --json
+
+The vendor is asked as a full sync asks it, which counts against its limits and the account's
+budget. No resource and no change is written, only the task that shows the plan.")]
+pub struct PlanArgs {
+    /// What to plan for.
+    #[command(flatten)]
+    pub what: WhatArgs,
+}
+
+/// What to sync, and with what.
+#[derive(Args, Clone, Debug)]
+pub struct WhatArgs {
     /// Accounts file
     #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
     pub config: PathBuf,
@@ -198,12 +229,6 @@ pub struct SyncArgs {
     /// Only this region; may be repeated
     #[arg(long = "region", value_name = "REGION")]
     pub regions: Vec<String>,
-    /// How much to ask the vendor
-    #[arg(long, value_enum, default_value_t = ModeArg::Full)]
-    pub mode: ModeArg,
-    /// With incremental: look closer since then instead of since each region's last success, at disks and the change feed; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
-    #[arg(long, value_name = "TIME", value_parser = parse_since)]
-    pub since: Option<Timestamp>,
     /// How to work.
     #[command(flatten)]
     pub work: WorkArgs,

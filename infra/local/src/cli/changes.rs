@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use cloud_sync_core::change::{Change, ChangeKind};
-use cloud_sync_core::diff::{Field, FieldChange};
+use cloud_sync_core::diff::{Field, FieldChange, FieldChanges};
 use cloud_sync_runtime::store::Store;
 use comfy_table::Table;
 use jiff::Timestamp;
@@ -96,15 +96,7 @@ pub(super) fn change_table<'a>(changes: impl IntoIterator<Item = &'a Change>) ->
         ("WHAT", false),
     ]);
     for change in changes {
-        let fields: Vec<_> = change
-            .fields
-            .iter()
-            .filter(|(field, _)| is_telling(change, **field))
-            .map(|(field, values)| match change.change {
-                ChangeKind::Added => format!("{}: {}", field.as_str(), cut(&text_of(&values.new))),
-                _ => format!("{}: {}", field.as_str(), shown(values)),
-            })
-            .collect();
+        let fields = what_changed(change.change, &change.fields);
         table.add_row([
             cell(time(change.at)),
             cell(change.change.as_str()),
@@ -117,10 +109,22 @@ pub(super) fn change_table<'a>(changes: impl IntoIterator<Item = &'a Change>) ->
     table
 }
 
+/// Returns what changed, a line for each field that tells something.
+pub(super) fn what_changed(kind: ChangeKind, fields: &FieldChanges) -> Vec<String> {
+    fields
+        .iter()
+        .filter(|(field, _)| is_telling(kind, **field))
+        .map(|(field, values)| match kind {
+            ChangeKind::Added => format!("{}: {}", field.as_str(), cut(&text_of(&values.new))),
+            _ => format!("{}: {}", field.as_str(), shown(values)),
+        })
+        .collect()
+}
+
 /// Tells whether a field says more than the kind of change does. What a new
 /// resource has is in its row, and a deleted one is always terminated.
-fn is_telling(change: &Change, field: Field) -> bool {
-    match change.change {
+fn is_telling(kind: ChangeKind, field: Field) -> bool {
+    match kind {
         ChangeKind::Added => matches!(field, Field::Name | Field::Spec),
         ChangeKind::Deleted => false,
         // The common status follows from the vendor's word.

@@ -7,6 +7,7 @@ mod changes;
 mod config;
 mod deletions;
 mod demo;
+mod plan;
 mod resources;
 mod serve;
 pub mod simulate;
@@ -103,6 +104,7 @@ async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {
     match cli.command.unwrap_or_else(|| Command::Demo(DemoArgs::default())) {
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Sync(args) => sync::run(&args, output).await,
+        Command::Plan(args) => plan::run(&args, output).await,
         Command::Status(args) => status::run(&args, output).await,
         Command::Resources(args) => resources::run(&args, output).await,
         Command::Changes(args) => changes::run(&args, output).await,

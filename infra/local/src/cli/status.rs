@@ -44,6 +44,7 @@ struct ScopeLine {
     live_count: u64,
     held_count: u64,
     last_complete_at: Option<Timestamp>,
+    fed_until: Option<Timestamp>,
     last_changed_at: Option<Timestamp>,
 }
 
@@ -56,6 +57,7 @@ impl From<ScopeState> for ScopeLine {
             live_count: state.findings.live_count,
             held_count: state.findings.held_count,
             last_complete_at: state.findings.last_complete_at,
+            fed_until: state.findings.fed_until,
             last_changed_at: state.findings.last_changed_at,
         }
     }

@@ -198,7 +198,7 @@ struct ErrorGroup<'a> {
 }
 
 /// Shows the errors of a task, those of one sort as one.
-fn errors(report: &TaskReport, output: &Output) -> io::Result<()> {
+pub(super) fn errors(report: &TaskReport, output: &Output) -> io::Result<()> {
     let mut groups: BTreeMap<_, ErrorGroup<'_>> = BTreeMap::new();
     for result in &report.region_results {
         for error in &result.errors {
@@ -248,7 +248,7 @@ fn some_of(names: &BTreeSet<&str>) -> String {
 }
 
 /// Says for which accounts nothing could be started, and why.
-fn problems(problems: &[Problem], output: &Output) {
+pub(super) fn problems(problems: &[Problem], output: &Output) {
     for problem in problems {
         output.problem(format!(
             "account '{}': nothing could be started: {}: {} ({})",

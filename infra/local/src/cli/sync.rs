@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloud_sync_core::account::Account;
-use cloud_sync_core::message::SyncRequest;
+use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_dispatch::Problem;
 use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::Store;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{ModeArg, SyncArgs};
+use super::args::{ModeArg, SyncArgs, WhatArgs};
 use super::config::{check_kinds, choose, credentials_hint, is_refusal, load, with_credentials};
-use super::{FAILED, PARTIAL, SUCCESS, UsageError, summary};
+use super::{FAILED, PARTIAL, SUCCESS, UsageError, plan, summary};
 use crate::connect::{self, Tables};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -26,6 +27,18 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
         let text = "--since goes with --mode incremental; a full sync asks for everything anyway";
         return Err(UsageError::new(text).into());
     }
+    let (mode, since) = (args.mode.into(), args.since);
+    run_in_mode(&args.what, mode, since, "cloud-sync sync", output).await
+}
+
+/// Runs what `sync` and `plan` have in common.
+pub(super) async fn run_in_mode(
+    args: &WhatArgs,
+    mode: Mode,
+    since: Option<Timestamp>,
+    command: &'static str,
+    output: &Output,
+) -> anyhow::Result<u8> {
     let vendors = Arc::new(connect::vendors(args.work.give_up_after)?);
     let all = load(&args.config, &vendors)?;
     let chosen = choose(&all, &args.accounts)?;
@@ -35,7 +48,7 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
     if ready.is_empty() {
         return Err(UsageError::new(without_credentials(&problems)).into());
     }
-    let tables = Tables::write(&args.storage, args.write, "cloud-sync sync").await?;
+    let tables = Tables::write(&args.storage, args.write, command).await?;
     let cancel = cancelled_by_ctrl_c()?;
     let report = async {
         let parts = connect::parts(
@@ -45,7 +58,7 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
             vendors,
             credentials.clone(),
         );
-        anyhow::Ok(sync(args, &ready, parts.await?, &cancel, output).await?)
+        anyhow::Ok(sync(args, (mode, since), &ready, parts.await?, &cancel, output).await?)
     }
     .await;
     tables.close().await;
@@ -54,14 +67,18 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
     if output.is_json() {
         output.json(&report)?;
     } else {
-        summary::sync(&report, output)?;
+        match mode {
+            Mode::Plan => plan::show(&report, output)?,
+            Mode::Full | Mode::Incremental => summary::sync(&report, output)?,
+        }
         hints(&report, &chosen, credentials.as_ref(), output).await;
     }
     Ok(exit_code(&report, cancel.is_cancelled()))
 }
 
 async fn sync(
-    args: &SyncArgs,
+    args: &WhatArgs,
+    (mode, since): (Mode, Option<Timestamp>),
     accounts: &[Account],
     parts: Parts,
     cancel: &CancellationToken,
@@ -77,10 +94,11 @@ async fn sync(
         account_ids: accounts.iter().map(|account| account.id.clone()).collect(),
         kinds: args.kinds.clone(),
         regions: args.regions.clone(),
-        mode: args.mode.into(),
-        since: args.since,
+        mode,
+        since,
     };
-    let mut progress = Progress::new(output, "syncing");
+    let title = if mode == Mode::Plan { "planning" } else { "syncing" };
+    let mut progress = Progress::new(output, title);
     service.sync(&request, cancel, &mut |reports| progress.observe(reports)).await
 }
 

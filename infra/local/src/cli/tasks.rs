@@ -1,9 +1,10 @@
 //! `tasks`: what syncs came to.
 
+use cloud_sync_core::message::Mode;
 use cloud_sync_runtime::store::{Store, TaskQuery};
 
 use super::args::TasksArgs;
-use super::{FAILED, SUCCESS, summary};
+use super::{FAILED, SUCCESS, plan, summary};
 use crate::connect::Tables;
 use crate::output::Output;
 use crate::service::TaskReport;
@@ -29,6 +30,8 @@ async fn show(store: &dyn Store, id: &str, output: &Output) -> anyhow::Result<u8
     let report = TaskReport { task, region_results };
     if output.is_json() {
         output.json(&report)?;
+    } else if report.task.mode == Mode::Plan {
+        plan::show_task(&report, output)?;
     } else {
         output.text(summary::task_sheet(&[&report.task]).to_string())?;
         summary::regions(&report, output)?;

@@ -54,6 +54,28 @@ async fn what_happened_in_the_cloud_is_what_the_history_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_what_the_next_sync_does() {
+    let case = Case::new().await;
+    case.sync(&[]);
+    case.world.churn(&Churn::percent(&case.world, 20.0), 5);
+    let before = case.run(&["changes", "--json"]).lines().len();
+    let plan = case.run(&["plan", "--json"]).json();
+    assert_eq!(case.run(&["changes", "--json"]).lines().len(), before, "nothing was written");
+    let task = case.sync(&[])["tasks"][0].clone();
+    for name in ["total_count", "added_count", "updated_count", "deleted_count"] {
+        assert_eq!(plan["tasks"][0][name], task[name], "{name}");
+    }
+    case.world.churn(&Churn::percent(&case.world, 20.0), 6);
+    let shown = case.run(&["plan"]).stdout;
+    for word in ["to update", "API calls it takes", "DynamoDB would cost", "update", "delete"] {
+        assert!(shown.contains(word), "{word} in {shown}");
+    }
+    assert!(!shown.contains("Nothing to write"), "{shown}");
+    case.sync(&[]);
+    assert!(case.run(&["plan"]).stdout.contains("Nothing to write"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_was_asked_for_is_synced() {
     let case = Case::new().await;
     let report = case.sync(&["--region", "cn-beijing", "--region", "cn-shanghai"]);

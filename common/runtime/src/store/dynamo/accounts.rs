@@ -73,14 +73,9 @@ impl AccountStore for DynamoStore {
     async fn put_identity(&self, id: &str, identity: &KnownIdentity) -> Result<bool> {
         let want = want("writing an account's identity");
         let value = attribute(self.call(want, "UpdateItem"), identity)?;
-        let update = Update {
-            key: key(id),
-            update: keys::SET_IDENTITY,
-            condition: Some(keys::SAME_IDENTITY),
-            values: item([(":identity", value), (":number", text(&identity.account_number))]),
-            returned: ReturnValue::None,
-        };
-        Ok(self.update(want, update).await?.is_done())
+        let values = item([(":identity", value), (":number", text(&identity.account_number))]);
+        let condition = Some(keys::SAME_IDENTITY);
+        self.update_account(want, id, keys::SET_IDENTITY, condition, values).await
     }
 
     async fn forget_identity(&self, id: &str) -> Result<()> {

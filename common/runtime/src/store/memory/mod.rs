@@ -9,7 +9,7 @@ mod changes;
 mod resources;
 mod scopes;
 mod tasks;
-mod units;
+pub(super) mod units;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -12,7 +12,7 @@ const WRITE_UNIT: usize = 1024;
 
 /// What one request costs.
 #[derive(Debug, Default)]
-pub(super) struct Bill {
+pub(in crate::store) struct Bill {
     /// Read units.
     pub read: f64,
     /// Write units.
@@ -37,13 +37,13 @@ impl Bill {
     }
 
     /// Counts writing one item, and again for each index that holds it.
-    pub(super) fn write(&mut self, bytes: usize, indexes: u32) {
+    pub(in crate::store) fn write(&mut self, bytes: usize, indexes: u32) {
         self.write += units(bytes, WRITE_UNIT) * f64::from(1 + indexes);
     }
 }
 
 /// Returns about the size that a value has as an item: that of its JSON form.
-pub(super) fn size(value: &impl Serialize) -> usize {
+pub(in crate::store) fn size(value: &impl Serialize) -> usize {
     struct Counter(usize);
     impl io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
