@@ -49,9 +49,9 @@ const HALF_LIFE: f64 = 7.0 * 24.0;
 /// The long-run rate counts in the recent one like so many hours of it.
 const HOURS_OF_HABIT: f64 = 3.0;
 
-/// What is supposed of a scope of which nothing is known: a change in ten
+/// What is supposed of a scope of which nothing is known: a change in twenty
 /// days, as if it had been watched for a day.
-const SUPPOSED_CHANGES: f64 = 0.1;
+const SUPPOSED_CHANGES: f64 = 0.05;
 const SUPPOSED_HOURS: f64 = 24.0;
 
 /// More changes than this in one sync were one event: somebody tagged a fleet.

@@ -184,12 +184,12 @@ async fn fetch_region(
     mode: Mode,
 ) -> anyhow::Result<()> {
     let mut token = None;
-    let mut has_disks_left = mode.asks_everything();
-    while has_disks_left {
+    let mut has_more = mode == Mode::Full;
+    while has_more {
         let page = vendor.details_page(&kind, &region, token.as_deref()).await?;
         token.clone_from(&page.next);
+        has_more = token.is_some();
         std::hint::black_box(page);
-        has_disks_left = token.is_some();
     }
     loop {
         let page = vendor.page(&kind, &region, token.as_deref()).await?;
