@@ -33,7 +33,7 @@ impl Default for SchedulePolicy {
             min_interval_minutes: 10,
             max_interval_minutes: 6 * 60,
             full_interval_minutes: 24 * 60,
-            calls_per_change_hour: 16,
+            calls_per_change_hour: 32,
         }
     }
 }
@@ -49,9 +49,9 @@ const HALF_LIFE: f64 = 7.0 * 24.0;
 /// The long-run rate counts in the recent one like so many hours of it.
 const HOURS_OF_HABIT: f64 = 3.0;
 
-/// What is supposed of a scope of which nothing is known: a change in twenty
+/// What is supposed of a scope of which nothing is known: a change in fifty
 /// days, as if it had been watched for a day.
-const SUPPOSED_CHANGES: f64 = 0.05;
+const SUPPOSED_CHANGES: f64 = 0.02;
 const SUPPOSED_HOURS: f64 = 24.0;
 
 /// More changes than this in one sync were one event: somebody tagged a fleet.

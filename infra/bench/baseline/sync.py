@@ -25,10 +25,10 @@ import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
-from aliyunsdkcore.client import AcsClient
-from aliyunsdkecs.request.v20140526.DescribeDisksRequest import DescribeDisksRequest
-from aliyunsdkecs.request.v20140526.DescribeInstancesRequest import DescribeInstancesRequest
-from botocore.config import Config
+from alibabacloud_ecs20140526 import models as ecs
+from alibabacloud_ecs20140526.client import Client
+from alibabacloud_tea_openapi.models import Config
+from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 
 TABLE = "script-instances"
@@ -51,38 +51,33 @@ class Units:
             setattr(self, kind, getattr(self, kind) + units)
 
 
-def data_disks():
-    request = DescribeDisksRequest()
-    request.set_DiskType("data")
-    return request
-
-
-def pages(client, endpoint, new_request, size):
+def pages(ask, request):
     """Yields the reply to each page of a list."""
-    token = None
     while True:
-        request = new_request()
-        request.set_accept_format("json")
-        request.set_MaxResults(size)
-        if token:
-            request.set_NextToken(token)
-        if endpoint:
-            address = urllib.parse.urlsplit(endpoint)
-            request.set_endpoint(address.netloc)
-            request.set_protocol_type(address.scheme)
-        reply = json.loads(client.do_action_with_exception(request))
+        reply = ask(request).body.to_map()
         yield reply
-        token = reply.get("NextToken")
-        if not token:
+        request.next_token = reply.get("NextToken")
+        if not request.next_token:
             return
+
+
+def vendor(endpoint, region):
+    """Returns the vendor's client of a region."""
+    config = Config(access_key_id=os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
+                    access_key_secret=os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+                    region_id=region, signature_algorithm="v2")
+    if endpoint:
+        address = urllib.parse.urlsplit(endpoint)
+        config.endpoint, config.protocol = address.netloc, address.scheme
+    return Client(config)
 
 
 def listed(arguments, region):
     """Returns what the vendor has in a region: each instance as a text, by id."""
-    client = AcsClient(os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"],
-                       os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], region)
+    client = vendor(arguments.vendor_endpoint, region)
     disks = {}
-    for reply in pages(client, arguments.vendor_endpoint, data_disks, 500):
+    request = ecs.DescribeDisksRequest(region_id=region, disk_type="data", max_results=500)
+    for reply in pages(client.describe_disks, request):
         for disk in reply["Disks"]["Disk"]:
             known = {name: disk.get(name) for name in ("DiskId", "Category", "Size")}
             # One that several instances share names them only as attachments.
@@ -92,7 +87,8 @@ def listed(arguments, region):
                 if owner:
                     disks.setdefault(owner, []).append(known)
     found = {}
-    for reply in pages(client, arguments.vendor_endpoint, DescribeInstancesRequest, 100):
+    request = ecs.DescribeInstancesRequest(region_id=region, max_results=100)
+    for reply in pages(client.describe_instances, request):
         for instance in reply["Instances"]["Instance"]:
             for name in IGNORED:
                 instance.pop(name, None)
@@ -179,7 +175,7 @@ def main():
         # Somebody else's keys are not for an emulator.
         credentials = {"region_name": "local", "aws_access_key_id": "local",
                        "aws_secret_access_key": "local"}
-    config = Config(max_pool_connections=2 * arguments.workers)
+    config = BotoConfig(max_pool_connections=2 * arguments.workers)
     dynamodb = boto3.client("dynamodb", endpoint_url=arguments.dynamodb_endpoint, config=config,
                             **credentials)
     create_table(dynamodb)
