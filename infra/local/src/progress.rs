@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -139,7 +140,12 @@ fn line(task: &SyncTask, result: &RegionResult) -> String {
     let took = result.end_time.map_or(0, |end| {
         end.as_millisecond().saturating_sub(result.start_time.as_millisecond()).max(0)
     });
-    let status = if result.skipped { "not offered" } else { result.status.as_str() };
+    let status = match result.status.as_str() {
+        _ if result.skipped => "not offered",
+        // Nothing was added yet.
+        "success" if task.mode == Mode::Plan => "only planned",
+        status => status,
+    };
     let mut line = format!("{scope}: {status}: {} ({})", counts(&result.counts), duration(took));
     if let Some(error) = result.errors.last() {
         line.push_str(&format!("; {}: {}", error.code, error.error));

@@ -66,7 +66,9 @@ async fn a_plan_is_what_the_next_sync_does() {
         assert_eq!(plan["tasks"][0][name], task[name], "{name}");
     }
     case.world.churn(&Churn::percent(&case.world, 20.0), 6);
-    let shown = case.run(&["plan"]).stdout;
+    let ran = case.run(&["plan"]);
+    assert!(ran.stderr.contains("only planned"), "{}", ran.stderr);
+    let shown = ran.stdout;
     for word in ["to update", "API calls it takes", "DynamoDB would cost", "update", "delete"] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
