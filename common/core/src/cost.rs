@@ -63,9 +63,14 @@ impl Cost {
     /// Returns what the tables charge for it, in dollars.
     #[must_use]
     pub fn table_dollars(&self) -> f64 {
-        self.read_units * DOLLARS_A_MILLION_READS / 1e6
-            + self.write_units * DOLLARS_A_MILLION_WRITES / 1e6
+        table_dollars(self.read_units, self.write_units)
     }
+}
+
+/// Returns what the tables charge for so many units, in dollars.
+#[must_use]
+pub fn table_dollars(read_units: f64, write_units: f64) -> f64 {
+    (read_units * DOLLARS_A_MILLION_READS + write_units * DOLLARS_A_MILLION_WRITES) / 1e6
 }
 
 /// What requests to one API of a vendor amounted to.

@@ -144,7 +144,7 @@ impl Dispatcher {
         let messages: Vec<_> = open.iter().map(first).collect();
         self.work.send(&messages).await?;
         // A plan is no sync that the schedule could count on.
-        let synced = open.iter().filter(|_| task.mode != Mode::Plan);
+        let synced = if task.mode == Mode::Plan { &[][..] } else { &open };
         for region in synced {
             let dispatched = Dispatched { task_id: task.task_id.clone(), at: self.clock.now() };
             self.store.set_dispatched(&task.scope(region), &dispatched).await?;

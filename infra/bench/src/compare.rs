@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use cloud_sync::database::store_at;
+use cloud_sync_core::cost::table_dollars;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::Counts;
 use cloud_sync_runtime::store::memory::MemoryStore;
@@ -19,12 +20,6 @@ use crate::baseline::{Baseline, Run};
 use crate::peers::{Peers, PeersOptions, Tables};
 use crate::rig::{Rig, WORKERS, regions};
 use crate::usage::{cpu_time, forget_peak, peak_mib};
-
-/// What a million read units and a million write units cost on demand in
-/// us-east-1, in dollars, by AWS's price list since November 2024.
-const READ_PRICE: f64 = 0.125;
-/// See [`READ_PRICE`].
-const WRITE_PRICE: f64 = 0.625;
 
 /// Hours in a month, as AWS reckons.
 const HOURS_A_MONTH: f64 = 730.0;
@@ -81,8 +76,8 @@ struct Figures {
 
 impl Figures {
     fn charged(self, (read_units, write_units): (f64, f64)) -> Self {
-        let price = (read_units * READ_PRICE + write_units * WRITE_PRICE) / 1e6;
-        Self { read_units, write_units, dollars_a_month: price * HOURS_A_MONTH, ..self }
+        let dollars_a_month = table_dollars(read_units, write_units) * HOURS_A_MONTH;
+        Self { read_units, write_units, dollars_a_month, ..self }
     }
 
     fn of_script(run: &Run, api_calls: u64) -> Self {

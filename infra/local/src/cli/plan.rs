@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use cloud_sync_core::change::ChangeKind;
-use cloud_sync_core::cost::{DOLLARS_A_MILLION_READS, DOLLARS_A_MILLION_WRITES};
+use cloud_sync_core::cost::table_dollars;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::plan::{PlannedChange, RegionPlan};
@@ -55,7 +55,7 @@ pub(super) fn show_task(report: &TaskReport, output: &Output) -> io::Result<()> 
     ];
     let planned: f64 = plans(report).map(|(_, plan)| plan.write_units).sum();
     let (read, write) = (task.cost.read_units, planned + task.cost.write_units);
-    let dollars = (read * DOLLARS_A_MILLION_READS + write * DOLLARS_A_MILLION_WRITES) / 1e6;
+    let dollars = table_dollars(read, write);
     columns.extend([
         ("API calls it takes", count(task.cost.api_calls)),
         ("read units, about", format!("{read:.0}")),
