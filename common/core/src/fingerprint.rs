@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn attributes_stay_out() {
-        let mut noisy = machine();
-        noisy.attributes.insert("RequestId".into(), "1".into());
+        let attributes = [("RequestId".into(), "1".into())].into_iter().collect();
+        let noisy = Resource { attributes, ..machine() };
         assert_eq!(Fingerprint::of(&machine()), Fingerprint::of(&noisy));
     }
 }

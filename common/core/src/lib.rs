@@ -6,6 +6,7 @@
 //! `DynamoDB`, of SQS or of Lambda.
 
 pub mod account;
+pub mod attributes;
 pub mod budget;
 pub mod change;
 pub mod cost;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use crate::attributes::Attributes;
 use crate::fingerprint::Fingerprint;
 use crate::scope::Scope;
 
@@ -119,7 +119,7 @@ pub struct Resource {
     /// The vendor's further attributes, as a document. Not tracked: they are
     /// as of the last change of a tracked field.
     #[serde(default)]
-    pub attributes: Map<String, Value>,
+    pub attributes: Attributes,
 }
 
 /// That a live row was not in the latest complete listings, and since when.

@@ -316,7 +316,7 @@ fn instance(number: u64) -> Resource {
         .into(),
         created_at: Timestamp::from_second(1_700_000_000 + (number % 1_000_000) as i64).ok(),
         expires_at: None,
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
+        attributes: attributes.as_object().cloned().unwrap_or_default().into(),
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use cloud_sync::database::Database;
 use cloud_sync_core::account::Account;
+use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Release};
 use cloud_sync_core::resource::Row;
@@ -296,7 +297,7 @@ async fn acquire(store: &MemoryStore, scope: &Scope, request: &LeaseRequest) -> 
 /// Keeps rows without what no sync compares: a million whole ones would take
 /// this process more memory than many machines have.
 async fn put_rows(store: &MemoryStore, mut rows: Vec<Row>, days: u32) -> Result<()> {
-    rows.iter_mut().for_each(|row| row.resource.attributes.clear());
+    rows.iter_mut().for_each(|row| row.resource.attributes = Attributes::default());
     store.put_rows(&rows, days).await
 }
 

@@ -115,7 +115,7 @@ pub fn resource(id: &str) -> Resource {
         tags: BTreeMap::from([("env".to_owned(), String::new())]),
         created_at: Some(at(-1000)),
         expires_at: None,
-        attributes: attributes.as_object().unwrap().clone(),
+        attributes: attributes.as_object().unwrap().clone().into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use jiff::Timestamp;
 use proptest::collection::{btree_map, btree_set};
@@ -109,5 +110,5 @@ pub fn mixed(old: &Resource, other: &Resource, bits: u16) -> Resource {
 
 /// The parts that are tracked: all but the attributes.
 pub fn tracked(resource: &Resource) -> Resource {
-    Resource { attributes: serde_json::Map::new(), ..resource.clone() }
+    Resource { attributes: Attributes::default(), ..resource.clone() }
 }

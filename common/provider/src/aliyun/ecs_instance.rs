@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -205,14 +206,14 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
         vendor_status: std::mem::take(&mut item.status),
         spec: std::mem::take(&mut item.instance_type),
         zone: std::mem::take(&mut item.zone_id),
-        attributes: attributes(text)?,
+        attributes: Attributes::unread(text, attributes),
     })
 }
 
 /// Returns what no typed field holds, in the vendor's own shape but for the
 /// list of interfaces, which it wraps in an object.
-fn attributes(item: &str) -> Result<Map<String, Value>, Unreadable> {
-    let mut rest = fields_but(item, &NO_ATTRIBUTES)?;
+fn attributes(item: &str) -> Map<String, Value> {
+    let mut rest = fields_but(item, &NO_ATTRIBUTES);
     let without = |fields: &mut Value, names: &[&str]| {
         if let Value::Object(fields) = fields {
             fields.retain(|name, _| !names.contains(&name.as_str()));
@@ -232,7 +233,7 @@ fn attributes(item: &str) -> Result<Map<String, Value>, Unreadable> {
         }
         rest.insert("NetworkInterfaces".into(), interfaces.into());
     }
-    Ok(without_empty(rest))
+    without_empty(rest)
 }
 
 #[derive(Deserialize)]

@@ -185,7 +185,7 @@ mod tests {
         let deep = (0..60).fold(json!(1.0), |inner, _| json!([inner]));
         let attributes = json!({ "": "", "deep": deep, "large": 1e300, "count": u64::MAX });
         let mut row = row();
-        row.resource.attributes = attributes.as_object().unwrap().clone();
+        row.resource.attributes = attributes.as_object().unwrap().clone().into();
         let item = encode_row(CALL, &row, 30).unwrap();
         assert_eq!(decode_row(CALL, item).unwrap(), row);
     }
