@@ -90,9 +90,7 @@ impl Observer<'_> {
             let fields = diff(&Resource::default(), &seen);
             return self.changed(None, ChangeKind::Added, fields, seen);
         };
-        if seen.data_disks.is_none() {
-            seen.data_disks.clone_from(&row.resource.data_disks);
-        }
+        seen.complete_from(&row.resource);
         let fields = diff(&row.resource, &seen);
         if !row.is_live() {
             return self.changed(Some(row), ChangeKind::Restored, fields, seen);

@@ -37,6 +37,15 @@ pub enum Field {
     ExpiresAt,
 }
 
+/// What secondary calls can tell.
+const DETAILS: [Field; 5] = [
+    Field::PublicIps,
+    Field::PrivateIps,
+    Field::SecurityGroups,
+    Field::DataDisks,
+    Field::Tags,
+];
+
 /// A field's value before and after. `null` stands for unknown or absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
@@ -83,6 +92,12 @@ impl Field {
             Self::CreatedAt => "created_at",
             Self::ExpiresAt => "expires_at",
         }
+    }
+
+    /// Tells whether secondary calls tell the field, of a resource that defers
+    /// more than its disks to them or of another.
+    pub(crate) fn is_detail(self, is_deferred: bool) -> bool {
+        DETAILS.contains(&self) && (is_deferred || self == Self::DataDisks)
     }
 
     /// Returns the field's value; `null` where it is empty or not known.
@@ -215,13 +230,12 @@ fn one(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the tracked fields that differ.
 ///
-/// Data disks that `new` does not know are not compared: not knowing is not a
-/// change.
+/// What `new` does not know is not compared: not knowing is not a change.
 #[must_use]
 pub fn diff(old: &Resource, new: &Resource) -> FieldChanges {
     Field::ALL
         .into_iter()
-        .filter(|field| *field != Field::DataDisks || new.data_disks.is_some())
+        .filter(|field| new.has_details() || !field.is_detail(new.is_deferred))
         .filter(|field| !field.is_same(old, new))
         .map(|field| (field, FieldChange { old: field.value(old), new: field.value(new) }))
         .collect()

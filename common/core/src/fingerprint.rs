@@ -1,7 +1,7 @@
 //! A canonical hash over the tracked fields of a resource.
 //!
 //! Two parts: `main` over what the primary list call tells, `detail` over what
-//! secondary calls tell (data disks). So a sync that made no secondary call,
+//! secondary calls tell (data disks; of some kinds tags and addresses too). So a sync that made no secondary call,
 //! or whose secondary call failed, still compares all that it does know.
 
 use std::fmt;
@@ -15,9 +15,11 @@ use crate::diff::Field;
 use crate::packing::Reader;
 use crate::resource::Resource;
 
-/// The set of fields that new fingerprints cover. A stored fingerprint says
+/// The set of fields that new fingerprints cover, and that of resources which
+/// defer more than their disks to secondary calls. A stored fingerprint says
 /// which set it was made over; see [`Fingerprint::compare`].
 const CURRENT_PROJECTION: u8 = 1;
+const DEFERRED_PROJECTION: u8 = 2;
 
 /// A hash over the tracked fields of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,7 +53,9 @@ impl Fingerprint {
     /// Returns the fingerprint of a resource over the current set of fields.
     #[must_use]
     pub fn of(resource: &Resource) -> Self {
-        Self::over(resource, CURRENT_PROJECTION).unwrap_or(Self::unreadable())
+        let projection =
+            if resource.is_deferred { DEFERRED_PROJECTION } else { CURRENT_PROJECTION };
+        Self::over(resource, projection).unwrap_or(Self::unreadable())
     }
 
     /// Returns a fingerprint that tells nothing: the row that has it is read
@@ -64,19 +68,16 @@ impl Fingerprint {
     /// Returns the fingerprint over the set of fields of `projection`, or
     /// `None` where this version does not know it.
     fn over(resource: &Resource, projection: u8) -> Option<Self> {
-        let (main, detail) = fields(projection)?;
+        let (fields, is_deferred) = fields(projection)?;
         let mut bytes = Vec::with_capacity(512);
-        for field in main {
-            field.write_canonical(resource, &mut bytes);
-        }
-        let main = truncated::<16>(&bytes);
-        let detail = resource.data_disks.is_some().then(|| {
+        let mut write = |is_detail| {
             bytes.clear();
-            for field in detail {
-                field.write_canonical(resource, &mut bytes);
-            }
-            truncated::<8>(&bytes)
-        });
+            let fields = fields.iter().filter(|field| field.is_detail(is_deferred) == is_detail);
+            fields.for_each(|field| field.write_canonical(resource, &mut bytes));
+            Sha256::digest(&bytes)
+        };
+        let main = truncated::<16>(&write(false));
+        let detail = resource.has_details().then(|| truncated::<8>(&write(true)));
         Some(Self { projection, main, detail })
     }
 
@@ -115,32 +116,33 @@ impl Fingerprint {
     }
 }
 
-/// Returns the fields of a projection: those of the primary list call and
-/// those of secondary calls.
-const fn fields(projection: u8) -> Option<(&'static [Field], &'static [Field])> {
+/// Returns the tracked fields of a projection, and whether what is deferred
+/// counts as detail in it.
+const fn fields(projection: u8) -> Option<(&'static [Field], bool)> {
     match projection {
-        1 => Some((
-            &[
-                Field::Name,
-                Field::Status,
-                Field::VendorStatus,
-                Field::Spec,
-                Field::Zone,
-                Field::PublicIps,
-                Field::PrivateIps,
-                Field::SecurityGroups,
-                Field::Tags,
-                Field::CreatedAt,
-                Field::ExpiresAt,
-            ],
-            &[Field::DataDisks],
-        )),
+        1 => Some((&FIELDS, false)),
+        2 => Some((&FIELDS, true)),
         _ => None,
     }
 }
 
-fn truncated<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let digest = Sha256::digest(bytes);
+/// In the order in which they are hashed.
+const FIELDS: [Field; 12] = [
+    Field::Name,
+    Field::Status,
+    Field::VendorStatus,
+    Field::Spec,
+    Field::Zone,
+    Field::PublicIps,
+    Field::PrivateIps,
+    Field::SecurityGroups,
+    Field::Tags,
+    Field::CreatedAt,
+    Field::ExpiresAt,
+    Field::DataDisks,
+];
+
+fn truncated<const N: usize>(digest: &[u8]) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&digest[..N]);
     out
@@ -240,6 +242,20 @@ mod tests {
             stored.compare(&Resource { data_disks: Some([].into()), ..machine() }),
             Comparison::DetailDiffers
         );
+    }
+
+    #[test]
+    fn of_a_deferred_resource_tags_and_addresses_may_be_unknown_too() {
+        let known = Resource { is_deferred: true, ..machine() };
+        let stored = Fingerprint::of(&known);
+        let unknown = Resource { data_disks: None, tags: [].into(), ..known.clone() };
+        assert_eq!(stored.compare(&unknown), Comparison::Same);
+        let renamed = Resource { name: "db".into(), ..unknown.clone() };
+        assert_eq!(stored.compare(&renamed), Comparison::Differs);
+        let untagged = Resource { tags: [].into(), ..known.clone() };
+        assert_eq!(stored.compare(&untagged), Comparison::DetailDiffers);
+        let moved = Resource { private_ips: ["10.0.0.1".into()].into(), ..known };
+        assert_eq!(stored.compare(&moved), Comparison::DetailDiffers);
     }
 
     #[test]

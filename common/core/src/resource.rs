@@ -107,6 +107,10 @@ pub struct Resource {
     /// failed), which is never the same as having none.
     #[serde(default)]
     pub data_disks: Option<BTreeSet<Disk>>,
+    /// Whether tags, addresses and security groups come from secondary calls,
+    /// as data disks do: then they are unknown where `data_disks` is `None`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deferred: bool,
     /// Tags. A tag with an empty value is a tag.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -120,6 +124,29 @@ pub struct Resource {
     /// as of the last change of a tracked field.
     #[serde(default)]
     pub attributes: Attributes,
+}
+
+impl Resource {
+    /// Tells whether secondary calls were made for it, or none are needed, so
+    /// that what they tell is known.
+    #[must_use]
+    pub const fn has_details(&self) -> bool {
+        self.data_disks.is_some()
+    }
+
+    /// Takes over from `other` what is not known here.
+    pub fn complete_from(&mut self, other: &Self) {
+        if self.has_details() {
+            return;
+        }
+        self.data_disks.clone_from(&other.data_disks);
+        if self.is_deferred {
+            self.tags.clone_from(&other.tags);
+            self.public_ips.clone_from(&other.public_ips);
+            self.private_ips.clone_from(&other.private_ips);
+            self.security_groups.clone_from(&other.security_groups);
+        }
+    }
 }
 
 /// That a live row was not in the latest complete listings, and since when.

@@ -78,6 +78,7 @@ pub fn resource() -> impl Strategy<Value = Resource> {
             private_ips: sets.1,
             security_groups: sets.2,
             data_disks,
+            is_deferred: false,
             tags: sets.3,
             created_at: times.0,
             expires_at: times.1,

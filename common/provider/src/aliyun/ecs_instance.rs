@@ -198,6 +198,7 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
         private_ips: set(private_ips),
         security_groups: set(std::mem::take(&mut item.security_group_ids)),
         data_disks: None,
+        is_deferred: false,
         tags: tags.map(|tag| (tag.tag_key, tag.tag_value)).collect(),
         created_at,
         expires_at,
