@@ -15,7 +15,9 @@ use cloud_sync_core::meter::{Meter, Request};
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::{Details, DetailsPage, Permission, Result, Vendor, Vendors};
+use cloud_sync_provider::{
+    Detail, Details, DetailsPage, Permission, Result, SecondaryCalls, Vendor, Vendors,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// What can be asked of the vendor.
@@ -338,8 +340,8 @@ impl Vendor for ScriptedVendor {
         })
     }
 
-    fn has_details(&self, _: &Kind) -> bool {
-        true
+    fn secondary_calls(&self, _: &Kind) -> SecondaryCalls {
+        SecondaryCalls::Listed
     }
 
     async fn details_page(
@@ -362,11 +364,12 @@ impl Vendor for ScriptedVendor {
         Ok(DetailsPage { disks, next })
     }
 
-    async fn details(&self, _: &Kind, region: &Region, ids: &[String]) -> Result<Details> {
+    async fn details(&self, _: &Kind, region: &Region, resources: &[Resource]) -> Result<Details> {
         self.enter(Call::SomeDetails, Some(&region.id)).await?;
         let state = self.state();
-        let disks = ids.iter().filter_map(|id| Some((id, state.disks.get(id)?)));
-        Ok(disks.map(|(id, disks)| (id.clone(), disks.iter().cloned().collect())).collect())
+        let disks = resources.iter().filter_map(|one| Some((&one.id, state.disks.get(&one.id)?)));
+        let detail = |disks: &BTreeSet<Disk>| Detail { disks: disks.clone(), ..Detail::default() };
+        Ok(disks.map(|(id, disks)| (id.clone(), detail(disks))).collect())
     }
 
     async fn statuses(

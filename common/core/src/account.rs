@@ -9,7 +9,7 @@ use crate::deletion::DeletionPolicy;
 use crate::identity::KnownIdentity;
 use crate::pace::RatePolicy;
 use crate::schedule::SchedulePolicy;
-use crate::scope::{Kind, is_key_word};
+use crate::scope::{GLOBAL_REGION, Kind, is_key_word};
 
 /// Where an account's credentials are. Never the credentials themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +157,20 @@ pub struct Region {
     /// The host that serves it, where the vendor says so.
     #[serde(default)]
     pub endpoint: String,
+}
+
+impl Region {
+    /// Returns the region of account-wide scopes.
+    #[must_use]
+    pub fn global() -> Self {
+        Self { id: GLOBAL_REGION.to_owned(), endpoint: String::new() }
+    }
+
+    /// Tells whether it is that one.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        self.id == GLOBAL_REGION
+    }
 }
 
 /// The regions an account has, as last asked.

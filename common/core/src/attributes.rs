@@ -10,22 +10,31 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// Makes a document of a vendor's text. It gets every text that was decoded
-/// before, so it has nothing to refuse.
-pub type ReadAttributes = fn(&str) -> Map<String, Value>;
+/// Makes a document of a vendor's text, without the fields of the given names.
+/// It gets every text that was decoded before, so it has nothing to refuse.
+pub type ReadAttributes = fn(&str, &[&str]) -> Map<String, Value>;
+
+/// The names of fields that are not wanted.
+type Without = &'static [&'static str];
 
 /// A document: what a vendor tells of a resource beside the typed fields.
 #[derive(Clone, Default)]
 pub struct Attributes {
     document: OnceLock<Map<String, Value>>,
-    unread: Option<(Box<str>, ReadAttributes)>,
+    unread: Option<(Box<str>, Without, ReadAttributes)>,
 }
 
 impl Attributes {
     /// Returns the document that `read` makes of a text, once it is wanted.
     #[must_use]
-    pub fn unread(text: &str, read: ReadAttributes) -> Self {
-        Self { document: OnceLock::new(), unread: Some((text.into(), read)) }
+    pub fn unread(text: &str, without: Without, read: ReadAttributes) -> Self {
+        Self { document: OnceLock::new(), unread: Some((text.into(), without, read)) }
+    }
+
+    /// Tells whether nothing was said of them.
+    #[must_use]
+    pub fn is_unset(&self) -> bool {
+        self.unread.is_none() && self.document.get().is_none()
     }
 }
 
@@ -33,8 +42,9 @@ impl Deref for Attributes {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Map<String, Value> {
-        self.document
-            .get_or_init(|| self.unread.as_ref().map_or_else(Map::new, |(text, read)| read(text)))
+        self.document.get_or_init(|| {
+            self.unread.as_ref().map_or_else(Map::new, |(text, without, read)| read(text, without))
+        })
     }
 }
 
@@ -82,18 +92,18 @@ mod tests {
 
     static READ: AtomicUsize = AtomicUsize::new(0);
 
-    fn read(text: &str) -> Map<String, Value> {
+    fn read(text: &str, without: &[&str]) -> Map<String, Value> {
         READ.fetch_add(1, Ordering::Relaxed);
-        Map::from_iter([("text".to_owned(), Value::from(text))])
+        Map::from_iter([("text".to_owned(), Value::from(format!("{text} {without:?}")))])
     }
 
     #[test]
     fn a_text_is_read_when_it_is_wanted_and_once() {
-        let attributes = Attributes::unread("x", read);
+        let attributes = Attributes::unread("x", &["y"], read);
+        assert!(!attributes.is_unset() && Attributes::default().is_unset());
         assert_eq!(READ.load(Ordering::Relaxed), 0);
-        assert_eq!(attributes["text"], "x");
-        assert_eq!(attributes, Map::from_iter([("text".to_owned(), Value::from("x"))]).into());
+        assert_eq!(attributes["text"], r#"x ["y"]"#);
+        assert_eq!(serde_json::to_string(&attributes).unwrap(), r#"{"text":"x [\"y\"]"}"#);
         assert_eq!(READ.load(Ordering::Relaxed), 1);
-        assert_eq!(serde_json::to_string(&attributes).unwrap(), r#"{"text":"x"}"#);
     }
 }

@@ -38,13 +38,8 @@ pub enum Field {
 }
 
 /// What secondary calls can tell.
-const DETAILS: [Field; 5] = [
-    Field::PublicIps,
-    Field::PrivateIps,
-    Field::SecurityGroups,
-    Field::DataDisks,
-    Field::Tags,
-];
+const DETAILS: [Field; 5] =
+    [Field::PublicIps, Field::PrivateIps, Field::SecurityGroups, Field::DataDisks, Field::Tags];
 
 /// A field's value before and after. `null` stands for unknown or absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

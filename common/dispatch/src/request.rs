@@ -59,10 +59,15 @@ impl Dispatcher {
                 }
             };
             let regions = chosen_regions(request, record, &offered)?;
-            plans.extend(kinds.into_iter().map(|kind| Plan {
+            let wants_global = request.regions.is_empty() || regions.iter().any(is_global);
+            let with_regions = kinds.into_iter().filter_map(|kind| {
+                let regions = regions_of(self.vendors.is_global(&kind), &regions, wants_global);
+                (!regions.is_empty()).then_some((kind, regions))
+            });
+            plans.extend(with_regions.map(|(kind, regions)| Plan {
                 account: record,
                 kind,
-                regions: regions.clone(),
+                regions,
                 mode: request.mode,
                 since: request.since,
                 trigger: Trigger::OnDemand,
@@ -71,7 +76,8 @@ impl Dispatcher {
             }));
         }
         if plans.is_empty() && dispatch.problems.is_empty() {
-            return Err(invalid("kinds", "no account has any of these kinds".to_owned()));
+            let text = "no account has any of these kinds in any of these regions";
+            return Err(invalid("kinds", text.to_owned()));
         }
         for plan in plans {
             dispatch.tasks.push(self.carry_out(plan).await?);
@@ -140,6 +146,25 @@ fn chosen_regions(
     let wanted =
         if request.regions.is_empty() { &record.account.regions } else { &request.regions };
     account_regions(wanted, record, offered).map_err(|problem| invalid("regions", problem.message))
+}
+
+#[allow(clippy::ptr_arg, reason = "a predicate over names")]
+fn is_global(region: &String) -> bool {
+    region == GLOBAL_REGION
+}
+
+/// Returns those of an account's regions that a kind has scopes in. A kind
+/// that is listed for all regions at once has one, if that is wanted.
+pub(crate) fn regions_of(
+    is_of_account: bool,
+    regions: &[String],
+    wants_global: bool,
+) -> Vec<String> {
+    match (is_of_account, wants_global) {
+        (true, true) => vec![GLOBAL_REGION.to_owned()],
+        (true, false) => Vec::new(),
+        (false, _) => regions.iter().filter(|region| !is_global(region)).cloned().collect(),
+    }
 }
 
 /// Returns `wanted`, or all offered regions where nothing is wanted.

@@ -13,7 +13,7 @@ use cloud_sync_runtime::store::StoreError;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use crate::request::account_regions;
+use crate::request::{account_regions, regions_of};
 use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
 
 /// So many accounts are looked at side by side: each takes some requests to
@@ -194,7 +194,7 @@ impl Dispatcher {
         let stretch = account.budget.stretch(record.spent.as_ref(), self.clock.now());
         let mut due: BTreeMap<(Kind, Mode), Vec<String>> = BTreeMap::new();
         for kind in kinds {
-            for region in &regions {
+            for region in regions_of(self.vendors.is_global(&kind), &regions, true) {
                 let scope = Scope {
                     account_id: account.id.clone(),
                     kind: kind.clone(),
@@ -202,7 +202,7 @@ impl Dispatcher {
                 };
                 let past = states.get(&scope).map_or_else(Past::default, |s| past(s, in_flight));
                 if let Some(mode) = account.schedule.due(&past, stretch, at) {
-                    due.entry((kind.clone(), mode)).or_default().push(region.clone());
+                    due.entry((kind.clone(), mode)).or_default().push(region);
                 }
             }
         }

@@ -7,7 +7,7 @@ pub mod aliyun;
 mod engine;
 mod registry;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
-use cloud_sync_core::resource::{Disk, Status};
+use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
 use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
@@ -32,9 +32,58 @@ pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;
 
-/// What secondary calls told of the resources asked for: their data disks, in
-/// no particular order. One that is not in it has none.
-pub type Details = HashMap<String, Vec<Disk>>;
+/// What secondary calls told of the resources asked for. One that is not in it
+/// has nothing of what they tell.
+pub type Details = HashMap<String, Detail>;
+
+/// What secondary calls tell of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Its data disks.
+    pub disks: BTreeSet<Disk>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its public addresses.
+    pub public_ips: BTreeSet<String>,
+    /// Its private addresses.
+    pub private_ips: BTreeSet<String>,
+    /// Its security groups.
+    pub security_groups: BTreeSet<String>,
+}
+
+impl Detail {
+    /// Adds what another call told.
+    fn add(&mut self, more: Self) {
+        self.disks.extend(more.disks);
+        self.tags.extend(more.tags);
+        self.public_ips.extend(more.public_ips);
+        self.private_ips.extend(more.private_ips);
+        self.security_groups.extend(more.security_groups);
+    }
+
+    /// Puts it into the resource it is of.
+    pub fn put_into(self, resource: &mut Resource) {
+        resource.data_disks = Some(self.disks);
+        if resource.is_deferred {
+            resource.tags.extend(self.tags);
+            resource.public_ips.extend(self.public_ips);
+            resource.private_ips.extend(self.private_ips);
+            resource.security_groups.extend(self.security_groups);
+        }
+    }
+}
+
+/// What secondary calls a kind has. The primary list of one that has them
+/// leaves what they tell unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondaryCalls {
+    /// None.
+    None,
+    /// One that lists the data disks of a region.
+    Listed,
+    /// Some that are asked about given resources only.
+    Asked,
+}
 
 /// One page of a region's data disks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,9 +115,8 @@ pub trait Vendor: Send + Sync {
     /// Returns those of the given resources that exist, however many are asked
     /// for, as one page without a next token.
     async fn reread(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Page>;
-    /// Tells whether the kind has secondary calls. The primary list of one
-    /// that has them leaves data disks unknown.
-    fn has_details(&self, kind: &Kind) -> bool;
+    /// Tells what secondary calls the kind has.
+    fn secondary_calls(&self, kind: &Kind) -> SecondaryCalls;
     /// Returns one page of what the secondary call tells of a whole region;
     /// `token` is `None` for the first.
     async fn details_page(
@@ -78,7 +126,12 @@ pub trait Vendor: Send + Sync {
         token: Option<&str>,
     ) -> Result<DetailsPage>;
     /// Makes the secondary calls for the given resources, one or more each.
-    async fn details(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Details>;
+    async fn details(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        resources: &[Resource],
+    ) -> Result<Details>;
     /// Returns common status and vendor's word of those that exist, by the
     /// cheapest call there is.
     async fn statuses(
@@ -153,4 +206,8 @@ pub trait Vendors: Send + Sync {
     ///
     /// The account's provider or one of its kinds is unknown.
     fn kinds(&self, account: &Account) -> std::result::Result<Vec<Kind>, InvalidAccount>;
+    /// Tells whether a kind has one scope an account instead of one a region.
+    fn is_global(&self, _kind: &Kind) -> bool {
+        false
+    }
 }

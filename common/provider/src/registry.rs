@@ -9,8 +9,9 @@ use cloud_sync_core::scope::Kind;
 use thiserror::Error;
 
 use crate::aliyun;
+use crate::engine::redact::Secrets;
 use crate::engine::retry::RetryPolicy;
-use crate::engine::spec::VendorSpec;
+use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
 use crate::{Vendor, Vendors};
 
@@ -105,7 +106,9 @@ impl Vendors for Registry {
         Ok(Arc::new(Client {
             shared: Arc::clone(&self.shared),
             spec,
-            protocol: (spec.open)(account, credentials)?,
+            protocol: (spec.open)(account)?,
+            secrets: Secrets::of(&credentials),
+            credentials,
             account: account.id.clone(),
             default_region: account.default_region.clone(),
             rates: account.rates,
@@ -128,6 +131,15 @@ impl Vendors for Registry {
         }
         Ok(account.kinds.clone())
     }
+
+    fn is_global(&self, kind: &Kind) -> bool {
+        let spec = all_kinds().find(|spec| spec.name == kind.as_str());
+        spec.is_some_and(|spec| spec.is_global)
+    }
+}
+
+fn all_kinds() -> impl Iterator<Item = &'static KindSpec> {
+    VENDORS.iter().flat_map(|vendor| vendor.kinds.iter().copied())
 }
 
 fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
@@ -157,6 +169,14 @@ mod tests {
             let kinds = Registry::kinds_of(vendor.name).unwrap();
             assert_eq!(kinds.len(), vendor.kinds.len(), "a name is not a kind's");
             assert!(kinds.iter().all(|kind| kind.provider() == vendor.name));
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_secondary_call_where_that_lists_a_region() {
+        for kind in all_kinds() {
+            let listed = kind.secondary.iter().filter(|call| call.lists_region).count();
+            assert!(listed == 0 || kind.secondary.len() == 1, "{}", kind.name);
         }
     }
 

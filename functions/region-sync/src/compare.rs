@@ -22,9 +22,12 @@ impl Work<'_> {
             self.note_undecodable(item);
         }
         self.unmark(&fresh.undecodable).await?;
-        let mut candidates = Vec::new();
-        for mut resource in fresh.resources {
-            self.details.fill(&mut resource);
+        let (mut resources, mut candidates) = (fresh.resources, Vec::new());
+        resources.iter_mut().for_each(|resource| self.details.fill(resource));
+        if self.details.wants_all() && !self.details.is_listed() {
+            self.ask_details(&mut resources).await;
+        }
+        for resource in resources {
             match self.verdict(&resource) {
                 Verdict::Same => {}
                 Verdict::Later => self.doubtful.push(resource),
@@ -76,8 +79,10 @@ impl Work<'_> {
             Comparison::Same => Verdict::Same,
             // Disks and machines are two snapshots: one may be ahead of the
             // other, so the disks are asked for again before this is believed.
-            Comparison::DetailDiffers => Verdict::Later,
-            Comparison::Differs | Comparison::Unreadable => Verdict::Candidate,
+            Comparison::DetailDiffers if self.details.is_listed() => Verdict::Later,
+            Comparison::DetailDiffers | Comparison::Differs | Comparison::Unreadable => {
+                Verdict::Candidate
+            }
         }
     }
 

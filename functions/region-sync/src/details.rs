@@ -1,7 +1,9 @@
-//! Secondary calls: data disks, which the primary list does not have.
+//! Secondary calls, for what the primary list does not have: data disks, which
+//! some vendors list for a whole region, and of some kinds tags and addresses,
+//! which are asked for page by page.
 //!
-//! A call that fails leaves disks unknown, never empty: it is recorded as an
-//! error, and the sync goes on with what it knows.
+//! A call that fails leaves what it tells unknown, never empty: it is recorded
+//! as an error, and the sync goes on with what it knows.
 
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::{DetailsPage, Vendor};
+use cloud_sync_provider::{DetailsPage, SecondaryCalls, Vendor};
 use jiff::{SignedDuration, Timestamp};
 
 /// For more resources than this, a walk over everything may be cheaper than a
@@ -31,7 +33,7 @@ pub(crate) struct DetailSource {
     kind: Kind,
     region: Region,
     salt: String,
-    needed: bool,
+    calls: SecondaryCalls,
     mode: Mode,
     /// The walk over everything, in progress or complete; `disks` are what it
     /// found.
@@ -47,7 +49,7 @@ pub(crate) struct DetailSource {
 impl DetailSource {
     pub(crate) fn new(vendor: Arc<dyn Vendor>, region: Region, message: &WorkMessage) -> Self {
         Self {
-            needed: vendor.has_details(&message.kind),
+            calls: vendor.secondary_calls(&message.kind),
             vendor,
             kind: message.kind.clone(),
             region,
@@ -70,14 +72,19 @@ impl DetailSource {
         self.walk = Some(walk);
     }
 
-    /// Tells whether the mode wants the disks of everything.
+    /// Tells whether the mode wants the details of everything.
     pub(crate) fn wants_all(&self) -> bool {
-        self.needed && self.mode.asks_everything()
+        self.is_needed() && self.mode.asks_everything()
     }
 
-    /// Tells whether the kind has disks that the primary list does not show.
-    pub(crate) const fn is_needed(&self) -> bool {
-        self.needed
+    /// Tells whether the kind has what the primary list does not show.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.calls != SecondaryCalls::None
+    }
+
+    /// Tells whether details can be listed for a whole region.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.calls == SecondaryCalls::Listed
     }
 
     /// Begins the walk over everything, unless it began already.
@@ -149,7 +156,8 @@ impl DetailSource {
     /// One that the walk may have been too early for stays unknown: it may
     /// have seen some of its disks and missed others.
     pub(crate) fn fill(&self, resource: &mut Resource) {
-        let Some(walk) = self.walk.as_ref().filter(|walk| self.needed && walk.is_complete()) else {
+        let Some(walk) = self.walk.as_ref().filter(|walk| self.is_needed() && walk.is_complete())
+        else {
             return;
         };
         let is_recent =
@@ -159,14 +167,14 @@ impl DetailSource {
         }
     }
 
-    /// Asks anew for the disks of these resources, and puts them in. Does
+    /// Asks anew for the details of these resources, and puts them in. Does
     /// nothing after a failure: one is enough to report.
     pub(crate) async fn ask(
         &mut self,
         resources: &mut [Resource],
         now: Timestamp,
     ) -> Result<(), VendorError> {
-        if !self.needed || self.has_failed() || resources.is_empty() {
+        if !self.is_needed() || self.has_failed() || resources.is_empty() {
             return Ok(());
         }
         let asked = self.try_ask(resources, now).await;
@@ -179,15 +187,14 @@ impl DetailSource {
         resources: &mut [Resource],
         now: Timestamp,
     ) -> Result<(), VendorError> {
-        if resources.len() > MOST_BY_ID && self.walk_within(resources.len() as u64, now).await? {
+        let are_many = self.is_listed() && resources.len() > MOST_BY_ID;
+        if are_many && self.walk_within(resources.len() as u64, now).await? {
             resources.iter_mut().for_each(|resource| self.fill(resource));
             return Ok(());
         }
-        let ids: Vec<_> = resources.iter().map(|resource| resource.id.clone()).collect();
-        let mut details = self.vendor.details(&self.kind, &self.region, &ids).await?;
+        let mut details = self.vendor.details(&self.kind, &self.region, resources).await?;
         for resource in resources {
-            let found = details.remove(&resource.id).unwrap_or_default();
-            resource.data_disks = Some(found.into_iter().collect());
+            details.remove(&resource.id).unwrap_or_default().put_into(resource);
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ impl Work<'_> {
     /// A walk that fails leaves disks unknown: an error is recorded, and the
     /// sync goes on with what it knows.
     pub(crate) async fn walk_disks(&mut self) -> Result<bool, Stop> {
-        if !self.details.wants_all() || self.walk.is_at_end() {
+        let wants_disks = self.details.wants_all() && self.details.is_listed();
+        if !wants_disks || self.walk.is_at_end() {
             return Ok(true);
         }
         let fetcher = self.fetcher();

@@ -12,10 +12,12 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::message::WorkMessage;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
-use cloud_sync_core::resource::Status;
+use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_core::scope::Kind;
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
-use cloud_sync_provider::{Details, DetailsPage, Permission, Registry, Result, Vendor, Vendors};
+use cloud_sync_provider::{
+    Details, DetailsPage, Permission, Registry, Result, SecondaryCalls, Vendor, Vendors,
+};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::NoMetrics;
 use cloud_sync_runtime::notify::LogNotifier;
@@ -85,8 +87,8 @@ impl Vendor for Counted {
         self.vendor.reread(kind, region, ids).await
     }
 
-    fn has_details(&self, kind: &Kind) -> bool {
-        self.vendor.has_details(kind)
+    fn secondary_calls(&self, kind: &Kind) -> SecondaryCalls {
+        self.vendor.secondary_calls(kind)
     }
 
     async fn details_page(
@@ -99,8 +101,13 @@ impl Vendor for Counted {
         self.vendor.details_page(kind, region, token).await
     }
 
-    async fn details(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Details> {
-        self.vendor.details(kind, region, ids).await
+    async fn details(
+        &self,
+        kind: &Kind,
+        region: &Region,
+        resources: &[Resource],
+    ) -> Result<Details> {
+        self.vendor.details(kind, region, resources).await
     }
 
     async fn statuses(

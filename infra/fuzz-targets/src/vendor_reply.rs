@@ -7,6 +7,7 @@ use cloud_sync_core::account::Region;
 use cloud_sync_core::error::VendorError;
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_provider::{Reply, Result, Transport, Vendor, Vendors};
 use jiff::Timestamp;
@@ -82,10 +83,12 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
             }
         }
     }
+    let resource = |id: &String| Resource { id: id.clone(), ..Resource::default() };
+    let asked: Vec<_> = ids.iter().map(resource).collect();
     if let Some(page) = checked(vendor.reread(&kind, &region, &ids).await) {
         check_page(&page);
     }
-    if let Some(details) = checked(vendor.details(&kind, &region, &ids).await) {
+    if let Some(details) = checked(vendor.details(&kind, &region, &asked).await) {
         assert!(details.keys().all(|id| ids.contains(id)), "nobody asked for it");
     }
     if let Some(regions) = checked(vendor.regions().await) {

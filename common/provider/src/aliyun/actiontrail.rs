@@ -3,15 +3,15 @@
 //! the sample events of ECS.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use cloud_sync_core::feed::{Concern, FeedEvent, FeedTerms};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::NEXT_TOKEN;
 use crate::engine::decode::{Unreadable, nullable};
-use crate::engine::spec::{Call, FeedSpec, Paging};
+use crate::engine::spec::{Call, FeedSpec};
 
 /// What was done to virtual machines.
 ///
@@ -20,19 +20,14 @@ use crate::engine::spec::{Call, FeedSpec, Paging};
 /// writes.
 pub(super) const INSTANCES: FeedSpec = FeedSpec {
     call: Call {
-        product: "actiontrail",
-        version: "2020-07-06",
-        action: "LookupEvents",
         params: &[
             ("MaxResults", "50"),
             ("LookupAttribute.1.Key", "EventRW"),
             ("LookupAttribute.1.Value", "Write"),
         ],
-        items: &["Events"],
-        paging: Some(Paging { param: "NextToken", field: "NextToken" }),
         // The vendor allows two a second, to everybody who uses the account.
         per_second: 1,
-        timeout: Duration::from_secs(10),
+        ..Call::new("actiontrail", "2020-07-06", "LookupEvents").listing(&["Events"], NEXT_TOKEN)
     },
     span: ["StartTime", "EndTime"],
     terms: FeedTerms {

@@ -4,67 +4,58 @@
 use std::time::Duration;
 
 use cloud_sync_core::attributes::Attributes;
+use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{actiontrail, instance_type};
+use super::{NEXT_TOKEN, actiontrail, instance_type};
+use crate::Detail;
 use crate::engine::decode::{
     Unreadable, fields_but, is_id, nullable, set, status_of, time, without_empty, wrapped,
 };
-use crate::engine::spec::{
-    ByIds, Call, DetailSpec, FixedParams, IdForm, KindSpec, Paging, Probe, StatusSpec,
-};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, Probe, Secondary, StatusSpec};
 
 /// Virtual machines.
 pub(crate) const KIND: KindSpec = KindSpec {
-    name: "aliyun.ecs.instance",
-    list: call("DescribeInstances", &[("MaxResults", "100")], &["Instances", "Instance"], 10),
-    by_ids: ByIds { param: "InstanceIds", form: IdForm::JsonArray, most: 100 },
-    id: "InstanceId",
-    decode: decode_instance,
-    details: Some(DetailSpec {
-        call: call(
-            "DescribeDisks",
-            &[("DiskType", "data"), ("MaxResults", "500")],
-            &["Disks", "Disk"],
-            19,
-        ),
-        by_id: ByIds { param: "InstanceId", form: IdForm::Single, most: 1 },
+    tracked: &Field::ALL,
+    secondary: &[Secondary {
+        call: Call {
+            params: &[("DiskType", "data"), ("MaxResults", "500")],
+            ..call("DescribeDisks", &["Disks", "Disk"], 19)
+        },
+        lists_region: true,
+        by_ids: ByIds::new("InstanceId", IdForm::Single, 1),
+        region: None,
         decode: decode_disk,
-    }),
-    statuses: StatusSpec {
-        call: call(
-            "DescribeInstanceStatus",
-            &[("PageSize", "50")],
-            &["InstanceStatuses", "InstanceStatus"],
-            26,
-        ),
-        by_ids: ByIds { param: "InstanceId", form: IdForm::Numbered, most: 50 },
+    }],
+    statuses: Some(StatusSpec {
+        call: Call {
+            params: &[("PageSize", "50")],
+            ..call("DescribeInstanceStatus", &["InstanceStatuses", "InstanceStatus"], 26)
+        },
+        by_ids: ByIds::new("InstanceId", IdForm::Numbered, 50),
         decode: decode_status,
-    },
+    }),
     probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
     feed: Some(actiontrail::INSTANCES),
     types: Some(instance_type::TYPES),
+    ..KindSpec::new(
+        "aliyun.ecs.instance",
+        Call {
+            params: &[("MaxResults", "100")],
+            ..call("DescribeInstances", &["Instances", "Instance"], 10)
+        },
+        ByIds::new("InstanceIds", IdForm::JsonArray, 100),
+        "InstanceId",
+        decode_instance,
+    )
 };
 
 /// The timeouts are those of the vendor's own SDK.
-const fn call(
-    action: &'static str,
-    params: FixedParams,
-    items: &'static [&'static str],
-    seconds: u64,
-) -> Call {
-    Call {
-        product: "ecs",
-        version: "2014-05-26",
-        action,
-        params,
-        items,
-        paging: Some(Paging { param: "NextToken", field: "NextToken" }),
-        per_second: 20,
-        timeout: Duration::from_secs(seconds),
-    }
+const fn call(action: &'static str, items: Path, seconds: u64) -> Call {
+    let timeout = Duration::from_secs(seconds);
+    Call { timeout, ..Call::new("ecs", "2014-05-26", action).listing(items, NEXT_TOKEN) }
 }
 
 /// No word for "released": a released instance is no longer listed.
@@ -207,14 +198,14 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
         vendor_status: std::mem::take(&mut item.status),
         spec: std::mem::take(&mut item.instance_type),
         zone: std::mem::take(&mut item.zone_id),
-        attributes: Attributes::unread(text, attributes),
+        attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
     })
 }
 
 /// Returns what no typed field holds, in the vendor's own shape but for the
 /// list of interfaces, which it wraps in an object.
-fn attributes(item: &str) -> Map<String, Value> {
-    let mut rest = fields_but(item, &NO_ATTRIBUTES);
+fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
+    let mut rest = fields_but(item, typed);
     let without = |fields: &mut Value, names: &[&str]| {
         if let Value::Object(fields) = fields {
             fields.retain(|name, _| !names.contains(&name.as_str()));
@@ -261,7 +252,7 @@ struct Attachment {
 }
 
 /// A disk that several instances share names them only as attachments.
-fn decode_disk(item: &str) -> Result<Vec<(String, Disk)>, Unreadable> {
+fn decode_disk(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
     let item: DiskItem = serde_json::from_str(item)?;
     if !is_id(&item.disk_id) {
         return Err(Unreadable::value("DiskId", &item.disk_id, "an id"));
@@ -278,7 +269,8 @@ fn decode_disk(item: &str) -> Result<Vec<(String, Disk)>, Unreadable> {
         instances.insert(item.instance_id);
     }
     let disk = Disk { id: item.disk_id, category: item.category, size_gib: item.size };
-    Ok(instances.into_iter().map(|instance| (instance, disk.clone())).collect())
+    let detail = Detail { disks: [disk].into(), ..Detail::default() };
+    Ok(instances.into_iter().map(|instance| (instance, detail.clone())).collect())
 }
 
 #[derive(Deserialize)]
@@ -400,11 +392,10 @@ mod tests {
         let items = page["Disks"]["Disk"].as_array().unwrap();
         let mut disks: Vec<_> =
             items.iter().flat_map(|item| decode_disk(&item.to_string()).unwrap()).collect();
-        disks.sort();
-        let disk = |id: &str, category: &str, size| Disk {
-            id: id.into(),
-            category: category.into(),
-            size_gib: Some(size),
+        disks.sort_by(|one, other| one.1.disks.cmp(&other.1.disks));
+        let disk = |id: &str, category: &str, size| Detail {
+            disks: [Disk { id: id.into(), category: category.into(), size_gib: Some(size) }].into(),
+            ..Detail::default()
         };
         let web = || "i-bp1resync00000001".to_owned();
         let expected = [

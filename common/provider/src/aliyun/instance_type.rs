@@ -1,27 +1,21 @@
 //! What the vendor's instance types are. Source: its reference of
 //! `DescribeInstanceTypes`.
 
-use std::time::Duration;
-
 use cloud_sync_core::types::TypeSpec;
 use serde::Deserialize;
 
+use super::NEXT_TOKEN;
 use crate::engine::decode::{Unreadable, is_id, nullable};
-use crate::engine::spec::{ByIds, Call, IdForm, Paging, TypesSpec};
+use crate::engine::spec::{ByIds, Call, IdForm, TypesSpec};
 
 /// The types of virtual machines.
 pub(super) const TYPES: TypesSpec = TypesSpec {
     call: Call {
-        product: "ecs",
-        version: "2014-05-26",
-        action: "DescribeInstanceTypes",
-        params: &[],
-        items: &["InstanceTypes", "InstanceType"],
-        paging: Some(Paging { param: "NextToken", field: "NextToken" }),
         per_second: 5,
-        timeout: Duration::from_secs(10),
+        ..Call::new("ecs", "2014-05-26", "DescribeInstanceTypes")
+            .listing(&["InstanceTypes", "InstanceType"], NEXT_TOKEN)
     },
-    by_ids: ByIds { param: "InstanceTypes", form: IdForm::Numbered, most: 10 },
+    by_ids: ByIds::new("InstanceTypes", IdForm::Numbered, 10),
     decode: decode_type,
 };
 

@@ -8,38 +8,30 @@ mod rpc;
 pub mod sign;
 mod sts;
 
-use std::time::Duration;
-
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
-use cloud_sync_core::credentials::Credentials;
 use serde::Deserialize;
 
 pub(crate) use self::sts::IDENTITY;
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
-use crate::engine::spec::{Call, RegionsSpec};
+use crate::engine::spec::{Call, Paging, RegionsSpec};
+
+/// The paging that most of the vendor's calls have.
+pub(crate) const NEXT_TOKEN: Paging = Paging::Token { param: "NextToken", next: &["NextToken"] };
 
 /// The regions of an account, with the host that serves each.
 pub(crate) const REGIONS: RegionsSpec = RegionsSpec {
     call: Call {
-        product: "ecs",
-        version: "2014-05-26",
-        action: "DescribeRegions",
-        params: &[],
         items: &["Regions", "Region"],
-        paging: None,
         per_second: 5,
-        timeout: Duration::from_secs(10),
+        ..Call::new("ecs", "2014-05-26", "DescribeRegions")
     },
     decode: decode_region,
 };
 
 /// Returns what makes requests for an account.
-pub(crate) fn open(
-    account: &Account,
-    credentials: Credentials,
-) -> Result<Box<dyn Protocol>, InvalidAccount> {
-    Ok(Box::new(rpc::Rpc::open(account, credentials)?))
+pub(crate) fn open(account: &Account) -> Result<Box<dyn Protocol>, InvalidAccount> {
+    Ok(Box::new(rpc::Rpc::open(account)?))
 }
 
 #[derive(Deserialize)]
@@ -50,7 +42,7 @@ struct RegionItem {
     region_endpoint: String,
 }
 
-fn decode_region(item: &str) -> Result<Region, Unreadable> {
+fn decode_region(item: &str) -> Result<Option<Region>, Unreadable> {
     let item: RegionItem = serde_json::from_str(item)?;
-    Ok(Region { id: item.region_id, endpoint: item.region_endpoint })
+    Ok(Some(Region { id: item.region_id, endpoint: item.region_endpoint }))
 }

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
-use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
 use reqwest::{Method, Request, Url};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,41 +15,42 @@ use super::{errors, sign};
 use crate::Result;
 use crate::engine::errors::{bounded, class_of_status, rule_for, snippet};
 use crate::engine::http::Reply;
+use crate::engine::params::query;
+use crate::engine::redact::Secrets;
 use crate::engine::spec::Call;
-use crate::engine::{Params, Protocol};
+use crate::engine::{Asked, Protocol};
+
+/// The service that lists regions, each with its own host there.
+const REGIONS_PRODUCT: &str = super::REGIONS.call.product;
 
 /// However long the vendor asks to wait, it is asked again after this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Makes an account's requests.
 pub(super) struct Rpc {
-    credentials: Credentials,
     /// Instead of the vendor's hosts.
     endpoint: Option<Url>,
 }
 
 impl Rpc {
-    pub(super) fn open(
-        account: &Account,
-        credentials: Credentials,
-    ) -> std::result::Result<Self, InvalidAccount> {
+    pub(super) fn open(account: &Account) -> std::result::Result<Self, InvalidAccount> {
         let endpoint = account.endpoint.as_deref().map(parse_endpoint).transpose();
         let endpoint = endpoint.map_err(|reason| InvalidAccount {
             account: account.id.clone(),
             field: "endpoint",
             reason,
         })?;
-        Ok(Self { credentials, endpoint })
+        Ok(Self { endpoint })
     }
 
     fn url(&self, call: &Call, region: &Region) -> Result<Url> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint.clone());
         }
-        let host = if region.endpoint.is_empty() {
-            format!("{}.{}.aliyuncs.com", call.product, region.id)
-        } else {
-            region.endpoint.clone()
+        let host = match (call.host, call.product) {
+            ("", REGIONS_PRODUCT) if !region.endpoint.is_empty() => region.endpoint.clone(),
+            ("", product) => format!("{product}.{}.aliyuncs.com", region.id),
+            (host, _) => host.to_owned(),
         };
         // What is not a host would send signed requests who knows where.
         let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
@@ -61,15 +60,14 @@ impl Rpc {
             VendorError::new(ErrorClass::Internal, call.action, "BadEndpoint", text)
         })
     }
+}
 
-    /// Takes secrets out of a refusal of the vendor's, which for one quotes
-    /// the text it signed, security token and all.
-    fn without_secrets(&self, text: &str) -> String {
-        let lower = text.to_ascii_lowercase();
-        let quoted =
-            ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
-        bounded(&self.redacted(text[..quoted.unwrap_or(text.len())].trim_end()))
-    }
+/// Takes secrets out of a refusal of the vendor's, which for one quotes the
+/// text it signed, security token and all.
+fn without_secrets(secrets: &Secrets, text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let quoted = ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
+    bounded(&secrets.redacted(text[..quoted.unwrap_or(text.len())].trim_end()))
 }
 
 /// Reads an account's endpoint: scheme, host, perhaps a port and a path.
@@ -89,55 +87,39 @@ fn parse_endpoint(text: &str) -> std::result::Result<Url, String> {
 }
 
 impl Protocol for Rpc {
-    fn redacted(&self, text: &str) -> String {
-        let token = self.credentials.security_token.as_ref();
-        let mut text = text.to_owned();
-        for secret in token.into_iter().chain([&self.credentials.access_key_secret]) {
-            let secret = secret.expose_secret();
-            // What quotes the request it got has it as it was sent, and what
-            // quotes the text it signed has it encoded once more.
-            let sent = sign::encode(secret);
-            let signed = sign::encode(&sent);
-            for form in [secret, &sent, &signed].into_iter().filter(|form| !form.is_empty()) {
-                text = text.replace(form, "***");
-            }
-        }
-        text
-    }
-
     /// Returns a POST with everything in its body, so that no access log on
     /// the way keeps a signature or a token, and none is too long for a URL.
-    fn request(
-        &self,
-        call: &Call,
-        region: &Region,
-        params: &Params,
-        now: Timestamp,
-    ) -> Result<Request> {
-        let mut params = params.clone();
+    fn request(&self, asked: Asked<'_>) -> Result<Request> {
+        let Asked { call, region, mut params, credentials, now } = asked;
         params.insert("Action".to_owned(), call.action.to_owned());
         params.insert("Version".to_owned(), call.version.to_owned());
         params.insert("RegionId".to_owned(), region.id.clone());
         let nonce = Uuid::new_v4().to_string();
-        let params = sign::signed(&self.credentials, "POST", params, &nonce, now);
+        let params = sign::signed(credentials, "POST", params, &nonce, now);
         let mut request = Request::new(Method::POST, self.url(call, region)?);
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, form);
-        *request.body_mut() = Some(sign::encoded(&params).into());
+        *request.body_mut() = Some(query(&params).into());
         Ok(request)
     }
 
-    fn refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> Option<VendorError> {
+    fn refusal(
+        &self,
+        call: &Call,
+        reply: &Reply,
+        secrets: &Secrets,
+        now: Timestamp,
+    ) -> Option<VendorError> {
         if reply.status.is_success() {
             return None;
         }
         let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
-            return Some(self.unreadable_refusal(call, reply, now));
+            return Some(unreadable_refusal(call, reply, secrets, now));
         };
         let rule = rule_for(errors::RULES, &body.code);
-        let message = self.without_secrets(&body.text(rule.map_or("", |rule| rule.hint)));
+        let message = without_secrets(secrets, &body.text(rule.map_or("", |rule| rule.hint)));
         let class = rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
-        let code = bounded(&self.redacted(&body.code));
+        let code = bounded(&secrets.redacted(&body.code));
         let mut error = VendorError::new(class, call.action, code, message);
         if class == ErrorClass::Throttled {
             error.retry_after = Some(retry_after(reply, now));
@@ -153,27 +135,30 @@ impl Protocol for Rpc {
     }
 }
 
-impl Rpc {
-    /// Returns the error for an answer that is not the vendor's: a proxy's or
-    /// a gateway's.
-    fn unreadable_refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> VendorError {
-        let class = match class_of_status(reply.status) {
-            ErrorClass::Internal => ErrorClass::Data,
-            class => class,
-        };
-        let text = format!(
-            "HTTP {} with '{}', which is not an error of the vendor's; check that the account's \
-             endpoint is the vendor's API",
-            reply.status.as_u16(),
-            self.without_secrets(&snippet(&reply.body))
-        );
-        let code = format!("Http{}", reply.status.as_u16());
-        let mut error = VendorError::new(class, call.action, code, text);
-        if class == ErrorClass::Throttled {
-            error.retry_after = Some(retry_after(reply, now));
-        }
-        error
+/// Returns the error for an answer that is not the vendor's: a proxy's or a
+/// gateway's.
+fn unreadable_refusal(
+    call: &Call,
+    reply: &Reply,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> VendorError {
+    let class = match class_of_status(reply.status) {
+        ErrorClass::Internal => ErrorClass::Data,
+        class => class,
+    };
+    let text = format!(
+        "HTTP {} with '{}', which is not an error of the vendor's; check that the account's \
+         endpoint is the vendor's API",
+        reply.status.as_u16(),
+        without_secrets(secrets, &snippet(&reply.body))
+    );
+    let code = format!("Http{}", reply.status.as_u16());
+    let mut error = VendorError::new(class, call.action, code, text);
+    if class == ErrorClass::Throttled {
+        error.retry_after = Some(retry_after(reply, now));
     }
+    error
 }
 
 #[derive(Deserialize)]
@@ -250,12 +235,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use cloud_sync_core::account::CredentialsRef;
+    use cloud_sync_core::credentials::Credentials;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::aliyun::REGIONS;
+    use crate::engine::params::Params;
 
     fn account(endpoint: Option<&str>) -> Account {
         let account = json!({
@@ -265,13 +252,16 @@ mod tests {
         serde_json::from_value(account).unwrap()
     }
 
-    fn rpc(endpoint: Option<&str>) -> std::result::Result<Rpc, InvalidAccount> {
-        let credentials = Credentials {
+    fn credentials() -> Credentials {
+        Credentials {
             access_key_id: "LTAI".into(),
             access_key_secret: "s3cr3t".to_owned().into(),
             security_token: Some("t0k3n+/=".to_owned().into()),
-        };
-        Rpc::open(&account(endpoint), credentials)
+        }
+    }
+
+    fn rpc(endpoint: Option<&str>) -> std::result::Result<Rpc, InvalidAccount> {
+        Rpc::open(&account(endpoint))
     }
 
     fn refusal(status: u16, headers: &[(&'static str, &str)], body: &str) -> VendorError {
@@ -279,7 +269,8 @@ mod tests {
         let headers: HeaderMap =
             headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
         let reply = Reply { status, headers, body: body.into() };
-        rpc(None).unwrap().refusal(&REGIONS.call, &reply, Timestamp::now()).unwrap()
+        let secrets = Secrets::of(&credentials());
+        rpc(None).unwrap().refusal(&REGIONS.call, &reply, &secrets, Timestamp::now()).unwrap()
     }
 
     fn with_code(status: u16, code: &str) -> VendorError {
@@ -390,8 +381,13 @@ mod tests {
     fn requests_go_to_the_override_the_regions_host_or_the_usual_one() {
         let url = |endpoint, host: &str| {
             let region = Region { id: "cn-beijing".into(), endpoint: host.into() };
-            let now = Timestamp::now();
-            let request = rpc(endpoint)?.request(&REGIONS.call, &region, &Params::new(), now);
+            let request = rpc(endpoint)?.request(Asked {
+                call: &REGIONS.call,
+                region: &region,
+                params: Params::new(),
+                credentials: &credentials(),
+                now: Timestamp::now(),
+            });
             Ok::<_, InvalidAccount>(request.map(|request| request.url().to_string()))
         };
         let proxy = Some("http://127.0.0.1:8080/aliyun");

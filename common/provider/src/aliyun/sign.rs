@@ -8,12 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use cloud_sync_core::credentials::Credentials;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
-/// Everything but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::engine::params::{encode, query};
 
 /// Returns `params` with everything that makes a request of them: format, key
 /// id, token, nonce, time and signature.
@@ -42,18 +40,10 @@ pub fn signed(
     params
 }
 
-/// Returns parameters as a form or query: sorted by name, percent-encoded.
-#[must_use]
-pub fn encoded(params: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<_> =
-        params.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    pairs.join("&")
-}
-
 /// Returns the text that a request's signature is over. The path is always
 /// `/`, wherever the request goes.
 fn string_to_sign(method: &str, params: &BTreeMap<String, String>) -> String {
-    format!("{method}&%2F&{}", encode(&encoded(params)))
+    format!("{method}&%2F&{}", encode(&query(params)))
 }
 
 #[allow(clippy::expect_used, reason = "HMAC takes a key of any length")]
@@ -62,11 +52,6 @@ fn signature(secret: &SecretString, text: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).expect("any length will do");
     mac.update(text.as_bytes());
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
-}
-
-/// Returns a text as it is in a form.
-pub(super) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -99,7 +84,7 @@ mod tests {
             let mut params = vector.query_params;
             params.extend(vector.body_params);
             let text = string_to_sign(&vector.method, &params);
-            assert_eq!(encoded(&params), vector.canonical_query, "{}", vector.name);
+            assert_eq!(query(&params), vector.canonical_query, "{}", vector.name);
             assert_eq!(text, vector.string_to_sign, "{}", vector.name);
             assert_eq!(
                 signature(&vector.access_key_secret, &text),

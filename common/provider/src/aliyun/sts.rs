@@ -1,8 +1,6 @@
 //! The vendor's word on who is calling. Source: its reference of the API of
 //! STS of 2015-04-01.
 
-use std::time::Duration;
-
 use cloud_sync_core::identity::Identity;
 use serde::Deserialize;
 
@@ -12,16 +10,10 @@ use crate::engine::spec::{Call, IdentitySpec};
 /// Who is calling. The call needs no permission.
 pub(crate) const IDENTITY: IdentitySpec = IdentitySpec {
     call: Call {
-        product: "sts",
-        version: "2015-04-01",
-        action: "GetCallerIdentity",
-        params: &[],
-        items: &[],
-        paging: None,
+        host: "sts.aliyuncs.com",
         per_second: 5,
-        timeout: Duration::from_secs(10),
+        ..Call::new("sts", "2015-04-01", "GetCallerIdentity")
     },
-    host: "sts.aliyuncs.com",
     decode: decode_identity,
 };
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::marker::PhantomData;
 
+use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::listing::Undecodable;
 use cloud_sync_core::resource::{Resource, Status};
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::errors::bounded;
-use super::spec::Decode;
+use super::spec::KindSpec;
 
 /// A resource whose JSON is longer is not taken. Nothing real comes near; and
 /// a change that holds two of the size still fits a 400 KB item of the tables.
@@ -51,14 +52,20 @@ impl Unreadable {
     }
 }
 
-/// Decodes one item of a list, whose id is in the field `id`.
-pub(crate) fn resource(
-    item: &str,
-    id: &str,
-    decode: Decode<Resource>,
-) -> Result<Resource, Undecodable> {
+/// Decodes one item of a kind's list.
+pub(crate) fn resource(item: &str, spec: &KindSpec) -> Result<Resource, Undecodable> {
+    let id = spec.id;
     let undecodable = |message: String| Undecodable { id: id_of(item, id), message };
-    let resource = decode(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
+    let mut resource =
+        (spec.decode)(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
+    if resource.attributes.is_unset() {
+        resource.attributes = Attributes::unread(item, spec.typed, attributes);
+    }
+    resource.is_deferred = spec.secondary.iter().any(|secondary| !secondary.lists_region);
+    if spec.secondary.is_empty() {
+        // Nothing more is to be learnt.
+        resource.data_disks.get_or_insert_default();
+    }
     if !is_id(&resource.id) {
         let length = resource.id.len();
         return Err(undecodable(format!("{id} has {length} bytes, expected 1 to {MOST_ID}")));
@@ -130,6 +137,47 @@ where
     deserializer.deserialize_any(Wrapper(PhantomData))
 }
 
+/// Returns what no typed field holds, in the vendor's own shape.
+fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
+    without_empty(fields_but(item, typed))
+}
+
+/// Reads a list of XML elements of one name: `{"item": […]}`, of one element
+/// `{"item": …}`, of none `null` or the blanks that it is laid out with.
+pub(crate) fn elements<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Element<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List<T> {
+        Of(BTreeMap<String, Element<T>>),
+        Blank(String),
+    }
+
+    match Option::<List<T>>::deserialize(deserializer)? {
+        Some(List::Of(elements)) => Ok(elements
+            .into_values()
+            .flat_map(|element| match element {
+                Element::Many(many) => many,
+                Element::One(one) => vec![one],
+            })
+            .collect()),
+        Some(List::Blank(text)) if !text.trim().is_empty() => {
+            Err(serde::de::Error::custom("expected a list of elements, not a text"))
+        }
+        Some(List::Blank(_)) | None => Ok(Vec::new()),
+    }
+}
+
 /// Returns the fields of an object but those of the given names.
 ///
 /// A value that a document cannot hold (half of a surrogate pair, a number
@@ -187,6 +235,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::spec::{ByIds, Call, IdForm};
 
     fn decode(item: &str) -> Result<Resource, Unreadable> {
         #[derive(Deserialize)]
@@ -201,8 +250,16 @@ mod tests {
         Ok(Resource { id, name, security_groups: set(groups), ..Resource::default() })
     }
 
+    const KIND: KindSpec = KindSpec::new(
+        "p.s.t",
+        Call::new("p", "v", "List"),
+        ByIds::new("Ids", IdForm::Commas, 10),
+        "id",
+        decode,
+    );
+
     fn read(item: &Value) -> Result<Resource, Undecodable> {
-        resource(&item.to_string(), "id", decode)
+        resource(&item.to_string(), &KIND)
     }
 
     #[test]
@@ -242,7 +299,7 @@ mod tests {
         assert!(error.message.contains("128 KiB") && error.message.len() < 300, "{error:?}");
 
         let padded = format!("{{ \"id\": \"a\" {} }}", " ".repeat(1 << 20));
-        assert!(resource(&padded, "id", decode).is_ok(), "only what is kept counts");
+        assert!(resource(&padded, &KIND).is_ok(), "only what is kept counts");
     }
 
     #[test]

@@ -5,25 +5,24 @@ pub(crate) mod decode;
 pub(crate) mod errors;
 pub(crate) mod http;
 mod limit;
+pub(crate) mod params;
+pub(crate) mod redact;
 mod reply;
 pub(crate) mod retry;
 pub(crate) mod spec;
+mod vendor;
+mod xml;
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use cloud_sync_core::account::Region;
+use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use cloud_sync_core::feed::{FeedPage, FeedTerms};
-use cloud_sync_core::identity::Identity;
 use cloud_sync_core::listing::{Page, Undecodable};
 use cloud_sync_core::meter::{self as metered, Meter};
-use cloud_sync_core::pace::{Paces, RatePolicy};
-use cloud_sync_core::resource::Status;
-use cloud_sync_core::scope::{Kind, is_key_word};
-use cloud_sync_core::types::TypeSpec;
+use cloud_sync_core::pace::RatePolicy;
+use cloud_sync_core::scope::Kind;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -31,34 +30,43 @@ use tokio::time::Instant;
 use self::decode::Unreadable;
 use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
+use self::params::Params;
+use self::redact::Secrets;
 use self::retry::RetryPolicy;
-use self::spec::{ByIds, Call, FixedParams, IdForm, KindSpec, VendorSpec};
-use crate::{Details, DetailsPage, Permission, Result, Vendor, no_feed};
+use self::spec::{Call, KindSpec, VendorSpec};
+use crate::Result;
 
 /// A list that has more pages than this has no end.
 const MOST_PAGES: usize = 100_000;
 
-/// A name that the domain name system can know has at most so many bytes.
-const LONGEST_HOST: usize = 253;
-
-/// The parameters of a request, sorted by name.
-pub(crate) type Params = BTreeMap<String, String>;
+/// One request to be made.
+pub(crate) struct Asked<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// Where.
+    pub region: &'a Region,
+    /// Everything that it asks for.
+    pub params: Params,
+    /// Who asks.
+    pub credentials: &'a Credentials,
+    /// When.
+    pub now: Timestamp,
+}
 
 /// How an account's requests to a vendor are made, and its refusals read.
 pub(crate) trait Protocol: Send + Sync {
     /// Returns a signed request. It is good for one attempt: another one
     /// needs another signature.
-    fn request(
+    fn request(&self, asked: Asked<'_>) -> Result<reqwest::Request>;
+    /// Returns the error that an answer stands for, if it does. `secrets` are
+    /// to be taken out of whatever it quotes before that is cut.
+    fn refusal(
         &self,
         call: &Call,
-        region: &Region,
-        params: &Params,
+        reply: &Reply,
+        secrets: &Secrets,
         now: Timestamp,
-    ) -> Result<reqwest::Request>;
-    /// Returns a text without the account's secrets.
-    fn redacted(&self, text: &str) -> String;
-    /// Returns the error that an answer stands for, if it does.
-    fn refusal(&self, call: &Call, reply: &Reply, now: Timestamp) -> Option<VendorError>;
+    ) -> Option<VendorError>;
 }
 
 /// What a process has around it: the network, the time, and chance.
@@ -102,6 +110,8 @@ pub(crate) struct Client {
     pub shared: Arc<Shared>,
     pub spec: &'static VendorSpec,
     pub protocol: Box<dyn Protocol>,
+    pub credentials: Credentials,
+    pub secrets: Secrets,
     pub account: String,
     pub default_region: String,
     pub rates: RatePolicy,
@@ -134,8 +144,8 @@ impl Client {
         let outcome = self.shared.retry.run(chance, attempt).await;
         // Whatever answers may quote the request, as any answer.
         outcome.map_err(|error| VendorError {
-            code: self.protocol.redacted(&error.code),
-            message: self.protocol.redacted(&error.message),
+            code: self.secrets.redacted(&error.code),
+            message: self.secrets.redacted(&error.message),
             ..error
         })
     }
@@ -160,15 +170,22 @@ impl Client {
             limits.ready(rate, &key, (around.now)()).await;
         }
         let started = Instant::now();
-        let mut request = self.protocol.request(call, region, params, (around.now)())?;
+        let mut request = self.protocol.request(Asked {
+            call,
+            region,
+            params: params.clone(),
+            credentials: &self.credentials,
+            now: (around.now)(),
+        })?;
         *request.timeout_mut() = Some(call.timeout);
         let reply = around.transport.exchange(call.action, request).await;
         let took = started.elapsed();
         let bytes = reply.as_ref().map_or(0, |reply| reply.body.len() as u64);
-        let refusal = |reply: &Reply| self.protocol.refusal(call, reply, (around.now)());
-        let outcome = reply.and_then(|reply| match refusal(&reply) {
-            Some(error) => Err(error),
-            None => read(&reply.body),
+        let outcome = reply.and_then(|reply| {
+            match self.protocol.refusal(call, &reply, &self.secrets, (around.now)()) {
+                Some(error) => Err(error),
+                None => read(&reply::as_json(call, &reply.body)?),
+            }
         });
         let error = outcome.as_ref().err();
         let throttled = error.is_some_and(|error| error.class == ErrorClass::Throttled);
@@ -199,277 +216,66 @@ impl Client {
         );
     }
 
-    /// Fetches one page; `read` gets its items. Returns the next token too.
+    /// Fetches the page at a position; `read` gets its items. Returns the next
+    /// page's position too.
     async fn step<T: Send>(
         &self,
         call: &Call,
         region: &Region,
-        params: &Params,
+        mut params: Params,
+        position: Option<&str>,
         read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
     ) -> Result<(T, Option<String>)> {
+        if let (Some(position), Some(paging)) = (position, &call.paging) {
+            params.insert(paging.param().to_owned(), position.to_owned());
+        }
         let read = |body: &[u8]| {
             let found = reply::read(call, body)?;
-            Ok((read(found.items)?, found.next))
+            let (count, paging) = (found.items.len(), call.paging.as_ref());
+            let next = paging.and_then(|p| p.next(position, count, found.next, found.total));
+            Ok((read(found.items)?, next))
         };
-        self.call(call, region, params, read).await
+        self.call(call, region, &params, read).await
+    }
+
+    /// Fetches every page. A page may be short or empty anywhere where the
+    /// vendor pages by token.
+    async fn walk<T: Send>(
+        &self,
+        call: &Call,
+        region: &Region,
+        params: Params,
+        read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
+        mut take: impl FnMut(T) + Send,
+    ) -> Result<()> {
+        let mut position: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let page = self.step(call, region, params.clone(), position.as_deref(), &read);
+            let (items, next) = page.await?;
+            take(items);
+            match next {
+                None => return Ok(()),
+                Some(next) if position.as_ref() == Some(&next) => break,
+                next => position = next,
+            }
+        }
+        let text = "the vendor keeps announcing a next page; the list would never end";
+        Err(VendorError::new(ErrorClass::Data, call.action, "EndlessList", text))
     }
 
     fn decode_page(&self, spec: &KindSpec, items: &[&RawValue]) -> Page {
         let mut page = Page { resources: Vec::with_capacity(items.len()), ..Page::default() };
         for item in items {
-            match decode::resource(item.get(), spec.id, spec.decode) {
+            match decode::resource(item.get(), spec) {
                 Ok(resource) => page.resources.push(resource),
                 Err(Undecodable { id, message }) => {
-                    let message = self.protocol.redacted(&message);
+                    let message = self.secrets.redacted(&message);
                     page.undecodable.push(Undecodable { id, message });
                 }
             }
         }
         page
     }
-
-    /// Fetches every page. Only the absence of a next token is the end: pages
-    /// may be short or empty anywhere.
-    async fn walk<T: Send>(
-        &self,
-        call: &Call,
-        region: &Region,
-        mut params: Params,
-        read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
-        mut take: impl FnMut(T) + Send,
-    ) -> Result<()> {
-        for _ in 0..MOST_PAGES {
-            let (items, next) = self.step(call, region, &params, &read).await?;
-            take(items);
-            let (Some(next), Some(paging)) = (next, &call.paging) else {
-                return Ok(());
-            };
-            if params.get(paging.param) == Some(&next) {
-                break;
-            }
-            params.insert(paging.param.to_owned(), next);
-        }
-        let text = "the vendor keeps announcing a next page; the list would never end";
-        Err(VendorError::new(ErrorClass::Data, call.action, "EndlessList", text))
-    }
-}
-
-#[async_trait]
-impl Vendor for Client {
-    async fn regions(&self) -> Result<Vec<Region>> {
-        let spec = &self.spec.regions;
-        let region = Region { id: self.default_region.clone(), endpoint: String::new() };
-        let decode = |item: &str| {
-            let region = (spec.decode)(item)?;
-            if !is_key_word(&region.id) {
-                return Err(Unreadable::value("the region", &region.id, "a region's id"));
-            }
-            if region.endpoint.len() > LONGEST_HOST {
-                return Err(Unreadable::value("the endpoint", &region.endpoint, "a host"));
-            }
-            Ok(vec![region])
-        };
-        let mut regions = Vec::new();
-        let read = read_all(&spec.call, decode);
-        let params = fixed(spec.call.params);
-        self.walk(&spec.call, &region, params, read, |found| regions.extend(found)).await?;
-        if regions.is_empty() {
-            let text = "the vendor lists no region at all for this account";
-            return Err(VendorError::new(ErrorClass::Data, spec.call.action, "NoRegions", text));
-        }
-        Ok(regions)
-    }
-
-    async fn page(&self, kind: &Kind, region: &Region, token: Option<&str>) -> Result<Page> {
-        let spec = self.kind(kind)?;
-        let mut params = fixed(spec.list.params);
-        if let (Some(token), Some(paging)) = (token, &spec.list.paging) {
-            params.insert(paging.param.to_owned(), token.to_owned());
-        }
-        let read = |items: Vec<&RawValue>| Ok(self.decode_page(spec, &items));
-        let (page, next) = self.step(&spec.list, region, &params, read).await?;
-        Ok(Page { next, ..page })
-    }
-
-    async fn reread(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Page> {
-        let spec = self.kind(kind)?;
-        let mut all = Page::default();
-        for chunk in ids.chunks(spec.by_ids.most) {
-            let params = with_ids(fixed(spec.list.params), &spec.by_ids, chunk);
-            let read = |items: Vec<&RawValue>| Ok(self.decode_page(spec, &items));
-            let take = |page: Page| {
-                all.resources.extend(page.resources);
-                all.undecodable.extend(page.undecodable);
-            };
-            self.walk(&spec.list, region, params, read, take).await?;
-        }
-        Ok(all)
-    }
-
-    fn has_details(&self, kind: &Kind) -> bool {
-        self.kind(kind).is_ok_and(|spec| spec.details.is_some())
-    }
-
-    async fn details_page(
-        &self,
-        kind: &Kind,
-        region: &Region,
-        token: Option<&str>,
-    ) -> Result<DetailsPage> {
-        let Some(spec) = &self.kind(kind)?.details else {
-            return Ok(DetailsPage::default());
-        };
-        let mut params = fixed(spec.call.params);
-        if let (Some(token), Some(paging)) = (token, &spec.call.paging) {
-            params.insert(paging.param.to_owned(), token.to_owned());
-        }
-        let read = read_all(&spec.call, spec.decode);
-        let (disks, next) = self.step(&spec.call, region, &params, read).await?;
-        Ok(DetailsPage { disks, next })
-    }
-
-    async fn details(&self, kind: &Kind, region: &Region, ids: &[String]) -> Result<Details> {
-        let mut details = Details::new();
-        let Some(spec) = &self.kind(kind)?.details else {
-            return Ok(details);
-        };
-        for chunk in ids.chunks(spec.by_id.most) {
-            let read = read_all(&spec.call, spec.decode);
-            let params = with_ids(fixed(spec.call.params), &spec.by_id, chunk);
-            let take = |disks| {
-                for (id, disk) in disks {
-                    details.entry(id).or_default().push(disk);
-                }
-            };
-            self.walk(&spec.call, region, params, read, take).await?;
-        }
-        // A disk asked for by one resource may be attached to others too,
-        // whose other disks were not asked for.
-        let asked: HashSet<&String> = ids.iter().collect();
-        details.retain(|id, _| asked.contains(id));
-        Ok(details)
-    }
-
-    async fn statuses(
-        &self,
-        kind: &Kind,
-        region: &Region,
-        ids: &[String],
-    ) -> Result<BTreeMap<String, (Status, String)>> {
-        let spec = &self.kind(kind)?.statuses;
-        let mut statuses = BTreeMap::new();
-        for chunk in ids.chunks(spec.by_ids.most) {
-            let params = with_ids(fixed(spec.call.params), &spec.by_ids, chunk);
-            let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-            let take = |found: Vec<(String, Status, String)>| {
-                statuses.extend(found.into_iter().map(|(id, status, word)| (id, (status, word))));
-            };
-            self.walk(&spec.call, region, params, read, take).await?;
-        }
-        Ok(statuses)
-    }
-
-    fn paces(&self, region: &Region) -> Paces {
-        let limits = self.shared.limits.as_ref();
-        limits.map_or_else(Paces::new, |limits| limits.paces(&self.account, &region.id))
-    }
-
-    fn recall(&self, region: &Region, paces: &Paces) {
-        if let Some(limits) = &self.shared.limits {
-            limits.recall(&self.account, &region.id, paces);
-        }
-    }
-
-    async fn probe(&self, kind: &Kind, region: &Region) -> Result<Permission> {
-        let spec = self.kind(kind)?;
-        let Some(probe) = &spec.probe else {
-            return Ok(Permission::NoProbe);
-        };
-        let mut params = fixed(spec.list.params);
-        params.extend(fixed(probe.params));
-        match self.call(&spec.list, region, &params, |_| Ok(())).await {
-            Err(answer) if answer.code == probe.granted => Ok(Permission::Granted),
-            Err(error) => Err(error),
-            Ok(()) => {
-                let text = format!("expected the answer {} to a dry run", probe.granted);
-                Err(VendorError::new(ErrorClass::Data, spec.list.action, "UnexpectedReply", text))
-            }
-        }
-    }
-
-    async fn identity(&self) -> Result<Option<Identity>> {
-        let Some(spec) = &self.spec.identity else {
-            return Ok(None);
-        };
-        let region = Region { id: self.default_region.clone(), endpoint: spec.host.to_owned() };
-        let read = |body: &[u8]| reply::read_object(&spec.call, body, spec.decode);
-        self.call(&spec.call, &region, &fixed(spec.call.params), read).await.map(Some)
-    }
-
-    async fn types(
-        &self,
-        kind: &Kind,
-        region: &Region,
-        names: &[String],
-    ) -> Result<BTreeMap<String, TypeSpec>> {
-        let mut types = BTreeMap::new();
-        let Some(spec) = &self.kind(kind)?.types else {
-            return Ok(types);
-        };
-        for chunk in names.chunks(spec.by_ids.most) {
-            let params = with_ids(fixed(spec.call.params), &spec.by_ids, chunk);
-            let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-            self.walk(&spec.call, region, params, read, |found| types.extend(found)).await?;
-        }
-        Ok(types)
-    }
-
-    fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {
-        self.kind(kind).ok()?.feed.as_ref().map(|feed| feed.terms)
-    }
-
-    async fn feed_page(
-        &self,
-        kind: &Kind,
-        region: &Region,
-        span: [Timestamp; 2],
-        token: Option<&str>,
-    ) -> Result<FeedPage> {
-        let spec = self.kind(kind)?.feed.as_ref().ok_or_else(|| no_feed(kind))?;
-        let mut params = fixed(spec.call.params);
-        let seconds = span.map(|at| format!("{at:.0}"));
-        params.extend(spec.span.map(str::to_owned).into_iter().zip(seconds));
-        if let (Some(token), Some(paging)) = (token, &spec.call.paging) {
-            params.insert(paging.param.to_owned(), token.to_owned());
-        }
-        // The host that the region was listed with is another service's.
-        let region = Region { id: region.id.clone(), endpoint: String::new() };
-        let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-        let (mut events, next) = self.step(&spec.call, &region, &params, read).await?;
-        for event in &mut events {
-            event.name = errors::bounded(&self.protocol.redacted(&event.name));
-        }
-        Ok(FeedPage { events, next })
-    }
-}
-
-fn fixed(params: FixedParams) -> Params {
-    params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-fn with_ids(mut params: Params, by_ids: &ByIds, ids: &[String]) -> Params {
-    let name = by_ids.param.to_owned();
-    match by_ids.form {
-        IdForm::JsonArray => {
-            params.insert(name, serde_json::Value::from(ids).to_string());
-        }
-        IdForm::Numbered => {
-            let numbered = ids.iter().zip(1..).map(|(id, n)| (format!("{name}.{n}"), id.clone()));
-            params.extend(numbered);
-        }
-        IdForm::Single => params.extend(ids.first().map(|id| (name, id.clone()))),
-    }
-    params
 }
 
 /// Returns a reader of items of which every one counts: one that cannot be

@@ -4,23 +4,28 @@
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
-use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::diff::Field;
 use cloud_sync_core::feed::{FeedEvent, FeedTerms};
 use cloud_sync_core::identity::Identity;
-use cloud_sync_core::resource::{Disk, Resource, Status};
+use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_core::types::TypeSpec;
 
 use super::Protocol;
 use super::decode::Unreadable;
+use crate::Detail;
 
 /// Parameters that are the same in every request of a call.
 pub(crate) type FixedParams = &'static [(&'static str, &'static str)];
+
+/// Where in a reply something is: the names of the fields on the way, through
+/// every element of the lists on it.
+pub(crate) type Path = &'static [&'static str];
 
 /// Reads one item of a list.
 pub(crate) type Decode<T> = fn(&str) -> Result<T, Unreadable>;
 
 /// Makes what signs an account's requests and reads the vendor's errors.
-pub(crate) type Open = fn(&Account, Credentials) -> Result<Box<dyn Protocol>, InvalidAccount>;
+pub(crate) type Open = fn(&Account) -> Result<Box<dyn Protocol>, InvalidAccount>;
 
 /// A vendor.
 pub(crate) struct VendorSpec {
@@ -40,16 +45,14 @@ pub(crate) struct VendorSpec {
 pub(crate) struct RegionsSpec {
     /// The call, asked of the account's default region.
     pub call: Call,
-    /// Reads one region.
-    pub decode: Decode<Region>,
+    /// Reads one region; `None` is one that the account has not opened.
+    pub decode: Decode<Option<Region>>,
 }
 
 /// How a vendor is asked who is calling.
 pub(crate) struct IdentitySpec {
     /// The call, whose answer is one object.
     pub call: Call,
-    /// The one host that answers it.
-    pub host: &'static str,
     /// Reads the answer.
     pub decode: Decode<Identity>,
 }
@@ -58,18 +61,26 @@ pub(crate) struct IdentitySpec {
 pub(crate) struct KindSpec {
     /// `provider.service.type`.
     pub name: &'static str,
+    /// Whether there is one scope an account, `global`, or one a region.
+    pub is_global: bool,
     /// The call that lists it, page by page.
     pub list: Call,
-    /// How the same call is asked for given resources.
+    /// How it is asked for given resources.
     pub by_ids: ByIds,
     /// The field of an item that holds its id.
     pub id: &'static str,
-    /// Reads one item. Leaves data disks unknown where there is a detail call.
+    /// Reads one item. What the secondary calls tell it leaves unknown.
     pub decode: Decode<Resource>,
-    /// The secondary call, where the list does not tell everything.
-    pub details: Option<DetailSpec>,
-    /// The cheapest call for statuses.
-    pub statuses: StatusSpec,
+    /// The fields of an item that `decode` reads whole, or that are no
+    /// attributes for another reason. All others become attributes, where
+    /// `decode` does not say what does.
+    pub typed: &'static [&'static str],
+    /// The tracked fields that the vendor tells.
+    pub tracked: &'static [Field],
+    /// The secondary calls, where the list does not tell everything.
+    pub secondary: &'static [Secondary],
+    /// The cheapest call for statuses, where it is another than the list.
+    pub statuses: Option<StatusSpec>,
     /// How the vendor is asked for permission, where that is possible.
     pub probe: Option<Probe>,
     /// The vendor's feed of what was done to resources, where it has one.
@@ -78,7 +89,35 @@ pub(crate) struct KindSpec {
     pub types: Option<TypesSpec>,
 }
 
+impl KindSpec {
+    /// Returns a kind that is in regions and has nothing but its list.
+    pub(crate) const fn new(
+        name: &'static str,
+        list: Call,
+        by_ids: ByIds,
+        id: &'static str,
+        decode: Decode<Resource>,
+    ) -> Self {
+        Self {
+            name,
+            is_global: false,
+            list,
+            by_ids,
+            id,
+            decode,
+            typed: &[],
+            tracked: &[],
+            secondary: &[],
+            statuses: None,
+            probe: None,
+            feed: None,
+            types: None,
+        }
+    }
+}
+
 /// One API of a vendor.
+#[derive(Clone, Copy)]
 pub(crate) struct Call {
     /// The vendor's name of the service, the first word of its hosts.
     pub product: &'static str,
@@ -86,10 +125,15 @@ pub(crate) struct Call {
     pub version: &'static str,
     /// The API's name.
     pub action: &'static str,
+    /// The path, where the API has one of its own. `{name}` stands for a
+    /// parameter, which is then in no query.
+    pub path: &'static str,
     /// Parameters of every request.
     pub params: FixedParams,
+    /// What the reply is written in.
+    pub format: Format,
     /// Where in a reply the list of items is.
-    pub items: &'static [&'static str],
+    pub items: Path,
     /// How the list goes on; `None` where it never does.
     pub paging: Option<Paging>,
     /// Requests a second that leave headroom below the vendor's limit, which
@@ -97,44 +141,129 @@ pub(crate) struct Call {
     pub per_second: u32,
     /// How long an answer may take, from connecting to its last byte.
     pub timeout: Duration,
+    /// The one host that answers it, where it is not the region's.
+    pub host: &'static str,
 }
 
-/// Paging by an opaque token: an absent or empty one ends the list.
-pub(crate) struct Paging {
-    /// The parameter that takes it.
+impl Call {
+    /// Returns a call that lists nothing, without parameters, in JSON.
+    pub(crate) const fn new(
+        product: &'static str,
+        version: &'static str,
+        action: &'static str,
+    ) -> Self {
+        Self {
+            product,
+            version,
+            action,
+            path: "/",
+            params: &[],
+            format: Format::Json,
+            items: &[],
+            paging: None,
+            per_second: 20,
+            timeout: Duration::from_secs(10),
+            host: "",
+        }
+    }
+
+    /// Returns it as one that lists items.
+    pub(crate) const fn listing(self, items: Path, paging: Paging) -> Self {
+        Self { items, paging: Some(paging), ..self }
+    }
+}
+
+/// What a reply is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// JSON.
+    Json,
+    /// XML, which decoders get as JSON: an element is an object of those in
+    /// it, or the text in it; one that occurs more than once is a list.
+    Xml,
+}
+
+/// How a list goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// By an opaque token: an absent or empty one ends the list.
+    Token {
+        /// The parameter that takes it.
+        param: &'static str,
+        /// Where in a reply the next one is.
+        next: Path,
+    },
+    /// By the number of the page, from 1.
+    Pages(Counted),
+    /// By how many items were before the page.
+    Offset(Counted),
+}
+
+/// Paging that counts. A page that is short, of a list that the vendor says
+/// is no longer, ends it, and so does an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// The parameter that takes the position.
     pub param: &'static str,
-    /// The field of a reply that holds the next one.
-    pub field: &'static str,
+    /// As many items as are asked for: a parameter of the call says so.
+    pub size: usize,
+    /// Where in a reply the length of the whole list is.
+    pub total: Path,
 }
 
 /// How ids are given to a call.
+#[derive(Clone, Copy)]
 pub(crate) struct ByIds {
+    /// Another call than the list, where it takes one.
+    pub call: Option<Call>,
     /// The parameter.
     pub param: &'static str,
     /// Its form.
     pub form: IdForm,
     /// At most so many in one request.
     pub most: usize,
+    /// Parameters that go with it.
+    pub params: FixedParams,
+    /// The codes by which the vendor says that a resource is not there,
+    /// instead of leaving it out.
+    pub absent: &'static [&'static str],
+}
+
+impl ByIds {
+    /// Returns a parameter of the list itself, which leaves out what is not
+    /// there.
+    pub(crate) const fn new(param: &'static str, form: IdForm, most: usize) -> Self {
+        Self { call: None, param, form, most, params: &[], absent: &[] }
+    }
 }
 
 /// How a list of ids is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdForm {
     /// `P=["a","b"]`.
     JsonArray,
     /// `P.1=a&P.2=b`.
     Numbered,
+    /// `P=a,b`.
+    Commas,
     /// `P=a`, one a request.
     Single,
 }
 
-/// A secondary call that tells the data disks.
-pub(crate) struct DetailSpec {
-    /// The call, which lists the disks of a region page by page.
+/// A call that tells what the list does not.
+pub(crate) struct Secondary {
+    /// The call.
     pub call: Call,
-    /// How it is asked for one resource's.
-    pub by_id: ByIds,
-    /// Reads one disk, once for every resource it is attached to.
-    pub decode: Decode<Vec<(String, Disk)>>,
+    /// Whether it lists a whole region's page by page.
+    pub lists_region: bool,
+    /// How it is asked for given resources'.
+    pub by_ids: ByIds,
+    /// Which region is to be asked about a resource, where it is not the
+    /// scope's.
+    pub region: Option<fn(&Resource) -> &str>,
+    /// Reads one item, once for every resource that it is of. An empty id
+    /// stands for the one resource that was asked for.
+    pub decode: Decode<Vec<(String, Detail)>>,
 }
 
 /// A call that tells statuses by id and nothing else.

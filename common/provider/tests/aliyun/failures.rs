@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use wiremock::ResponseTemplate;
 
 use crate::support::{
-    Cloud, SECRET, TOKEN, account, credentials, error, ids, instances, kind, logged, ok, open,
-    region,
+    Cloud, SECRET, TOKEN, account, credentials, error, ids, instances, kind, logged, machine, ok,
+    open, region,
 };
 
 /// Returns a vendor that first gives each of `answers`, then a page.
@@ -133,7 +133,7 @@ async fn a_failed_disk_call_is_an_error_and_not_no_disks() {
 async fn a_list_that_repeats_its_token_ends_with_an_error() {
     let cloud =
         Cloud::answering(|_| ok(&json!({ "Disks": { "Disk": [] }, "NextToken": "again" }))).await;
-    let details = cloud.open().details(&kind(), &region(), &["i-1".to_owned()]).await;
+    let details = cloud.open().details(&kind(), &region(), &[machine("i-1")]).await;
     assert_eq!(details.unwrap_err().code, "EndlessList");
     assert_eq!(cloud.requests().await.len(), 2);
 }

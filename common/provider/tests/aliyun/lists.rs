@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use cloud_sync_core::resource::Status;
-use cloud_sync_provider::{Permission, Registry, Settings, Vendors};
+use cloud_sync_provider::{Permission, Registry, SecondaryCalls, Settings, Vendors};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::support::{
-    Cloud, Params, account, credentials, error, ids, instances, kind, ok, region,
+    Cloud, Params, account, credentials, error, ids, instances, kind, machine, ok, region,
 };
 
 #[tokio::test]
@@ -139,7 +139,7 @@ fn disks(params: &Params) -> ResponseTemplate {
 async fn disks_of_a_region_come_in_pages_each_with_its_instance() {
     let cloud = Cloud::answering(disks).await;
     let vendor = cloud.open();
-    assert!(vendor.has_details(&kind()));
+    assert_eq!(vendor.secondary_calls(&kind()), SecondaryCalls::Listed);
     let (mut found, mut token) = (Vec::new(), None);
     loop {
         let page = vendor.details_page(&kind(), &region(), token.as_deref()).await.unwrap();
@@ -159,7 +159,7 @@ async fn disks_of_a_region_come_in_pages_each_with_its_instance() {
 async fn disks_of_some_are_asked_for_by_id_and_are_all_of_theirs() {
     let cloud = Cloud::answering(disks).await;
     let vendor = cloud.open();
-    let few = vendor.details(&kind(), &region(), &["i-1".to_owned()]).await.unwrap();
+    let few = vendor.details(&kind(), &region(), &[machine("i-1")]).await.unwrap();
     let keys: Vec<_> = few.keys().map(String::as_str).collect();
     assert_eq!(keys, ["i-1"], "of i-2 only one disk would be known");
     assert!(cloud.requests().await.iter().all(|params| params["InstanceId"] == "i-1"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cloud_sync_core::account::{Account, Region};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::{Registry, RetryPolicy, Settings, Vendor, Vendors};
 use serde_json::{Value, json};
@@ -99,6 +100,10 @@ pub fn kind() -> Kind {
 
 pub fn region() -> Region {
     Region { id: "cn-hangzhou".into(), endpoint: String::new() }
+}
+
+pub fn machine(id: &str) -> Resource {
+    Resource { id: id.to_owned(), ..Resource::default() }
 }
 
 pub fn ids(range: std::ops::Range<u32>) -> Vec<String> {
