@@ -12,8 +12,8 @@ mod world;
 
 pub use server::{Running, SimulatedCloud, StartError};
 pub use world::{
-    AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, DEMO_KEY_ID, DEMO_KEY_SECRET,
-    Endpoints, Event, Fault, Faults, Happening, InvalidPlan, NotPossible, Permission, Plan, Rule,
-    RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError, Which, World,
-    spread,
+    AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,
+    Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, NotPossible,
+    Permission, Plan, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance,
+    TruthManaged, TruthVolume, TruthWriteError, Which, World, spread,
 };

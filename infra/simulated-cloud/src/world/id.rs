@@ -35,6 +35,17 @@ pub(crate) fn render(kind: &str, region: &RegionFacts, code: u64) -> String {
     id
 }
 
+/// Returns the last characters of a code, for names that need no way back.
+pub(crate) fn short(code: u64) -> String {
+    let mut rest = scatter(code);
+    let digit = |_| {
+        let digit = DIGITS[(rest % 36) as usize];
+        rest /= 36;
+        char::from(digit)
+    };
+    (0..8).map(digit).collect()
+}
+
 /// Returns the code of an id, if it is one of that kind and region.
 pub(crate) fn parse(kind: &str, region: &RegionFacts, id: &str) -> Option<u64> {
     let digits = id

@@ -10,7 +10,9 @@ use thiserror::Error;
 
 use super::World;
 use super::catalog::DISK_CATEGORIES;
-use super::model::{Holding, Instance};
+use super::family::Family;
+use super::model::{Account, Holding, Instance};
+use super::truth_managed::{self, TruthManaged, TruthVolume};
 
 /// A data disk of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -109,6 +111,11 @@ pub struct TruthAccount {
     pub access_key_ids: Vec<String>,
     /// Its instances by region, ordered by id. Regions without one are there too.
     pub regions: BTreeMap<String, Vec<TruthInstance>>,
+    /// Its disks by region.
+    pub volumes: BTreeMap<String, Vec<TruthVolume>>,
+    /// Its managed resources by family and region. Buckets are with the region
+    /// they are in.
+    pub managed: BTreeMap<Family, BTreeMap<String, Vec<TruthManaged>>>,
 }
 
 /// Everything that is there.
@@ -139,10 +146,14 @@ impl World {
         let accounts = state.accounts.iter().map(|account| TruthAccount {
             id: account.id.clone(),
             access_key_ids: account.keys.iter().map(|key| key.id.clone()).collect(),
-            regions: account
-                .holdings
-                .iter()
-                .map(|(region, holding)| ((*region).to_owned(), instances(holding)))
+            regions: by_region(account, instances),
+            volumes: by_region(account, truth_managed::volumes),
+            managed: Family::MANAGED
+                .into_iter()
+                .map(|family| {
+                    let of = |holding: &Holding| truth_managed::managed(holding, family);
+                    (family, by_region(account, of))
+                })
                 .collect(),
         });
         TruthFile { seed: self.seed(), sequence: state.sequence, accounts: accounts.collect() }
@@ -164,6 +175,10 @@ impl World {
         };
         write().map_err(|source| TruthWriteError { path: path.to_owned(), source })
     }
+}
+
+fn by_region<T>(account: &Account, of: impl Fn(&Holding) -> T) -> BTreeMap<String, T> {
+    account.holdings.iter().map(|(region, holding)| ((*region).to_owned(), of(holding))).collect()
 }
 
 pub(crate) fn instances(holding: &Holding) -> Vec<TruthInstance> {
