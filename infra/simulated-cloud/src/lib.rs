@@ -7,13 +7,14 @@
 //! [`SimulatedCloud`] serves it over HTTP.
 
 pub mod aliyun;
+mod front;
 mod server;
 mod world;
 
 pub use server::{Running, SimulatedCloud, StartError};
 pub use world::{
     AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, DEMO_KEY_ID, DEMO_KEY_SECRET,
-    Endpoints, Event, Fault, Faults, Happening, InvalidPlan, NotPossible, Permission, Plan, Rule,
-    RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError, Which, World,
-    spread,
+    Endpoints, Event, Fault, Faults, Happening, InvalidPlan, NotPossible, Permission, Plan,
+    Provider, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance,
+    TruthWriteError, Which, World, spread, spread_of,
 };

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Provider;
 use super::catalog::TYPES;
 use super::generate::{self, Birth};
 use super::model::{GROUPS, Holding, Instance, State, Status, Tag};
@@ -15,6 +17,9 @@ use super::site::NotPossible;
 
 /// At most so many disks are looked at for a loose one.
 const LOOK: usize = 4096;
+
+/// How long what is gone is shown, where it is.
+pub(crate) const SHOWN: SignedDuration = SignedDuration::from_hours(1);
 
 type Done<T = ()> = Result<T, NotPossible>;
 
@@ -62,6 +67,7 @@ impl State {
 
     /// Its system disk goes with it; its data disks remain, unattached.
     pub(super) fn release(&mut self, at: Place, code: u64) -> Done {
+        let at_time = self.clock.unwrap_or_else(Timestamp::now);
         let disks = std::mem::take(&mut self.instance_mut(at, code)?.disks);
         let holding = self.holding_mut(at)?;
         for disk in disks {
@@ -70,7 +76,13 @@ impl State {
                 holding.disks.remove(&disk);
             }
         }
-        holding.instances.remove(&code);
+        if let (Some(mut gone), Provider::Aws) =
+            (holding.instances.remove(&code), holding.region.provider)
+        {
+            gone.disks.clear();
+            holding.gone.retain(|_, (_, left)| at_time.duration_since(*left) < SHOWN);
+            holding.gone.insert(code, (gone, at_time));
+        }
         let id = self.id_of(at, code);
         self.note(at.account, at.region, id, Happening::Released);
         Ok(())
