@@ -7,6 +7,7 @@
 //! [`SimulatedCloud`] serves it over HTTP.
 
 pub mod aliyun;
+mod front;
 mod server;
 mod world;
 
@@ -14,6 +15,6 @@ pub use server::{Running, SimulatedCloud, StartError};
 pub use world::{
     AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,
     Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, NotPossible,
-    Permission, Plan, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance,
-    TruthManaged, TruthVolume, TruthWriteError, Which, World, spread,
+    Permission, Plan, Provider, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile,
+    TruthInstance, TruthManaged, TruthVolume, TruthWriteError, Which, World, spread, spread_of,
 };

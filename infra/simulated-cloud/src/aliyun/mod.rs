@@ -6,14 +6,11 @@
 
 mod ecs;
 mod error;
-mod gate;
 mod paging;
 mod params;
 mod sign;
 mod sts;
-mod token;
 mod trail;
-mod xml;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,8 +20,9 @@ use serde_json::{Value, json};
 
 use self::error::ApiError;
 pub use self::error::INVALID_TOKEN;
-use self::gate::Gate;
 use self::params::{Format, Params};
+use crate::front::gate::Gate;
+use crate::front::xml;
 use crate::world::{self, Call, Fault, Permission, World, lock};
 
 /// A request as it arrived.

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use super::Admitted;
 use super::error::ApiError;
 use super::params::Params;
-use super::token::{self, Position};
+use crate::front::token::{self, Position};
 use crate::world::Fault;
 
 /// At most so many items are looked at for one page. A filter that fits few

@@ -29,6 +29,20 @@ impl Family {
     pub const MANAGED: [Self; 5] =
         [Self::Database, Self::Cache, Self::Bucket, Self::Address, Self::Balancer];
 
+    /// Returns how ids of it begin at Alibaba Cloud, by which kinds of ids are
+    /// told apart everywhere.
+    pub(crate) fn id_kind(self) -> &'static str {
+        match self {
+            Self::Instance => "i",
+            Self::Disk => "d",
+            Self::Database => "rm",
+            Self::Cache => "r",
+            Self::Bucket => "oss",
+            Self::Address => "eip",
+            Self::Balancer => "lb",
+        }
+    }
+
     /// Returns its name: `database`.
     pub fn name(self) -> &'static str {
         match self {

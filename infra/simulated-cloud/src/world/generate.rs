@@ -33,14 +33,14 @@ pub(crate) fn add_instance(
     birth: Birth,
     rng: &mut impl Rng,
 ) -> Option<u64> {
-    let code = state.next_code();
+    let code = state.next_code(account);
     let mut instance = draw(state, birth, rng);
     if !instance.classic && instance.public_ip.is_none() && chance(rng, 30) {
-        let eip = new_eip(state, rng);
+        let eip = new_eip(state, account, rng);
         instance.wants_public = false;
         instance.eip = Some(eip);
     }
-    let disks = draw_disks(state, code, &instance, rng);
+    let disks = draw_disks(state, account, code, &instance, rng);
     let holding = state.accounts.get_mut(account)?.holdings.get_mut(region)?;
     instance.disks = disks.iter().map(|(disk, _)| *disk).collect();
     instance.zone %= zones(holding);
@@ -64,7 +64,7 @@ pub(crate) fn add_loose_disk(
     region: &str,
     rng: &mut impl Rng,
 ) -> Option<u64> {
-    let code = state.next_code();
+    let code = state.next_code(account);
     let now = state.now;
     let holding = state.accounts.get_mut(account)?.holdings.get_mut(region)?;
     let mut disk = draw_disk(now, rng);
@@ -83,8 +83,8 @@ pub(super) fn tag_disks(state: &mut State, account: usize, region: &str, rng: &m
 }
 
 /// Returns an elastic address that nothing had before.
-pub(crate) fn new_eip(state: &mut State, rng: &mut impl Rng) -> Eip {
-    let code = state.next_code();
+pub(crate) fn new_eip(state: &mut State, account: usize, rng: &mut impl Rng) -> Eip {
+    let code = state.next_code(account);
     let ip = address(Ipv4Addr::new(8, 128, 0, 0), state.serial, 22);
     Eip { ip, code, bandwidth: *[1, 5, 10, 100].choose(rng).unwrap_or(&5) }
 }
@@ -262,6 +262,7 @@ fn draw_extra(
 /// Draws an instance's disks: the system's, and none to three for data.
 fn draw_disks(
     state: &mut State,
+    account: usize,
     instance: u64,
     of: &Instance,
     rng: &mut impl Rng,
@@ -276,7 +277,7 @@ fn draw_disks(
                 disk.system = true;
                 disk.size_gib = 40;
             }
-            (state.next_code(), disk)
+            (state.next_code(account), disk)
         })
         .collect()
 }

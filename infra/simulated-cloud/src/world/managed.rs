@@ -94,7 +94,7 @@ pub(super) fn add(
     birth: Birth,
     rng: &mut impl Rng,
 ) -> Option<u64> {
-    let code = state.next_code();
+    let code = state.next_code(account);
     let mut new = draw(state, family, code, birth, rng);
     let holding = state.accounts.get_mut(account)?.holdings.get_mut(region)?;
     new.zone %= u8::try_from(holding.region.zones.len()).unwrap_or(1).max(1);

@@ -41,7 +41,7 @@ pub use self::permission::Permission;
 use self::permission::Permissions;
 pub use self::plan::{
     AccessKey, AccountPlan, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan,
-    spread,
+    Provider, spread, spread_of,
 };
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
@@ -239,8 +239,10 @@ impl World {
         self.0.endpoints
     }
 
-    pub(crate) fn offered(&self) -> &[&'static RegionFacts] {
-        &self.0.regions
+    /// Returns the regions of a vendor that the world offers.
+    pub(crate) fn offered(&self, provider: Provider) -> Vec<&'static RegionFacts> {
+        let all = self.0.regions.iter().copied();
+        all.filter(|region| region.provider == provider).collect()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -300,18 +302,21 @@ fn empty_account(
     seed: u64,
 ) -> Account {
     let salt = |number: usize| id::scatter(id::scatter(seed ^ index as u64) ^ number as u64);
-    let holdings = regions.iter().enumerate().map(|(number, region)| {
+    let theirs = regions.iter().filter(|region| region.provider == plan.provider);
+    let holdings = theirs.enumerate().map(|(number, region)| {
         let holding = Holding {
             region,
             instances: BTreeMap::new(),
             disks: BTreeMap::new(),
             managed: BTreeMap::new(),
+            gone: BTreeMap::new(),
             salt: salt(number),
         };
         (region.id, holding)
     });
     Account {
         id: plan.id.clone(),
+        provider: plan.provider,
         keys: vec![plan.key.clone()],
         permissions: Permissions::default(),
         holdings: holdings.collect(),

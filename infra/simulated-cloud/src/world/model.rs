@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::catalog::{self, RegionFacts};
+use super::Provider;
+use super::catalog::{self, Catalog, RegionFacts};
 use super::family::Family;
 use super::generate::TagSets;
 use super::id;
 use super::managed::Managed;
 use super::permission::Permissions;
 use super::trail::{Delivery, Entry};
-use super::words;
 use crate::AccessKey;
 
 /// A tag: key and value.
@@ -182,6 +182,9 @@ pub(crate) struct Holding {
     pub instances: BTreeMap<u64, Instance>,
     pub disks: BTreeMap<u64, Disk>,
     pub managed: BTreeMap<Family, BTreeMap<u64, Managed>>,
+    /// Instances that are gone and yet shown, where the vendor does so, each
+    /// with when it went.
+    pub gone: BTreeMap<u64, (Instance, Timestamp)>,
     /// A number that ids of its networks and groups are made of.
     pub salt: u64,
 }
@@ -205,7 +208,7 @@ impl Holding {
     pub(crate) fn managed_id(&self, family: Family, code: u64) -> String {
         match self.managed(family).get(&code) {
             Some(bucket) if family == Family::Bucket => bucket.name.to_string(),
-            _ => (words::of(self.region).id)(self.region, family, code),
+            _ => id::render(family.id_kind(), self.region, code),
         }
     }
 
@@ -216,7 +219,7 @@ impl Holding {
         if family == Family::Bucket {
             return all.iter().find(|(_, bucket)| *bucket.name == *id).map(|(code, _)| *code);
         }
-        (words::of(self.region).code)(self.region, family, id).filter(|code| all.contains_key(code))
+        id::parse(family.id_kind(), self.region, id).filter(|code| all.contains_key(code))
     }
 
     /// Returns the code of a disk's id, if there is such a disk.
@@ -227,6 +230,32 @@ impl Holding {
     /// Returns an instance's id.
     pub(crate) fn instance_id(&self, code: u64) -> String {
         id::render("i", self.region, code)
+    }
+
+    /// Returns what the vendor of its region sells.
+    pub(crate) fn catalog(&self) -> &'static Catalog {
+        Catalog::of(self.region.provider)
+    }
+
+    /// Returns the instance type of an instance, as its vendor has it.
+    pub(crate) fn type_of(&self, instance: &Instance) -> &'static catalog::InstanceType {
+        &self.catalog().types[usize::from(instance.spec)]
+    }
+
+    /// Returns the image of an instance, as its vendor has it.
+    pub(crate) fn image_of(&self, instance: &Instance) -> &'static catalog::Image {
+        &self.catalog().images[usize::from(instance.image)]
+    }
+
+    /// Returns the category of a disk, as its vendor has it.
+    pub(crate) fn category_of(&self, disk: &Disk) -> &'static str {
+        self.catalog().disk_categories[usize::from(disk.category)].0
+    }
+
+    /// Tells whether an instance is on no network of the account's. Only one
+    /// vendor ever had such.
+    pub(crate) fn is_classic(&self, instance: &Instance) -> bool {
+        instance.classic && self.region.provider == Provider::Aliyun
     }
 
     /// Returns a disk's id.
@@ -249,15 +278,26 @@ impl Holding {
         self.other_id("vsw", u64::from(zone))
     }
 
-    /// Returns the id of a resource group.
+    /// Returns the id of a resource group, as the vendor calls what groups
+    /// resources; empty where there is none.
     pub(crate) fn resource_group_id(&self, number: u8) -> String {
-        self.other_id("rg", u64::from(number))
+        match self.region.provider {
+            Provider::Aliyun => self.other_id("rg", u64::from(number)),
+            Provider::Tencent => (u64::from(number) * 1_000_187).to_string(),
+            Provider::Huawei if number == 0 => "0".to_owned(),
+            Provider::Huawei => self.other_id("eps", u64::from(number)),
+            Provider::Aws => String::new(),
+        }
     }
 
     /// Returns the name of a zone: `cn-hangzhou-k`.
     pub(crate) fn zone_id(&self, zone: u8) -> String {
         let letters = self.region.zones.as_bytes();
-        format!("{}-{}", self.region.id, char::from(letters[usize::from(zone) % letters.len()]))
+        let letter = char::from(letters[usize::from(zone) % letters.len()]);
+        match self.region.provider {
+            Provider::Aliyun | Provider::Tencent => format!("{}-{letter}", self.region.id),
+            Provider::Huawei | Provider::Aws => format!("{}{letter}", self.region.id),
+        }
     }
 
     fn other_id(&self, kind: &str, number: u64) -> String {
@@ -300,9 +340,10 @@ impl Holding {
 /// An account and what it has.
 pub(crate) struct Account {
     pub id: String,
+    pub provider: Provider,
     pub keys: Vec<AccessKey>,
     pub permissions: Permissions,
-    /// By region. Every region that the world offers is in it.
+    /// By region. Every region of its vendor that the world offers is in it.
     pub holdings: BTreeMap<&'static str, Holding>,
 }
 
@@ -335,8 +376,13 @@ impl State {
         self.serial
     }
 
-    /// Returns the code of the next resource.
-    pub(crate) fn next_code(&mut self) -> u64 {
-        id::scatter(self.next_serial() ^ self.seed.rotate_left(32))
+    /// Returns the code of the next resource of an account. Ids of Tencent
+    /// Cloud are short.
+    pub(crate) fn next_code(&mut self, account: usize) -> u64 {
+        let number = self.next_serial() ^ self.seed.rotate_left(32);
+        match self.accounts.get(account).map(|account| account.provider) {
+            Some(Provider::Tencent) => id::scatter_short(number),
+            _ => id::scatter(number),
+        }
     }
 }

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Provider;
 use super::catalog::TYPES;
 use super::family::Family;
 use super::generate::{self, Birth};
@@ -16,6 +18,9 @@ use super::site::NotPossible;
 
 /// At most so many disks are looked at for a loose one.
 const LOOK: usize = 4096;
+
+/// How long what is gone is shown, where it is.
+pub(crate) const SHOWN: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) type Done<T = ()> = Result<T, NotPossible>;
 
@@ -74,6 +79,7 @@ impl State {
 
     /// Its system disk goes with it; its data disks remain, unattached.
     pub(super) fn release(&mut self, at: Place, code: u64) -> Done {
+        let at_time = self.clock.unwrap_or_else(Timestamp::now);
         let instance = self.instance_mut(at, code)?;
         let (disks, eip) = (std::mem::take(&mut instance.disks), instance.eip);
         if let Some(eip) = eip {
@@ -86,7 +92,13 @@ impl State {
                 holding.disks.remove(&disk);
             }
         }
-        holding.instances.remove(&code);
+        if let (Some(mut gone), Provider::Aws) =
+            (holding.instances.remove(&code), holding.region.provider)
+        {
+            gone.disks.clear();
+            holding.gone.retain(|_, (_, left)| at_time.duration_since(*left) < SHOWN);
+            holding.gone.insert(code, (gone, at_time));
+        }
         let id = self.id_of(at, code);
         self.note(at, Family::Instance, id, Happening::Released);
         Ok(())

@@ -6,8 +6,37 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::catalog::{self, REGIONS, RegionFacts};
+use super::catalog::{self, Catalog, RegionFacts};
 use super::family::Family;
+
+/// A vendor of clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Provider {
+    /// Alibaba Cloud.
+    #[default]
+    Aliyun,
+    /// Tencent Cloud.
+    Tencent,
+    /// Huawei Cloud.
+    Huawei,
+    /// Amazon Web Services.
+    Aws,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Aliyun, Self::Tencent, Self::Huawei, Self::Aws];
+
+    /// Returns its short name: `aliyun`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aliyun => "aliyun",
+            Self::Tencent => "tencent",
+            Self::Huawei => "huawei",
+            Self::Aws => "aws",
+        }
+    }
+}
 
 /// A key that requests are signed with.
 #[derive(Clone, Debug)]
@@ -43,6 +72,8 @@ impl AccessKey {
 pub struct AccountPlan {
     /// The account's id within the world.
     pub id: String,
+    /// Whose account it is.
+    pub provider: Provider,
     /// The key that its requests are signed with.
     pub key: AccessKey,
     /// How many instances it has in which regions.
@@ -145,13 +176,31 @@ impl Plan {
     /// Adds an account with instances in regions.
     #[must_use]
     pub fn account<'a>(
+        self,
+        id: &str,
+        key: AccessKey,
+        regions: impl IntoIterator<Item = (&'a str, u32)>,
+    ) -> Self {
+        self.account_of(Provider::default(), id, key, regions)
+    }
+
+    /// Adds an account of a vendor, with instances in that vendor's regions.
+    #[must_use]
+    pub fn account_of<'a>(
         mut self,
+        provider: Provider,
         id: &str,
         key: AccessKey,
         regions: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let regions = regions.into_iter().map(|(region, n)| (region.to_owned(), n)).collect();
-        self.accounts.push(AccountPlan { id: id.to_owned(), key, regions, managed: Vec::new() });
+        self.accounts.push(AccountPlan {
+            id: id.to_owned(),
+            provider,
+            key,
+            regions,
+            managed: Vec::new(),
+        });
         self
     }
 
@@ -177,28 +226,45 @@ impl Plan {
                 return Err(InvalidPlan::Key(account.key.id.clone()));
             }
         }
-        let held = self.accounts.iter().flat_map(|account| {
-            let managed = account.managed.iter().map(|(id, _)| id);
-            account.regions.iter().map(|(id, _)| id).chain(managed)
-        });
-        let named: BTreeSet<&String> = held.chain(&self.more_regions).collect();
-        match named.iter().find(|id| catalog::find_region(id).is_none()) {
-            Some(unknown) => Err(InvalidPlan::Region((*unknown).clone())),
-            None => {
-                Ok(REGIONS.iter().filter(|region| named.contains(&region.id.to_owned())).collect())
-            }
+        let mut named: BTreeSet<(Provider, &str)> = BTreeSet::new();
+        for account in &self.accounts {
+            named.extend(account.regions.iter().map(|(id, _)| (account.provider, id.as_str())));
+            named.extend(account.managed.iter().map(|(id, _)| (account.provider, id.as_str())));
         }
+        let mut vendors: BTreeSet<Provider> = self.accounts.iter().map(|a| a.provider).collect();
+        if vendors.is_empty() {
+            vendors.insert(Provider::default());
+        }
+        let is_known =
+            |(provider, id): &(Provider, &str)| catalog::find_region(*provider, id).is_some();
+        for id in &self.more_regions {
+            let mut theirs = vendors.iter().map(|vendor| (*vendor, id.as_str())).peekable();
+            let first = theirs.peek().copied();
+            let known: Vec<_> = theirs.filter(is_known).collect();
+            named.extend(if known.is_empty() { Vec::from_iter(first) } else { known });
+        }
+        if let Some((_, unknown)) = named.iter().find(|region| !is_known(region)) {
+            return Err(InvalidPlan::Region((*unknown).to_owned()));
+        }
+        let all = vendors.iter().flat_map(|vendor| Catalog::of(*vendor).regions);
+        Ok(all.filter(|region| named.contains(&(region.provider, region.id))).collect())
     }
 }
 
-/// Spreads a number of instances over the vendor's first regions, as accounts
+/// Spreads a number of instances over Alibaba Cloud's first regions, as accounts
 /// do: most in the first, fewer in each next one, none in the last.
 pub fn spread(instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
-    let count = regions.clamp(1, REGIONS.len());
+    spread_of(Provider::default(), instances, regions)
+}
+
+/// Spreads a number of instances over a vendor's first regions, likewise.
+pub fn spread_of(provider: Provider, instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
+    let all = Catalog::of(provider).regions;
+    let count = regions.clamp(1, all.len());
     let filled = count.saturating_sub(1).max(1);
     let weights: f64 = (1..=filled).map(|place| 1.0 / place as f64).sum();
     let mut left = instances;
-    let mut spread: Vec<(&'static str, u32)> = REGIONS[..count].iter().map(|r| (r.id, 0)).collect();
+    let mut spread: Vec<(&'static str, u32)> = all[..count].iter().map(|r| (r.id, 0)).collect();
     for (place, (_, share)) in spread.iter_mut().take(filled).enumerate() {
         let part = f64::from(instances) / weights / (place + 1) as f64;
         *share = (part.round() as u32).min(left);
@@ -212,7 +278,9 @@ pub fn spread(instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
 #[derive(Debug, Error)]
 pub enum InvalidPlan {
     /// A region that the vendor does not have.
-    #[error("the vendor has no region `{0}`; name one of its own, such as cn-hangzhou")]
+    #[error(
+        "the vendor has no region `{0}`; name one of its own, such as Alibaba Cloud's cn-hangzhou"
+    )]
     Region(String),
     /// An account twice.
     #[error("the account `{0}` is there twice; give each its own id")]
@@ -231,7 +299,7 @@ mod tests {
         for (instances, regions) in [(3000, 12), (0, 3), (1, 1), (7, 2), (100_000, 99)] {
             let spread = spread(instances, regions);
             assert_eq!(spread.iter().map(|(_, n)| n).sum::<u32>(), instances);
-            assert_eq!(spread.len(), regions.min(REGIONS.len()));
+            assert_eq!(spread.len(), regions.min(20));
             assert!(regions == 1 || spread.last().is_some_and(|(_, n)| *n == 0), "{spread:?}");
         }
     }

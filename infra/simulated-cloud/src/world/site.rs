@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use super::World;
-use super::catalog::TYPES;
+use super::catalog::Catalog;
 use super::family::Family;
 use super::id;
 use super::model::{State, Tag};
@@ -218,7 +218,9 @@ impl Site {
     ///
     /// There is no such instance or no such type, or it has that type.
     pub fn change_type(&self, id: &str, instance_type: &str) -> Done {
-        let spec = TYPES
+        let spec = self
+            .catalog()?
+            .types
             .iter()
             .position(|known| known.id == instance_type)
             .and_then(|index| u8::try_from(index).ok())
@@ -240,6 +242,10 @@ impl Site {
     /// What is drawn for a change depends on the seed and what went before.
     pub(super) fn rng(&self, state: &State) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(id::scatter(state.seed ^ id::scatter(state.serial)))
+    }
+
+    fn catalog(&self) -> Done<&'static Catalog> {
+        self.region(&self.world.state()).map(|region| Catalog::of(region.provider))
     }
 
     fn region(&self, state: &State) -> Done<&'static super::RegionFacts> {

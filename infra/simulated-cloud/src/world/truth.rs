@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::World;
-use super::catalog::DISK_CATEGORIES;
 use super::family::Family;
 use super::model::{Account, Holding, Instance};
 use super::truth_managed::{self, TruthManaged, TruthVolume};
+use super::{Provider, World};
 
 /// A data disk of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,11 +39,11 @@ pub struct TruthInstance {
     pub zone: String,
     /// Its image.
     pub image: String,
-    /// `PrePaid` or `PostPaid`.
+    /// The vendor's word for how it is paid: `PrePaid` or `PostPaid`.
     pub charge_type: String,
     /// Its network; empty on the classic one.
     pub vpc: String,
-    /// Its resource group.
+    /// Its resource group, or whatever the vendor has instead; may be empty.
     pub resource_group: String,
     /// Its private addresses: those of its network or, on the classic one,
     /// the inner one, and those of its further interfaces.
@@ -77,27 +76,34 @@ impl TruthInstance {
             .map(|(code, disk)| TruthDisk {
                 id: holding.disk_id(*code),
                 size_gib: disk.size_gib,
-                category: DISK_CATEGORIES[usize::from(disk.category)].0.to_owned(),
+                category: holding.category_of(disk).to_owned(),
             })
             .collect();
         data_disks.sort_by(|a, b| a.id.cmp(&b.id));
         let tags = instance.tags.as_deref().unwrap_or(&[]).iter();
+        let mut tags: BTreeMap<String, String> =
+            tags.map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let catalog = holding.catalog();
+        if holding.region.provider == Provider::Aws {
+            // There a name is a tag.
+            tags.insert("Name".to_owned(), instance.name.to_string());
+        }
         Self {
             id: holding.instance_id(code),
             name: instance.name.to_string(),
-            status: instance.status.word().to_owned(),
-            instance_type: instance.spec().id.to_owned(),
+            status: catalog.status_word(instance.status).to_owned(),
+            instance_type: holding.type_of(instance).id.to_owned(),
             zone: holding.zone_id(instance.zone),
-            image: instance.image().id.to_owned(),
-            charge_type: instance.charge_type().to_owned(),
-            vpc: if instance.classic { String::new() } else { holding.vpc_id() },
+            image: holding.image_of(instance).id.to_owned(),
+            charge_type: catalog.charge_word(instance.expires.is_some()).to_owned(),
+            vpc: if holding.is_classic(instance) { String::new() } else { holding.vpc_id() },
             resource_group: holding.resource_group_id(instance.resource_group),
             private_ips,
             public_ips: instance.public_ip.into_iter().chain(eip).collect(),
             eip,
             security_groups,
             data_disks,
-            tags: tags.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            tags,
         }
     }
 }
@@ -107,6 +113,8 @@ impl TruthInstance {
 pub struct TruthAccount {
     /// The account's id within the world.
     pub id: String,
+    /// Its vendor: `aliyun`.
+    pub provider: &'static str,
     /// Its access keys' public parts.
     pub access_key_ids: Vec<String>,
     /// Its instances by region, ordered by id. Regions without one are there too.
@@ -145,6 +153,7 @@ impl World {
         let state = self.state();
         let accounts = state.accounts.iter().map(|account| TruthAccount {
             id: account.id.clone(),
+            provider: account.provider.name(),
             access_key_ids: account.keys.iter().map(|key| key.id.clone()).collect(),
             regions: by_region(account, instances),
             volumes: by_region(account, truth_managed::volumes),

@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::catalog::DISK_CATEGORIES;
 use super::family::Family;
 use super::managed::Managed;
 use super::model::{Holding, Minute, Tag};
@@ -116,7 +115,7 @@ pub(crate) fn volumes(holding: &Holding) -> Vec<TruthVolume> {
         name: disk.name.to_string(),
         system: disk.system,
         size_gib: disk.size_gib,
-        category: DISK_CATEGORIES[usize::from(disk.category)].0.to_owned(),
+        category: holding.category_of(disk).to_owned(),
         zone: holding.zone_id(disk.zone),
         instances: disk.attached.iter().map(|at| holding.instance_id(at.instance)).collect(),
         created: timestamp(disk.created),

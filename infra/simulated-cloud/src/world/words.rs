@@ -1,16 +1,12 @@
 //! What a vendor calls what the world holds: one table a vendor.
 
+use super::Provider;
 use super::catalog::RegionFacts;
 use super::family::Family;
-use super::id;
 use super::managed::{Condition, Managed};
 
 /// A vendor's words for managed resources.
 pub(crate) struct Words {
-    /// The id of the resource with a code. Buckets have their name for it.
-    pub id: fn(&RegionFacts, Family, u64) -> String,
-    /// The code of an id, if it is one of that family and region.
-    pub code: fn(&RegionFacts, Family, &str) -> Option<u64>,
     /// The status; empty where the family has none.
     pub status: fn(Family, &Managed) -> &'static str,
     /// The class; empty where the family has none.
@@ -20,31 +16,20 @@ pub(crate) struct Words {
 }
 
 /// Returns the words of the vendor that a region is of.
-pub(crate) fn of(_: &RegionFacts) -> &'static Words {
-    &ALIYUN
+pub(crate) fn of(region: &RegionFacts) -> &'static Words {
+    match region.provider {
+        // The others' words follow with their products.
+        Provider::Aliyun | Provider::Tencent | Provider::Huawei | Provider::Aws => &ALIYUN,
+    }
 }
 
 static ALIYUN: Words = Words {
-    id: |region, family, code| id::render(aliyun_prefix(family), region, code),
-    code: |region, family, text| id::parse(aliyun_prefix(family), region, text),
     status: aliyun_status,
     spec: aliyun_spec,
     engine: |family, managed| {
         managed.engine(family).map_or(("", ""), |engine| (engine.aliyun.0, engine.aliyun.1))
     },
 };
-
-fn aliyun_prefix(family: Family) -> &'static str {
-    match family {
-        Family::Instance => "i",
-        Family::Disk => "d",
-        Family::Database => "rm",
-        Family::Cache => "r",
-        Family::Bucket => "oss",
-        Family::Address => "eip",
-        Family::Balancer => "lb",
-    }
-}
 
 fn aliyun_status(family: Family, managed: &Managed) -> &'static str {
     use Condition::{Changing, Creating, Restarting, Running, Stopped};

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::params::Params;
 use super::{Admitted, Aliyun};
 use crate::world::model::Minute;
-use crate::world::{World, catalog};
+use crate::world::{Provider, World};
 
 /// The version of the API.
 const VERSION: &str = "2014-05-26";
@@ -39,10 +39,13 @@ pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
 
 /// Checks that a request is for a region that the world offers.
 pub(super) fn check_region(world: &World, params: &Params) -> Result<(), ApiError> {
-    let region = catalog::find_region(params.require("RegionId")?);
-    let offered = region
-        .is_some_and(|region| world.offered().iter().any(|offered| std::ptr::eq(*offered, region)));
-    if offered { Ok(()) } else { Err(ApiError::no_such_region()) }
+    let wanted = params.require("RegionId")?;
+    let offered = world.offered(Provider::Aliyun);
+    if offered.iter().any(|region| region.id == wanted) {
+        Ok(())
+    } else {
+        Err(ApiError::no_such_region())
+    }
 }
 
 /// Answers a call, as JSON.

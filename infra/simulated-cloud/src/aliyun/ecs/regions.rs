@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::json;
 use crate::aliyun::error::ApiError;
 use crate::aliyun::{Admitted, Aliyun};
-use crate::world::{Endpoints, Fault};
+use crate::world::{Endpoints, Fault, Provider};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -36,7 +36,7 @@ pub(super) fn describe(
 ) -> Result<Vec<u8>, ApiError> {
     let english = admitted.params.get("AcceptLanguage").starts_with("en");
     let empty = admitted.blind || admitted.faults.contains(&Fault::Empty);
-    let offered = if empty { &[] } else { cloud.world.offered() };
+    let offered = if empty { Vec::new() } else { cloud.world.offered(Provider::Aliyun) };
     let region = offered.iter().map(|region| Region {
         region_id: region.id,
         local_name: if english { region.english } else { region.chinese },

@@ -6,7 +6,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::Value;
 
 /// Returns a JSON document as XML under a root element.
-pub(super) fn from_json(root: &str, json: &[u8]) -> Vec<u8> {
+pub(crate) fn from_json(root: &str, json: &[u8]) -> Vec<u8> {
     let value = serde_json::from_slice(json).unwrap_or(Value::Null);
     let mut writer = Writer::new(Vec::with_capacity(json.len() * 2));
     let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
