@@ -1,12 +1,15 @@
-//! Serves a simulated Alibaba Cloud until it is interrupted, so that the
-//! vendor's own clients can be run against it.
+//! Serves simulated clouds until it is interrupted, so that the vendors' own
+//! clients can be run against them.
 #![expect(clippy::print_stdout, reason = "a program says where it listens")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use simulated_cloud::{Churn, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, SimulatedCloud, World};
+use simulated_cloud::{
+    AccessKey, Churn, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
+    spread_of,
+};
 
 #[derive(Parser)]
 struct Options {
@@ -16,7 +19,10 @@ struct Options {
     /// The same seed gives the same cloud.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many instances there are.
+    /// The vendors that are simulated, each with an account of its own.
+    #[arg(long, value_delimiter = ',', default_value = "aliyun", value_parser = vendor)]
+    vendors: Vec<Provider>,
+    /// How many instances there are in each account.
     #[arg(long, default_value_t = 3000)]
     instances: u32,
     /// How many regions they are spread over.
@@ -30,10 +36,32 @@ struct Options {
     truth: Option<PathBuf>,
 }
 
+fn vendor(name: &str) -> Result<Provider, String> {
+    let known = Provider::ALL.into_iter().find(|vendor| vendor.name() == name);
+    known.ok_or_else(|| "there are aliyun, tencent, huawei and aws".to_owned())
+}
+
+/// Returns a vendor's account, and its key: all have the same secret.
+fn account_of(vendor: Provider) -> (String, AccessKey) {
+    match vendor {
+        Provider::Aliyun => ("demo".to_owned(), AccessKey::new(DEMO_KEY_ID, DEMO_KEY_SECRET)),
+        other => {
+            let id = format!("{DEMO_KEY_ID}-{}", other.name());
+            (format!("demo-{}", other.name()), AccessKey::new(&id, DEMO_KEY_SECRET))
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let world = World::new(&Plan::demo(options.seed, options.instances, options.regions))?;
+    let mut plan = Plan::new(options.seed);
+    for vendor in &options.vendors {
+        let regions = spread_of(*vendor, options.instances, options.regions);
+        let (account, key) = account_of(*vendor);
+        plan = plan.account_of(*vendor, &account, key, regions);
+    }
+    let world = World::new(&plan)?;
     if options.churn > 0.0 {
         world.churn(&Churn::percent(&world, options.churn), options.seed);
     }
@@ -41,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(path) = &options.truth {
         running.world.write_truth(path)?;
     }
-    println!("{} key {DEMO_KEY_ID} secret {DEMO_KEY_SECRET}", running.url());
+    println!("{} key {DEMO_KEY_ID}[-vendor] secret {DEMO_KEY_SECRET}", running.url());
     tokio::signal::ctrl_c().await?;
     running.shutdown().await;
     Ok(())

@@ -9,8 +9,10 @@
 pub mod aliyun;
 mod front;
 mod server;
+pub mod tencent;
 mod world;
 
+pub use front::{Answer, Delivery, Request};
 pub use server::{Running, SimulatedCloud, StartError};
 pub use world::{
     AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,

@@ -23,6 +23,7 @@ pub use self::error::INVALID_TOKEN;
 use self::params::{Format, Params};
 use crate::front::gate::Gate;
 use crate::front::xml;
+pub use crate::front::{Answer, Delivery};
 use crate::world::{self, Call, Fault, Permission, World, lock};
 
 /// A request as it arrived.
@@ -36,32 +37,6 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The body, if it is a form; else empty.
     pub form: &'a [u8],
-}
-
-/// How much of an answer reaches the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// All of it.
-    Whole,
-    /// None of it: the connection is closed.
-    Nothing,
-    /// Half of it, and then the connection is closed.
-    Half,
-}
-
-/// What the vendor answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The content type.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Vec<u8>,
-    /// How much of it is to reach the client.
-    pub delivery: Delivery,
-    /// How long it is to take.
-    pub delay: Duration,
 }
 
 /// The vendor's front, over a world.
@@ -290,20 +265,9 @@ fn deliver(
     faults: &[Fault],
     latency: Duration,
 ) -> Answer {
-    let (content_type, mut body) = match format {
+    let (content_type, body) = match format {
         Format::Json => ("application/json;charset=utf-8", json),
         Format::Xml => ("text/xml;charset=utf-8", xml::from_json(root, &json)),
     };
-    let mut delivery = Delivery::Whole;
-    let mut delay = latency;
-    for fault in faults {
-        match fault {
-            Fault::Truncate => body.truncate(body.len() / 2),
-            Fault::Drop => delivery = Delivery::Nothing,
-            Fault::CutOff => delivery = Delivery::Half,
-            Fault::Delay(more) => delay += *more,
-            _ => {}
-        }
-    }
-    Answer { status, content_type, body, delivery, delay }
+    Answer::of(status, content_type, body, faults, latency)
 }

@@ -59,6 +59,13 @@ pub(crate) struct Settings {
     pub limit: Option<u32>,
 }
 
+/// A temporary key as whoever assumes a role is given it.
+pub(crate) struct LentKey {
+    pub id: String,
+    pub secret: String,
+    pub token: String,
+}
+
 struct Inner {
     state: RwLock<State>,
     faults: Faults,
@@ -194,6 +201,29 @@ impl World {
         if let Some(found) = self.change().accounts.iter_mut().find(|found| found.id == account) {
             found.keys = keys;
         }
+    }
+
+    /// Makes a temporary key of an account of a vendor, as assuming a role
+    /// does. `None` if there is no such account.
+    pub(crate) fn lend_key(
+        &self,
+        provider: Provider,
+        account: usize,
+        prefix: &str,
+        expires: Timestamp,
+    ) -> Option<LentKey> {
+        let fresh = || uuid::Uuid::new_v4().simple().to_string();
+        let lent = LentKey {
+            id: format!("{prefix}{}", &fresh()[..16].to_uppercase()),
+            secret: fresh(),
+            token: fresh().repeat(3),
+        };
+        let mut state = self.change();
+        let found = state.accounts.get_mut(account);
+        let found = found.filter(|found| found.provider == provider)?;
+        let key = AccessKey::new(&lent.id, &lent.secret).with_token(&lent.token);
+        found.keys.push(AccessKey { expires: Some(expires), ..key });
+        Some(lent)
     }
 
     /// Returns how many calls there have been of an action, whatever came of

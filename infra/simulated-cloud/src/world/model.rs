@@ -252,6 +252,16 @@ impl Holding {
         self.catalog().disk_categories[usize::from(disk.category)].0
     }
 
+    /// Returns every private address that the vendor says of an instance.
+    /// Tencent Cloud's listing leaves out those of further interfaces.
+    pub(crate) fn private_ips_of(&self, instance: &Instance) -> Vec<Ipv4Addr> {
+        let mut ips = instance.private_ips();
+        if let (Provider::Tencent, Some(extra)) = (self.region.provider, &instance.extra) {
+            ips.retain(|ip| !extra.more_interfaces.contains(ip));
+        }
+        ips
+    }
+
     /// Tells whether an instance is on no network of the account's. Only one
     /// vendor ever had such.
     pub(crate) fn is_classic(&self, instance: &Instance) -> bool {

@@ -46,7 +46,8 @@ pub struct TruthInstance {
     /// Its resource group, or whatever the vendor has instead; may be empty.
     pub resource_group: String,
     /// Its private addresses: those of its network or, on the classic one,
-    /// the inner one, and those of its further interfaces.
+    /// the inner one, and those of its further interfaces, where the vendor
+    /// says them.
     pub private_ips: Vec<Ipv4Addr>,
     /// Its public addresses: elastic or its own.
     pub public_ips: Vec<Ipv4Addr>,
@@ -66,7 +67,7 @@ impl TruthInstance {
         let mut security_groups: Vec<String> =
             instance.groups.iter().map(|group| holding.group_id(*group)).collect();
         security_groups.sort();
-        let mut private_ips = instance.private_ips();
+        let mut private_ips = holding.private_ips_of(instance);
         private_ips.sort();
         let mut data_disks: Vec<TruthDisk> = instance
             .disks
