@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::aliyun::{self, Aliyun};
+use crate::aliyun::Aliyun;
 use crate::front::{Answer, Delivery, Request};
 use crate::tencent::Tencent;
 use crate::world::{Provider, World};
@@ -100,9 +100,9 @@ impl Clouds {
 
     fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
         match vendor_of(request) {
-            Provider::Aliyun => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Aliyun => self.aliyun.answer(request, now),
             Provider::Tencent => self.tencent.answer(request, now),
-            Provider::Huawei | Provider::Aws => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Huawei | Provider::Aws => self.aliyun.answer(request, now),
         }
     }
 }
@@ -122,16 +122,6 @@ fn vendor_of(request: &Request<'_>) -> Provider {
         _ if starts(&["/v1/", "/v2/", "/v3/"]) => Provider::Huawei,
         _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
         _ => Provider::Aliyun,
-    }
-}
-
-fn as_aliyun<'a>(request: &Request<'a>) -> aliyun::Request<'a> {
-    let is_form = request.header("content-type").starts_with("application/x-www-form-urlencoded");
-    aliyun::Request {
-        method: request.method,
-        host: request.header("host"),
-        query: request.query,
-        form: if is_form { request.body } else { &[] },
     }
 }
 

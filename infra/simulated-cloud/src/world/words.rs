@@ -18,8 +18,8 @@ pub(crate) struct Words {
 /// Returns the words of the vendor that a region is of.
 pub(crate) fn of(region: &RegionFacts) -> &'static Words {
     match region.provider {
-        // The others' words follow with their products.
-        Provider::Aliyun | Provider::Tencent | Provider::Huawei | Provider::Aws => &ALIYUN,
+        Provider::Aws => &AWS,
+        Provider::Aliyun | Provider::Tencent | Provider::Huawei => &ALIYUN,
     }
 }
 
@@ -30,6 +30,28 @@ static ALIYUN: Words = Words {
         managed.engine(family).map_or(("", ""), |engine| (engine.aliyun.0, engine.aliyun.1))
     },
 };
+
+static AWS: Words = Words {
+    status: aws_status,
+    spec: |family, managed| managed.class(family).map_or("", |class| class.aws).to_owned(),
+    engine: |family, managed| managed.engine(family).map_or(("", ""), |engine| engine.aws),
+};
+
+fn aws_status(family: Family, managed: &Managed) -> &'static str {
+    use Condition::{Changing, Creating, Restarting, Running, Stopped};
+    match (family, managed.condition) {
+        (Family::Database | Family::Cache, Creating) => "creating",
+        (Family::Database | Family::Cache, Running) => "available",
+        (Family::Database | Family::Cache, Changing) => "modifying",
+        (Family::Database, Restarting) => "rebooting",
+        (Family::Cache, Restarting) => "rebooting cluster nodes",
+        (Family::Database, Stopped) => "stopped",
+        (Family::Cache, Stopped) => "incompatible-network",
+        (Family::Balancer, Stopped) => "failed",
+        (Family::Balancer, _) => "active",
+        (Family::Instance | Family::Disk | Family::Bucket | Family::Address, _) => "",
+    }
+}
 
 fn aliyun_status(family: Family, managed: &Managed) -> &'static str {
     use Condition::{Changing, Creating, Restarting, Running, Stopped};
