@@ -7,6 +7,7 @@
 //! [`SimulatedCloud`] serves it over HTTP.
 
 pub mod aliyun;
+pub mod aws;
 mod front;
 mod server;
 pub mod tencent;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::aliyun::{self, Aliyun};
+use crate::aws::{self, Aws};
 use crate::front::{Answer, Delivery, Request};
 use crate::tencent::Tencent;
 use crate::world::{Provider, World};
@@ -91,18 +92,24 @@ impl Running {
 struct Clouds {
     aliyun: Aliyun,
     tencent: Tencent,
+    aws: Aws,
 }
 
 impl Clouds {
     fn new(world: &World, address: String) -> Self {
-        Self { aliyun: Aliyun::new(world.clone(), address), tencent: Tencent::new(world.clone()) }
+        Self {
+            aliyun: Aliyun::new(world.clone(), address),
+            tencent: Tencent::new(world.clone()),
+            aws: Aws::new(world.clone()),
+        }
     }
 
     fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
         match vendor_of(request) {
             Provider::Aliyun => self.aliyun.answer(&as_aliyun(request), now),
             Provider::Tencent => self.tencent.answer(request, now),
-            Provider::Huawei | Provider::Aws => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Huawei => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Aws => self.aws.answer(request, now),
         }
     }
 }
@@ -121,6 +128,7 @@ fn vendor_of(request: &Request<'_>) -> Provider {
         _ if has("x-sdk-date") || has("x-project-id") || has("x-domain-id") => Provider::Huawei,
         _ if starts(&["/v1/", "/v2/", "/v3/"]) => Provider::Huawei,
         _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
+        _ if aws::is_query(request) => Provider::Aws,
         _ => Provider::Aliyun,
     }
 }
