@@ -9,6 +9,7 @@
 pub mod aliyun;
 pub mod aws;
 mod front;
+pub mod huawei;
 mod server;
 pub mod tencent;
 mod world;

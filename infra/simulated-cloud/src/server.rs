@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::aliyun::{self, Aliyun};
 use crate::aws::{self, Aws};
 use crate::front::{Answer, Delivery, Request};
+use crate::huawei::Huawei;
 use crate::tencent::Tencent;
 use crate::world::{Provider, World};
 
@@ -93,6 +94,7 @@ struct Clouds {
     aliyun: Aliyun,
     tencent: Tencent,
     aws: Aws,
+    huawei: Huawei,
 }
 
 impl Clouds {
@@ -101,6 +103,7 @@ impl Clouds {
             aliyun: Aliyun::new(world.clone(), address),
             tencent: Tencent::new(world.clone()),
             aws: Aws::new(world.clone()),
+            huawei: Huawei::new(world.clone()),
         }
     }
 
@@ -108,7 +111,7 @@ impl Clouds {
         match vendor_of(request) {
             Provider::Aliyun => self.aliyun.answer(&as_aliyun(request), now),
             Provider::Tencent => self.tencent.answer(request, now),
-            Provider::Huawei => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Huawei => self.huawei.answer(request, now),
             Provider::Aws => self.aws.answer(request, now),
         }
     }

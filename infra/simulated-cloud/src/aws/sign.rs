@@ -1,19 +1,16 @@
 //! The signature AWS4-HMAC-SHA256.
 
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ApiError;
 use crate::front::Request;
-use crate::front::sign::{Authorization, hash, hmac, is_signed};
+use crate::front::sign::{Authorization, escape, hash, hmac, is_signed, pairs};
 use crate::world::AccessKey;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What a key is derived for, at the end of every scope.
 const TERMINATOR: &str = "aws4_request";
-/// What is not written as itself.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// How far a request's time may be off.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
@@ -133,16 +130,8 @@ fn canonical_request(request: &Request<'_>, scope: &Scope<'_>) -> Option<String>
 }
 
 fn canonical_query(query: &str) -> String {
-    let normal = |text: &str| {
-        let bytes: Vec<u8> = percent_decode_str(text).collect();
-        utf8_percent_encode(&String::from_utf8_lossy(&bytes), ESCAPED).to_string()
-    };
-    let mut pairs: Vec<(String, String)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (normal(name), normal(value)))
-        .collect();
+    let pairs = pairs(query).into_iter();
+    let mut pairs: Vec<_> = pairs.map(|(name, value)| (escape(&name), escape(&value))).collect();
     pairs.sort();
     let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
