@@ -17,8 +17,8 @@ mod world;
 pub use front::{Answer, Delivery, Request};
 pub use server::{Running, SimulatedCloud, StartError};
 pub use world::{
-    AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, DEMO_KEY_ID, DEMO_KEY_SECRET,
-    Endpoints, Event, Fault, Faults, Happening, InvalidPlan, NotPossible, Permission, Plan,
-    Provider, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile, TruthInstance,
-    TruthWriteError, Which, World, spread, spread_of,
+    AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,
+    Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, NotPossible,
+    Permission, Plan, Provider, Rule, RuleId, Site, TruthAccount, TruthDisk, TruthFile,
+    TruthInstance, TruthManaged, TruthVolume, TruthWriteError, Which, World, spread, spread_of,
 };

@@ -226,7 +226,9 @@ fn write(entry: &Entry, seed: u64) -> Value {
         Happening::Changed(Change::DiskAttached) => (("Ecs", "AttachDisk"), one),
         Happening::Changed(Change::DiskDetached) => (("Ecs", "DetachDisk"), one),
         Happening::Changed(Change::SecurityGroupSwapped) => (("Ecs", "JoinSecurityGroup"), one),
-        Happening::Changed(Change::TypeChanged) => (("Ecs", "ModifyInstanceSpec"), one),
+        Happening::Changed(Change::TypeChanged | Change::Resized) => {
+            (("Ecs", "ModifyInstanceSpec"), one)
+        }
     };
     view(entry, seed, entry.event.sequence * 2, call, &parameters)
 }

@@ -97,6 +97,17 @@ fn uuid(kind: &str, code: u64) -> String {
     )
 }
 
+/// Returns the last characters of a code, for names that need no way back.
+pub(crate) fn short(code: u64) -> String {
+    let mut rest = scatter(code);
+    let digit = |_| {
+        let digit = DIGITS[(rest % 36) as usize];
+        rest /= 36;
+        char::from(digit)
+    };
+    (0..8).map(digit).collect()
+}
+
 /// Returns the code of an id, if it is one of that kind and region.
 pub(crate) fn parse(kind: &str, region: &RegionFacts, id: &str) -> Option<u64> {
     let code = match region.provider {

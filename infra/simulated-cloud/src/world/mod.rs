@@ -3,9 +3,14 @@
 
 pub(crate) mod catalog;
 mod churn;
+pub(crate) mod classes;
+pub(crate) mod family;
 mod faults;
 mod generate;
 pub(crate) mod id;
+pub(crate) mod managed;
+mod managed_ops;
+mod managed_site;
 pub(crate) mod model;
 mod ops;
 mod permission;
@@ -14,6 +19,8 @@ mod report;
 mod site;
 pub(crate) mod trail;
 mod truth;
+mod truth_managed;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,21 +31,24 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use self::catalog::RegionFacts;
-pub use self::churn::Churn;
+pub use self::churn::{Churn, FamilyChurn};
+pub use self::family::Family;
 pub use self::faults::{Call, Fault, Faults, Rule, RuleId};
 use self::generate::Birth;
 use self::model::{Account, Holding, State};
+use self::ops::Place;
 pub(crate) use self::ops::SHOWN;
 pub use self::permission::Permission;
 use self::permission::Permissions;
 pub use self::plan::{
-    AccessKey, AccountPlan, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan, Provider,
-    spread, spread_of,
+    AccessKey, AccountPlan, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan,
+    Provider, spread, spread_of,
 };
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
 use self::trail::Entry;
 pub use self::truth::{TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError};
+pub use self::truth_managed::{TruthManaged, TruthVolume};
 
 /// At most so many events are remembered; a million take some 150 MB.
 const EVENTS: usize = 1 << 20;
@@ -98,6 +108,13 @@ impl World {
             state.accounts.push(empty_account(account, &regions, index, plan.seed));
             for (region, instances) in &account.regions {
                 populate(&mut state, index, region, *instances, &mut rng);
+            }
+        }
+        // These come after every instance, so that asking for them changes
+        // none.
+        for (index, account) in plan.accounts.iter().enumerate() {
+            for (region, counts) in &account.managed {
+                populate_managed(&mut state, (index, region), counts, &mut rng);
             }
         }
         Ok(Self(Arc::new(Inner {
@@ -286,16 +303,16 @@ impl World {
 
 impl State {
     /// Notes an event.
-    fn note(&mut self, account: usize, region: &str, id: String, what: Happening) {
+    fn note(&mut self, at: Place, family: Family, id: String, what: Happening) {
         self.sequence += 1;
         self.now += i64::from(self.changes_take_time);
-        let account = self.accounts[account].id.clone();
+        let account = self.accounts[at.account].id.clone();
         if self.log.len() >= EVENTS {
             self.log.pop_front();
         }
         let event = Event {
             sequence: self.sequence,
-            which: Which { account, region: region.to_owned(), id },
+            which: Which { account, region: at.region.to_owned(), family, id },
             what,
         };
         let at = self.clock.unwrap_or_else(Timestamp::now);
@@ -322,6 +339,7 @@ fn empty_account(
             region,
             instances: BTreeMap::new(),
             disks: BTreeMap::new(),
+            managed: BTreeMap::new(),
             gone: BTreeMap::new(),
             salt: salt(number),
         };
@@ -342,5 +360,21 @@ fn populate(state: &mut State, account: usize, region: &str, instances: u32, rng
         if number % 25 == 0 {
             generate::add_loose_disk(state, account, region, rng);
         }
+    }
+}
+
+fn populate_managed(
+    state: &mut State,
+    (account, region): (usize, &str),
+    counts: &Counts,
+    rng: &mut ChaCha8Rng,
+) {
+    for (family, count) in counts.by_family() {
+        for _ in 0..count {
+            managed::add(state, (account, region), family, Birth::Old, rng);
+        }
+    }
+    if counts.tagged_disks {
+        generate::tag_disks(state, account, region, rng);
     }
 }

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::Provider;
 use super::catalog::{self, Catalog, RegionFacts};
+use super::family::Family;
 use super::generate::TagSets;
 use super::id;
+use super::managed::Managed;
 use super::permission::Permissions;
 use super::trail::{Delivery, Entry};
 use crate::AccessKey;
@@ -163,6 +165,7 @@ pub(crate) struct Disk {
     pub name: Box<str>,
     pub created: Minute,
     pub size_gib: u32,
+    pub tags: Option<Arc<[Tag]>>,
     /// More than one only where multi-attach is on.
     pub attached: Vec<Attachment>,
     pub system: bool,
@@ -178,6 +181,7 @@ pub(crate) struct Holding {
     pub region: &'static RegionFacts,
     pub instances: BTreeMap<u64, Instance>,
     pub disks: BTreeMap<u64, Disk>,
+    pub managed: BTreeMap<Family, BTreeMap<u64, Managed>>,
     /// Instances that are gone and yet shown, where the vendor does so, each
     /// with when it went.
     pub gone: BTreeMap<u64, (Instance, Timestamp)>,
@@ -192,6 +196,35 @@ impl Holding {
     /// Returns the code of an instance's id, if there is such an instance.
     pub(crate) fn find(&self, instance_id: &str) -> Option<u64> {
         id::parse("i", self.region, instance_id).filter(|code| self.instances.contains_key(code))
+    }
+
+    /// Returns the managed resources of a family.
+    pub(crate) fn managed(&self, family: Family) -> &BTreeMap<u64, Managed> {
+        static NONE: BTreeMap<u64, Managed> = BTreeMap::new();
+        self.managed.get(&family).unwrap_or(&NONE)
+    }
+
+    /// Returns the id of a managed resource.
+    pub(crate) fn managed_id(&self, family: Family, code: u64) -> String {
+        match self.managed(family).get(&code) {
+            Some(bucket) if family == Family::Bucket => bucket.name.to_string(),
+            _ => id::render(family.id_kind(), self.region, code),
+        }
+    }
+
+    /// Returns the code of a managed resource's id, if there is such a
+    /// resource.
+    pub(crate) fn find_managed(&self, family: Family, id: &str) -> Option<u64> {
+        let all = self.managed(family);
+        if family == Family::Bucket {
+            return all.iter().find(|(_, bucket)| *bucket.name == *id).map(|(code, _)| *code);
+        }
+        id::parse(family.id_kind(), self.region, id).filter(|code| all.contains_key(code))
+    }
+
+    /// Returns the code of a disk's id, if there is such a disk.
+    pub(crate) fn find_disk(&self, disk_id: &str) -> Option<u64> {
+        id::parse("d", self.region, disk_id).filter(|code| self.disks.contains_key(code))
     }
 
     /// Returns an instance's id.

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use super::catalog::{self, Catalog, RegionFacts};
+use super::family::Family;
 
 /// A vendor of clouds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +78,49 @@ pub struct AccountPlan {
     pub key: AccessKey,
     /// How many instances it has in which regions.
     pub regions: Vec<(String, u32)>,
+    /// How much else it has in which regions.
+    pub managed: Vec<(String, Counts)>,
+}
+
+/// How many managed resources there are in a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Databases.
+    pub databases: u32,
+    /// Caches.
+    pub caches: u32,
+    /// Buckets.
+    pub buckets: u32,
+    /// Addresses that are free, beside those of instances.
+    pub addresses: u32,
+    /// Load balancers.
+    pub balancers: u32,
+    /// Whether disks have tags, as some instances have.
+    pub tagged_disks: bool,
+}
+
+impl Counts {
+    /// Asks for so many of each, and for disks with tags.
+    pub fn of_each(count: u32) -> Self {
+        Self {
+            databases: count,
+            caches: count,
+            buckets: count,
+            addresses: count,
+            balancers: count,
+            tagged_disks: true,
+        }
+    }
+
+    pub(crate) fn by_family(&self) -> [(Family, u32); 5] {
+        [
+            (Family::Database, self.databases),
+            (Family::Cache, self.caches),
+            (Family::Bucket, self.buckets),
+            (Family::Address, self.addresses),
+            (Family::Balancer, self.balancers),
+        ]
+    }
 }
 
 /// What the vendor says its regions' hosts are.
@@ -150,7 +194,23 @@ impl Plan {
         regions: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let regions = regions.into_iter().map(|(region, n)| (region.to_owned(), n)).collect();
-        self.accounts.push(AccountPlan { id: id.to_owned(), provider, key, regions });
+        self.accounts.push(AccountPlan {
+            id: id.to_owned(),
+            provider,
+            key,
+            regions,
+            managed: Vec::new(),
+        });
+        self
+    }
+
+    /// Adds managed resources in regions to the account that was added last.
+    #[must_use]
+    pub fn managed<'a>(mut self, regions: impl IntoIterator<Item = (&'a str, Counts)>) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            let regions = regions.into_iter().map(|(region, counts)| (region.to_owned(), counts));
+            account.managed.extend(regions);
+        }
         self
     }
 
@@ -169,6 +229,7 @@ impl Plan {
         let mut named: BTreeSet<(Provider, &str)> = BTreeSet::new();
         for account in &self.accounts {
             named.extend(account.regions.iter().map(|(id, _)| (account.provider, id.as_str())));
+            named.extend(account.managed.iter().map(|(id, _)| (account.provider, id.as_str())));
         }
         let mut vendors: BTreeSet<Provider> = self.accounts.iter().map(|a| a.provider).collect();
         if vendors.is_empty() {

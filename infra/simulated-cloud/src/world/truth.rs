@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::model::{Holding, Instance};
+use super::family::Family;
+use super::model::{Account, Holding, Instance};
+use super::truth_managed::{self, TruthManaged, TruthVolume};
 use super::{Provider, World};
 
 /// A data disk of an instance.
@@ -118,6 +120,11 @@ pub struct TruthAccount {
     pub access_key_ids: Vec<String>,
     /// Its instances by region, ordered by id. Regions without one are there too.
     pub regions: BTreeMap<String, Vec<TruthInstance>>,
+    /// Its disks by region.
+    pub volumes: BTreeMap<String, Vec<TruthVolume>>,
+    /// Its managed resources by family and region. Buckets are with the region
+    /// they are in.
+    pub managed: BTreeMap<Family, BTreeMap<String, Vec<TruthManaged>>>,
 }
 
 /// Everything that is there.
@@ -149,10 +156,14 @@ impl World {
             id: account.id.clone(),
             provider: account.provider.name(),
             access_key_ids: account.keys.iter().map(|key| key.id.clone()).collect(),
-            regions: account
-                .holdings
-                .iter()
-                .map(|(region, holding)| ((*region).to_owned(), instances(holding)))
+            regions: by_region(account, instances),
+            volumes: by_region(account, truth_managed::volumes),
+            managed: Family::MANAGED
+                .into_iter()
+                .map(|family| {
+                    let of = |holding: &Holding| truth_managed::managed(holding, family);
+                    (family, by_region(account, of))
+                })
                 .collect(),
         });
         TruthFile { seed: self.seed(), sequence: state.sequence, accounts: accounts.collect() }
@@ -174,6 +185,10 @@ impl World {
         };
         write().map_err(|source| TruthWriteError { path: path.to_owned(), source })
     }
+}
+
+fn by_region<T>(account: &Account, of: impl Fn(&Holding) -> T) -> BTreeMap<String, T> {
+    account.holdings.iter().map(|(region, holding)| ((*region).to_owned(), of(holding))).collect()
 }
 
 pub(crate) fn instances(holding: &Holding) -> Vec<TruthInstance> {

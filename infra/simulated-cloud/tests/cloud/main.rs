@@ -7,4 +7,5 @@ mod fault;
 mod fields;
 mod http;
 mod listing;
+mod managed;
 mod trail;
