@@ -7,7 +7,9 @@
 //! [`SimulatedCloud`] serves it over HTTP.
 
 pub mod aliyun;
+pub mod aws;
 mod front;
+pub mod huawei;
 mod server;
 pub mod tencent;
 mod world;

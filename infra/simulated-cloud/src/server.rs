@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::aliyun::Aliyun;
+use crate::aws::{self, Aws};
 use crate::front::{Answer, Delivery, Request};
+use crate::huawei::Huawei;
 use crate::tencent::Tencent;
 use crate::world::{Provider, World};
 
@@ -91,18 +93,26 @@ impl Running {
 struct Clouds {
     aliyun: Aliyun,
     tencent: Tencent,
+    aws: Aws,
+    huawei: Huawei,
 }
 
 impl Clouds {
     fn new(world: &World, address: String) -> Self {
-        Self { aliyun: Aliyun::new(world.clone(), address), tencent: Tencent::new(world.clone()) }
+        Self {
+            aliyun: Aliyun::new(world.clone(), address),
+            tencent: Tencent::new(world.clone()),
+            aws: Aws::new(world.clone()),
+            huawei: Huawei::new(world.clone()),
+        }
     }
 
     fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
         match vendor_of(request) {
             Provider::Aliyun => self.aliyun.answer(request, now),
             Provider::Tencent => self.tencent.answer(request, now),
-            Provider::Huawei | Provider::Aws => self.aliyun.answer(request, now),
+            Provider::Huawei => self.huawei.answer(request, now),
+            Provider::Aws => self.aws.answer(request, now),
         }
     }
 }
@@ -121,6 +131,7 @@ fn vendor_of(request: &Request<'_>) -> Provider {
         _ if has("x-sdk-date") || has("x-project-id") || has("x-domain-id") => Provider::Huawei,
         _ if starts(&["/v1/", "/v2/", "/v3/"]) => Provider::Huawei,
         _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
+        _ if aws::is_query(request) => Provider::Aws,
         _ => Provider::Aliyun,
     }
 }

@@ -52,7 +52,7 @@ impl<'a, T, F: Fn(u64, &T) -> bool> Source<'a, T, F> {
         let mut after = position.map_or(0, |position| position.after);
         let mut more = false;
         for (looked, (code, item)) in self.from(from).enumerate() {
-            if items.len() >= size + lost || looked >= LOOK {
+            if items.len() >= size.saturating_add(lost) || looked >= LOOK {
                 more = items.len() < left;
                 break;
             }

@@ -2,6 +2,7 @@
 //! one are HMAC-SHA256 over a canonical request.
 
 use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use super::Request;
@@ -31,6 +32,26 @@ pub(crate) fn is_signed(key: &[u8], text: &str, signature: &str) -> bool {
     let Some(given) = digits.collect::<Option<Vec<u8>>>() else { return false };
     Hmac::<Sha256>::new_from_slice(key)
         .is_ok_and(|mac| mac.chain_update(text).verify_slice(&given).is_ok())
+}
+
+/// What is not written as itself.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Returns a text as vendors write it in what is signed.
+pub(crate) fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// Returns a text without escapes. A plus is a plus.
+pub(crate) fn unescape(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Returns the names and values of a query, without escapes, as they came.
+pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (unescape(name), unescape(value))).collect()
 }
 
 /// The parts of an `Authorization` header.

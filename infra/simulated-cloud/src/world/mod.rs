@@ -37,6 +37,7 @@ pub use self::faults::{Call, Fault, Faults, Rule, RuleId};
 use self::generate::Birth;
 use self::model::{Account, Holding, State};
 use self::ops::Place;
+pub(crate) use self::ops::SHOWN;
 pub use self::permission::Permission;
 use self::permission::Permissions;
 pub use self::plan::{
