@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use simulated_cloud::{
-    AccessKey, Churn, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
+    AccessKey, Churn, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
     spread_of,
 };
 
@@ -28,6 +28,10 @@ struct Options {
     /// How many regions they are spread over.
     #[arg(long, default_value_t = 12)]
     regions: usize,
+    /// How many managed resources of each family there are in each region. With
+    /// any, Alibaba Cloud's account heads an organisation of two others.
+    #[arg(long, default_value_t = 0)]
+    managed: u32,
     /// How many percent of them change before it serves, which it records.
     #[arg(long, default_value_t = 0.0)]
     churn: f64,
@@ -52,6 +56,17 @@ fn account_of(vendor: Provider) -> (String, AccessKey) {
     }
 }
 
+/// Adds two members to the organisation that an account heads, and roles: one
+/// that the head may assume, one that nobody may, and one for the other member.
+fn organisation(mut plan: Plan, head: &str) -> Plan {
+    plan = plan.role("sync", &[head]).role("closed", &[]);
+    for (name, instances) in [("member-1", 30), ("member-2", 0)] {
+        let key = AccessKey::new(&format!("{DEMO_KEY_ID}-{name}"), DEMO_KEY_SECRET);
+        plan = plan.account(name, key, [("cn-hangzhou", instances)]).member_of(head);
+    }
+    plan.role("chained", &["member-1"])
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -59,7 +74,15 @@ async fn main() -> anyhow::Result<()> {
     for vendor in &options.vendors {
         let regions = spread_of(*vendor, options.instances, options.regions);
         let (account, key) = account_of(*vendor);
+        let counts = Counts::of_each(options.managed);
+        let homes: Vec<_> = regions.iter().map(|(region, _)| (*region, counts)).collect();
         plan = plan.account_of(*vendor, &account, key, regions);
+        if options.managed > 0 {
+            plan = plan.managed(homes);
+        }
+        if options.managed > 0 && *vendor == Provider::Aliyun {
+            plan = organisation(plan, &account);
+        }
     }
     let world = World::new(&plan)?;
     if options.churn > 0.0 {
