@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use simulated_cloud::{
-    AccessKey, Churn, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
+    AccessKey, Churn, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
     spread_of,
 };
 
@@ -25,6 +25,9 @@ struct Options {
     /// How many instances there are in each account.
     #[arg(long, default_value_t = 3000)]
     instances: u32,
+    /// How many managed resources of each family there are in each region.
+    #[arg(long, default_value_t = 0)]
+    managed: u32,
     /// How many regions they are spread over.
     #[arg(long, default_value_t = 12)]
     regions: usize,
@@ -59,7 +62,11 @@ async fn main() -> anyhow::Result<()> {
     for vendor in &options.vendors {
         let regions = spread_of(*vendor, options.instances, options.regions);
         let (account, key) = account_of(*vendor);
-        plan = plan.account_of(*vendor, &account, key, regions);
+        let managed: Vec<_> = match options.managed {
+            0 => Vec::new(),
+            n => regions.iter().map(|(region, _)| (*region, Counts::of_each(n))).collect(),
+        };
+        plan = plan.account_of(*vendor, &account, key, regions).managed(managed);
     }
     let world = World::new(&plan)?;
     if options.churn > 0.0 {
