@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::aliyun::{self, Aliyun};
+use crate::aliyun::Aliyun;
 use crate::aws::{self, Aws};
 use crate::front::{Answer, Delivery, Request};
 use crate::huawei::Huawei;
@@ -109,7 +109,7 @@ impl Clouds {
 
     fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
         match vendor_of(request) {
-            Provider::Aliyun => self.aliyun.answer(&as_aliyun(request), now),
+            Provider::Aliyun => self.aliyun.answer(request, now),
             Provider::Tencent => self.tencent.answer(request, now),
             Provider::Huawei => self.huawei.answer(request, now),
             Provider::Aws => self.aws.answer(request, now),
@@ -133,16 +133,6 @@ fn vendor_of(request: &Request<'_>) -> Provider {
         _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
         _ if aws::is_query(request) => Provider::Aws,
         _ => Provider::Aliyun,
-    }
-}
-
-fn as_aliyun<'a>(request: &Request<'a>) -> aliyun::Request<'a> {
-    let is_form = request.header("content-type").starts_with("application/x-www-form-urlencoded");
-    aliyun::Request {
-        method: request.method,
-        host: request.header("host"),
-        query: request.query,
-        form: if is_form { request.body } else { &[] },
     }
 }
 

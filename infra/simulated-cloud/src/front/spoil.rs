@@ -21,6 +21,18 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Tells whether a fault is about what a page holds.
+    pub(crate) fn is_about(fault: &Fault) -> bool {
+        matches!(
+            fault,
+            Fault::StatusNumber
+                | Fault::NoId
+                | Fault::HugeTag(_)
+                | Fault::UnknownStatus(_)
+                | Fault::WrongTotal(_)
+        )
+    }
+
     /// Breaks what there are faults for.
     pub(crate) fn spoil(&self, page: &mut Value, faults: &[Fault], seed: u64) {
         for (number, fault) in faults.iter().enumerate() {

@@ -114,7 +114,8 @@ impl Rule {
         }
     }
 
-    /// Strikes only at calls of an action.
+    /// Strikes only at calls of an action. Without a service it is that of
+    /// every service.
     #[must_use]
     pub fn on(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
@@ -161,7 +162,7 @@ impl Rule {
         let fits = |wanted: &Option<String>, given: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == given)
         };
-        fits(&self.action, &call.action)
+        self.action.as_deref().is_none_or(|wanted| is_action(&call.action, wanted))
             && fits(&self.region, &call.region)
             && fits(&self.account, &call.account)
     }
@@ -174,8 +175,16 @@ pub struct Call {
     pub account: String,
     /// The region; empty if none was named.
     pub region: String,
-    /// The action: `DescribeInstances`.
+    /// The action: `DescribeInstances`. Services of Alibaba Cloud other than
+    /// ECS stand before it, since their actions have the same names:
+    /// `r-kvstore:DescribeInstances`.
     pub action: String,
+}
+
+/// Tells whether what was called is the action that is meant, with its service
+/// or without.
+pub(crate) fn is_action(called: &str, meant: &str) -> bool {
+    called == meant || called.rsplit_once(':').is_some_and(|(_, bare)| bare == meant)
 }
 
 /// Names a rule, so that it can be taken back.

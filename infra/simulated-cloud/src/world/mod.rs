@@ -22,7 +22,7 @@ mod truth;
 mod truth_managed;
 pub(crate) mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ struct Inner {
     regions: Vec<&'static RegionFacts>,
     endpoints: Endpoints,
     seed: u64,
+    /// Services that are not open, each with its region.
+    closed: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// A handle on a world; clones are handles on the same one.
@@ -125,6 +127,7 @@ impl World {
             regions,
             endpoints: plan.endpoints,
             seed: plan.seed,
+            closed: Mutex::default(),
         })))
     }
 
@@ -204,6 +207,40 @@ impl World {
         }
     }
 
+    /// Opens or closes a service in a region: `rds`, `oss`. Services that need
+    /// no region are closed with the region empty. A closed one answers with
+    /// the vendor's error for it.
+    pub fn set_service(&self, service: &str, region: &str, open: bool) {
+        let mut closed = lock(&self.0.closed);
+        let which = (service.to_owned(), region.to_owned());
+        if open {
+            closed.remove(&which)
+        } else {
+            closed.insert(which)
+        };
+    }
+
+    /// Tells whether a service is open in a region.
+    pub(crate) fn is_open(&self, service: &str, region: &str) -> bool {
+        let closed = lock(&self.0.closed);
+        closed.is_empty() || !closed.contains(&(service.to_owned(), region.to_owned()))
+    }
+
+    /// Tells whether a role of an account trusts another account; `None` if
+    /// there is no such role.
+    pub(crate) fn trusts(
+        &self,
+        provider: Provider,
+        account: usize,
+        role: &str,
+        other: usize,
+    ) -> Option<bool> {
+        let state = self.state();
+        let owner = state.accounts.get(account).filter(|owner| owner.provider == provider)?;
+        let trusted = owner.roles.get(role)?;
+        Some(state.accounts.get(other).is_some_and(|other| trusted.contains(&other.id)))
+    }
+
     /// Makes a temporary key of an account of a vendor, as assuming a role
     /// does. `None` if there is no such account.
     pub(crate) fn lend_key(
@@ -212,6 +249,18 @@ impl World {
         account: usize,
         prefix: &str,
         expires: Timestamp,
+    ) -> Option<LentKey> {
+        self.lend_session(provider, account, prefix, expires, None)
+    }
+
+    /// The same, of a session that is called `role/name`.
+    pub(crate) fn lend_session(
+        &self,
+        provider: Provider,
+        account: usize,
+        prefix: &str,
+        expires: Timestamp,
+        session: Option<String>,
     ) -> Option<LentKey> {
         let fresh = || uuid::Uuid::new_v4().simple().to_string();
         let lent = LentKey {
@@ -223,7 +272,7 @@ impl World {
         let found = state.accounts.get_mut(account);
         let found = found.filter(|found| found.provider == provider)?;
         let key = AccessKey::new(&lent.id, &lent.secret).with_token(&lent.token);
-        found.keys.push(AccessKey { expires: Some(expires), ..key });
+        found.keys.push(AccessKey { expires: Some(expires), session, ..key });
         Some(lent)
     }
 
@@ -231,7 +280,11 @@ impl World {
     /// them.
     pub fn calls_of(&self, action: &str) -> u64 {
         let calls = lock(&self.0.calls);
-        calls.iter().filter(|(call, _)| call.action == action).map(|(_, count)| count).sum()
+        calls
+            .iter()
+            .filter(|(call, _)| faults::is_action(&call.action, action))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Returns how many calls there have been, by account, region and action.
@@ -349,6 +402,8 @@ fn empty_account(
         id: plan.id.clone(),
         provider: plan.provider,
         keys: vec![plan.key.clone()],
+        roles: plan.roles.clone(),
+        member_of: plan.member_of.clone(),
         permissions: Permissions::default(),
         holdings: holdings.collect(),
     }

@@ -1,7 +1,7 @@
 //! What the world holds, compactly: a million instances fit in memory. What
 //! the vendor says of them is worked out on request.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -352,6 +352,10 @@ pub(crate) struct Account {
     pub id: String,
     pub provider: Provider,
     pub keys: Vec<AccessKey>,
+    /// Its roles, each with the accounts that may assume it.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The account that heads the organisation it is in.
+    pub member_of: Option<String>,
     pub permissions: Permissions,
     /// By region. Every region of its vendor that the world offers is in it.
     pub holdings: BTreeMap<&'static str, Holding>,

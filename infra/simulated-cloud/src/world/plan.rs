@@ -1,6 +1,6 @@
 //! What a world is made from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -51,12 +51,21 @@ pub struct AccessKey {
     pub expires: Option<Timestamp>,
     /// Whether it is in use. A key can be switched off.
     pub active: bool,
+    /// What a key that came with a role is called: `role/session`.
+    pub session: Option<String>,
 }
 
 impl AccessKey {
     /// Makes a lasting key.
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.to_owned(), secret: secret.into(), token: None, expires: None, active: true }
+        Self {
+            id: id.to_owned(),
+            secret: secret.into(),
+            token: None,
+            expires: None,
+            active: true,
+            session: None,
+        }
     }
 
     /// Makes a temporary key of it.
@@ -80,7 +89,14 @@ pub struct AccountPlan {
     pub regions: Vec<(String, u32)>,
     /// How much else it has in which regions.
     pub managed: Vec<(String, Counts)>,
+    /// Its roles, each with the accounts that may assume it.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The account that heads the organisation it is in.
+    pub member_of: Option<String>,
 }
+
+/// The role that every member of an organisation has, for its head to assume.
+const MEMBERS_ROLE: &str = "ResourceDirectoryAccountAccessRole";
 
 /// How many managed resources there are in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,8 +216,31 @@ impl Plan {
             key,
             regions,
             managed: Vec::new(),
+            roles: BTreeMap::new(),
+            member_of: None,
         });
         self
+    }
+
+    /// Gives the account that was added last a role, which some accounts may
+    /// assume.
+    #[must_use]
+    pub fn role(mut self, name: &str, trusted: &[&str]) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            let trusted = trusted.iter().map(|id| (*id).to_owned());
+            account.roles.entry(name.to_owned()).or_default().extend(trusted);
+        }
+        self
+    }
+
+    /// Makes the account that was added last a member of the organisation that
+    /// another heads, with the role that members have for it.
+    #[must_use]
+    pub fn member_of(mut self, head: &str) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            account.member_of = Some(head.to_owned());
+        }
+        self.role(MEMBERS_ROLE, &[head])
     }
 
     /// Adds managed resources in regions to the account that was added last.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,6 +30,16 @@ pub fn world(instances: u32) -> World {
     let regions = [(REGION, instances), ("cn-beijing", 30), ("eu-central-1", 0)];
     let plan = Plan::new(7).account("demo", AccessKey::new(KEY, SECRET), regions);
     World::new(&plan).expect("a world")
+}
+
+/// Makes the headers of a request.
+pub fn headers<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    all.into_iter()
+        .map(|(name, value)| {
+            let name = HeaderName::try_from(name).expect("a name");
+            (name, HeaderValue::try_from(value).expect("a value"))
+        })
+        .collect()
 }
 
 /// An account's client.
@@ -101,7 +112,8 @@ impl Client {
 
     /// Sends a query that is already signed.
     pub fn send(&self, method: &str, query: &str) -> Answer {
-        let request = Request { method, host: "ecs.cn-hangzhou.aliyuncs.com", query, form: b"" };
+        let headers = headers([("host", "ecs.cn-hangzhou.aliyuncs.com")]);
+        let request = Request { method, path: "/", query, headers: &headers, body: b"" };
         self.cloud.answer(&request, self.now)
     }
 
