@@ -135,6 +135,117 @@ def check_filters(checks, served, region, truth):
     checks.true("there are volumes that hang nowhere", loose and not any(each["Attachments"] for each in loose))
 
 
+def check_volumes(checks, served, region):
+    found = walk(client("ec2", served, region), "describe_volumes", "Volumes", size=500)
+    checks.equal(f"{region}: volumes in full", by_id([{
+        "id": each["VolumeId"],
+        "name": tags(each).get("Name", ""),
+        "size_gib": each["Size"],
+        "category": each["VolumeType"],
+        "zone": each["AvailabilityZone"],
+        "instances": sorted(at["InstanceId"] for at in each["Attachments"]),
+        "created": each["CreateTime"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tags": tags(each),
+    } for each in found]), by_id([{name: sorted(value) if name == "instances" else value
+                                   for name, value in each.items() if name != "system"}
+                                  for each in served.account["volumes"][region]]))
+
+
+def some(truth, names):
+    return by_id([{name: each[name] for name in names} for each in truth])
+
+
+def check_databases(checks, served, region):
+    truth = served.account["managed"]["database"][region]
+    ours = client("rds", served, region)
+    found = walk(ours, "describe_db_instances", "DBInstances", size=20)
+    checks.equal(f"{region}: databases", by_id([{
+        "id": each["DBInstanceIdentifier"],
+        "name": {tag["Key"]: tag["Value"] for tag in each["TagList"]}["Name"],
+        "status": each["DBInstanceStatus"],
+        "spec": each["DBInstanceClass"],
+        "engine": each["Engine"],
+        "engine_version": each["EngineVersion"],
+        "vpc": each["DBSubnetGroup"]["VpcId"],
+        "storage_gib": each["AllocatedStorage"],
+        "tags": {tag["Key"]: tag["Value"] for tag in each["TagList"]},
+    } for each in found]), some(truth, ["id", "name", "status", "spec", "engine", "engine_version", "vpc",
+                                        "storage_gib", "tags"]))
+    checks.equal(f"{region}: zones of databases",
+                 {each["DBInstanceIdentifier"]: each.get("AvailabilityZone") for each in found},
+                 {each["id"]: each["zone"] if each["status"] != "creating" else None for each in truth})
+    checks.equal("DBInstanceNotFound", fails(ours.describe_db_instances, DBInstanceIdentifier="nobody"),
+                 (404, "DBInstanceNotFound"))
+    checks.equal("MaxRecords 19", fails(ours.describe_db_instances, MaxRecords=19), (400, "InvalidParameterValue"))
+    checks.equal("a marker of nothing", fails(ours.describe_db_instances, Marker="AAAA"),
+                 (400, "InvalidParameterValue"))
+    if truth:
+        one = ours.describe_db_instances(DBInstanceIdentifier=truth[0]["id"])["DBInstances"]
+        checks.equal("a database by its id", [each["DBInstanceIdentifier"] for each in one], [truth[0]["id"]])
+        arn = one[0]["DBInstanceArn"]
+        named = ours.describe_db_instances(Filters=[{"Name": "db-instance-id", "Values": [arn, truth[-1]["id"]]}])
+        checks.equal("databases by a filter", sorted(each["DBInstanceIdentifier"] for each in named["DBInstances"]),
+                     sorted({truth[0]["id"], truth[-1]["id"]}))
+
+
+def check_caches(checks, served, region):
+    truth = served.account["managed"]["cache"][region]
+    ours = client("elasticache", served, region)
+    found = walk(ours, "describe_cache_clusters", "CacheClusters", size=20, ShowCacheNodeInfo=True)
+    checks.equal(f"{region}: caches", by_id([{
+        "id": each["CacheClusterId"],
+        "status": each["CacheClusterStatus"],
+        "spec": each["CacheNodeType"],
+        "engine": each["Engine"],
+        "engine_version": each["EngineVersion"],
+        "zone": each["PreferredAvailabilityZone"],
+    } for each in found]), some(truth, ["id", "status", "spec", "engine", "engine_version", "zone"]))
+    checks.true(f"{region}: nodes of caches",
+                all(each["CacheNodes"] or each["CacheClusterStatus"] == "creating" for each in found))
+    plain = walk(ours, "describe_cache_clusters", "CacheClusters")
+    checks.true(f"{region}: no nodes where none are asked for", not any(each.get("CacheNodes") for each in plain))
+    checks.equal("CacheClusterNotFound", fails(ours.describe_cache_clusters, CacheClusterId="nobody"),
+                 (404, "CacheClusterNotFound"))
+    for each in found[:3]:
+        listed = ours.list_tags_for_resource(ResourceName=each["ARN"])["TagList"]
+        wanted = next(one["tags"] for one in truth if one["id"] == each["CacheClusterId"])
+        checks.equal("tags of a cache", {tag["Key"]: tag["Value"] for tag in listed}, wanted)
+
+
+def check_buckets(checks, served, region):
+    truth = {each["id"]: (place, each["tags"]) for place, there in served.account["managed"]["bucket"].items()
+             for each in there}
+    ours = client("s3", served, region)
+    whole = ours.list_buckets()["Buckets"]
+    checks.equal("buckets", [each["Name"] for each in whole], sorted(truth))
+    checks.true("no regions unasked", not any("BucketRegion" in each for each in whole))
+    paged = walk(ours, "list_buckets", "Buckets", size=3)
+    checks.equal("buckets by pages", [(each["Name"], each["BucketRegion"]) for each in paged],
+                 [(name, truth[name][0]) for name in sorted(truth)])
+    here = ours.list_buckets(BucketRegion=region)["Buckets"]
+    checks.equal("buckets of a region", [each["Name"] for each in here],
+                 [name for name in sorted(truth) if truth[name][0] == region])
+    prefix = ours.list_buckets(Prefix="logs-")["Buckets"]
+    checks.equal("buckets by prefix", [each["Name"] for each in prefix],
+                 [name for name in sorted(truth) if name.startswith("logs-")])
+    checks.equal("a continuation token of nothing", fails(ours.list_buckets, ContinuationToken="AAAA"),
+                 (400, "InvalidArgument"))
+    for name, (place, wanted) in sorted(truth.items()):
+        # The client follows the refusal of another region's bucket.
+        try:
+            found = {tag["Key"]: tag["Value"] for tag in ours.get_bucket_tagging(Bucket=name)["TagSet"]}
+        except ClientError as error:
+            found = error.response["Error"]["Code"]
+        checks.equal(f"tags of {name}", found, wanted or "NoSuchTagSet")
+        where = ours.get_bucket_location(Bucket=name)["LocationConstraint"]
+        checks.equal(f"the region of {name}", where or "us-east-1", place)
+    checks.equal("NoSuchBucket", fails(ours.get_bucket_tagging, Bucket="no-such-bucket"), (404, "NoSuchBucket"))
+    wrong = client("s3", served, region, served.key._replace(secret="wrong"))
+    checks.equal("S3: a wrong secret", fails(wrong.list_buckets), (403, "SignatureDoesNotMatch"))
+    nobody = client("s3", served, region, served.key._replace(id="AKIANOBODY"))
+    checks.equal("S3: an unknown key", fails(nobody.list_buckets), (403, "InvalidAccessKeyId"))
+
+
 def check_refusals(checks, served, region, truth):
     ours = client("ec2", served, region)
     ask = ours.describe_instances
@@ -186,6 +297,11 @@ def check_all(checks, served):
     gone = [check_region(checks, served, each, there) for each, there in sorted(served.regions.items())]
     checks.true("something was terminated and is still shown", sum(gone) > 0)
     check_filters(checks, served, region, truth)
+    for each in sorted(served.regions):
+        check_volumes(checks, served, each)
+        check_databases(checks, served, each)
+        check_caches(checks, served, each)
+    check_buckets(checks, served, region)
     check_refusals(checks, served, region, truth)
     check_identity(checks, served, region, truth)
 

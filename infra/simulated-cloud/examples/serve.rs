@@ -74,12 +74,11 @@ async fn main() -> anyhow::Result<()> {
     for vendor in &options.vendors {
         let regions = spread_of(*vendor, options.instances, options.regions);
         let (account, key) = account_of(*vendor);
-        let counts = Counts::of_each(options.managed);
-        let homes: Vec<_> = regions.iter().map(|(region, _)| (*region, counts)).collect();
-        plan = plan.account_of(*vendor, &account, key, regions);
-        if options.managed > 0 {
-            plan = plan.managed(homes);
-        }
+        let managed: Vec<_> = match options.managed {
+            0 => Vec::new(),
+            n => regions.iter().map(|(region, _)| (*region, Counts::of_each(n))).collect(),
+        };
+        plan = plan.account_of(*vendor, &account, key, regions).managed(managed);
         if options.managed > 0 && *vendor == Provider::Aliyun {
             plan = organisation(plan, &account);
         }

@@ -11,6 +11,8 @@ pub(super) enum Style {
     Ec2,
     /// That of the other services with a query protocol.
     Query,
+    /// S3's.
+    Rest,
 }
 
 /// What is wrong with a request.
@@ -32,6 +34,8 @@ pub(super) enum ApiError {
     TokenExpired,
     WrongRegion(String),
     WrongService(&'static str),
+    /// What is asked for is in another region.
+    Elsewhere(&'static str),
     Throttled,
     Forbidden(String),
 }
@@ -70,60 +74,76 @@ impl ApiError {
 
     /// Returns status, code and message as a service has them.
     fn words(&self, style: Style) -> (u16, String, String) {
-        let ec2 = style == Style::Ec2;
-        let denied = "AWS was not able to validate the provided access credentials";
-        let (status, code, message): (u16, &str, String) = match self {
-            Self::Given { status, code, message } => (*status, code, message.clone()),
-            Self::NotSigned if ec2 => {
-                (400, "MissingParameter", "The request must contain a signature".into())
-            }
-            Self::NotSigned => (
-                403,
-                "MissingAuthenticationToken",
-                "Request is missing Authentication Token".into(),
-            ),
-            Self::Malformed(what) => {
-                (400, "IncompleteSignature", format!("Authorization header: {what}"))
-            }
-            Self::WrongRegion(_) | Self::WrongService(_) if ec2 => {
-                (401, "AuthFailure", self.scope())
-            }
-            Self::WrongRegion(_) | Self::WrongService(_) => {
-                (403, "SignatureDoesNotMatch", self.scope())
-            }
-            Self::NoSuchKey | Self::SignatureDiffers | Self::TokenInvalid if ec2 => {
-                (401, "AuthFailure", denied.into())
-            }
+        if let Self::Given { status, code, message } = self {
+            return (*status, code.clone(), message.clone());
+        }
+        let (status, code) = match style {
+            Style::Ec2 => self.of_ec2(),
+            Style::Query => self.of_query(),
+            Style::Rest => self.of_rest(),
+        };
+        (status, code.to_owned(), self.message())
+    }
+
+    fn of_ec2(&self) -> (u16, &'static str) {
+        match self {
+            Self::NotSigned => (400, "MissingParameter"),
+            Self::Malformed(_) => (400, "IncompleteSignature"),
+            Self::Skewed(_) | Self::TokenExpired => (400, "RequestExpired"),
+            Self::Throttled => (503, "RequestLimitExceeded"),
+            Self::Forbidden(_) => (403, "UnauthorizedOperation"),
+            _ => (401, "AuthFailure"),
+        }
+    }
+
+    fn of_query(&self) -> (u16, &'static str) {
+        match self {
+            Self::NotSigned => (403, "MissingAuthenticationToken"),
+            Self::Malformed(_) => (400, "IncompleteSignature"),
+            Self::NoSuchKey | Self::TokenInvalid => (403, "InvalidClientTokenId"),
+            Self::TokenExpired => (403, "ExpiredToken"),
+            Self::Throttled => (400, "Throttling"),
+            Self::Forbidden(_) => (403, "AccessDenied"),
+            _ => (403, "SignatureDoesNotMatch"),
+        }
+    }
+
+    fn of_rest(&self) -> (u16, &'static str) {
+        match self {
+            Self::NoSuchKey => (403, "InvalidAccessKeyId"),
+            Self::SignatureDiffers => (403, "SignatureDoesNotMatch"),
+            Self::Skewed(_) => (403, "RequestTimeTooSkewed"),
+            Self::TokenInvalid => (400, "InvalidToken"),
+            Self::TokenExpired => (400, "ExpiredToken"),
+            Self::Throttled => (503, "SlowDown"),
+            Self::NotSigned | Self::Forbidden(_) => (403, "AccessDenied"),
+            _ => (400, "AuthorizationHeaderMalformed"),
+        }
+    }
+
+    fn message(&self) -> String {
+        let message = match self {
+            Self::Given { message, .. } | Self::Skewed(message) => message,
+            Self::NotSigned => "Request is missing Authentication Token",
+            Self::Malformed(what) => return format!("Authorization header: {what}"),
             Self::NoSuchKey | Self::TokenInvalid => {
-                let message = "The security token included in the request is invalid.";
-                (403, "InvalidClientTokenId", message.into())
+                "AWS was not able to validate the provided access credentials"
             }
             Self::SignatureDiffers => {
-                let message = "The request signature we calculated does not match the signature \
-                               you provided. Check your AWS Secret Access Key and signing method.";
-                (403, "SignatureDoesNotMatch", message.into())
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method."
             }
-            Self::Skewed(_) | Self::TokenExpired if ec2 => {
-                (400, "RequestExpired", "Request has expired.".into())
+            Self::TokenExpired => "The security token included in the request is expired",
+            Self::WrongRegion(_) | Self::WrongService(_) => return self.scope(),
+            Self::Elsewhere(region) => {
+                return format!("The authorization header is malformed; expecting '{region}'");
             }
-            Self::Skewed(message) => (403, "SignatureDoesNotMatch", message.clone()),
-            Self::TokenExpired => {
-                let message = "The security token included in the request is expired";
-                (403, "ExpiredToken", message.into())
-            }
-            Self::Throttled if ec2 => {
-                (503, "RequestLimitExceeded", "Request limit exceeded.".into())
-            }
-            Self::Throttled => (400, "Throttling", "Rate exceeded".into()),
-            Self::Forbidden(_) if ec2 => {
-                let message = "You are not authorized to perform this operation.";
-                (403, "UnauthorizedOperation", message.into())
-            }
+            Self::Throttled => "Request limit exceeded. Please reduce your request rate.",
             Self::Forbidden(action) => {
-                (403, "AccessDenied", format!("User is not authorized to perform: {action}"))
+                return format!("You are not authorized to perform this operation: {action}");
             }
         };
-        (status, code.to_owned(), message)
+        message.to_owned()
     }
 
     fn scope(&self) -> String {
@@ -148,6 +168,15 @@ impl ApiError {
                 None,
                 &json!({ "Errors": { "Error": error }, "RequestID": request_id }),
             ),
+            Style::Rest => {
+                let mut error = error;
+                error["RequestId"] = json!(request_id);
+                error["HostId"] = json!("simulated");
+                if let Self::Elsewhere(region) = self {
+                    error["Region"] = json!(region);
+                }
+                xml::document("Error", None, &error)
+            }
             Style::Query => {
                 let mut error = error;
                 error["Type"] = json!(if status < 500 { "Sender" } else { "Receiver" });

@@ -4,8 +4,12 @@
 //! A product is one file and one line in [`PRODUCTS`].
 
 mod ec2;
+mod elasticache;
 mod error;
+mod marker;
 mod params;
+mod rds;
+mod s3;
 mod sign;
 mod sts;
 
@@ -17,10 +21,12 @@ use self::params::Params;
 use self::sign::Scope;
 use crate::front::spoil::Shape;
 use crate::front::{Admitted, Answer, Caller, Front, Limit, Request, xml};
+use crate::world::model::{Holding, State};
 use crate::world::{Call, Fault, Provider, World};
 
 /// The products there are.
-static PRODUCTS: [&Product; 2] = [&ec2::PRODUCT, &sts::PRODUCT];
+static PRODUCTS: [&Product; 5] =
+    [&ec2::PRODUCT, &rds::PRODUCT, &elasticache::PRODUCT, &s3::PRODUCT, &sts::PRODUCT];
 
 /// A product: a service with its own hosts at the vendor.
 struct Product {
@@ -49,6 +55,15 @@ struct Asked<'a> {
     world: &'a World,
     admitted: &'a Admitted,
     params: &'a Params,
+    path: &'a str,
+}
+
+impl Asked<'_> {
+    /// Returns what is asked for in the state.
+    fn holding<'s>(&self, state: &'s State) -> Result<&'s Holding, ApiError> {
+        let found = self.admitted.holding(state);
+        found.ok_or_else(|| ApiError::WrongRegion(self.admitted.call.region.clone()))
+    }
 }
 
 /// The vendor's front, over a world.
@@ -59,6 +74,11 @@ pub struct Aws {
 /// Returns the number of an account at the vendor.
 fn number(account: usize) -> String {
     format!("{:012}", 123_456_789_012 + account as u64)
+}
+
+/// Writes a time as most services do: `2024-04-14T22:32:00.000Z`.
+fn timestamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
 /// Tells whether a request that is not signed looks like one for this vendor.
@@ -79,9 +99,13 @@ impl Aws {
         let params = Params::read(request);
         let product = product_of(request, &params);
         let mut struck = Vec::new();
-        let outcome = self.serve(request, (&params, product), now, &mut struck);
+        let action = match product.style {
+            Style::Rest => s3::action(request),
+            Style::Ec2 | Style::Query => params.get("Action"),
+        };
+        let outcome = self.serve(request, (&params, product, action), now, &mut struck);
         let (status, body) = match outcome {
-            Ok(reply) => (200, write(product, params.get("Action"), reply, &request_id)),
+            Ok(reply) => (200, write(product, action, reply, &request_id)),
             Err(error) => error.body(product.style, &request_id),
         };
         let latency = self.front.world.settings().latency;
@@ -91,7 +115,7 @@ impl Aws {
     fn serve(
         &self,
         request: &Request<'_>,
-        (params, product): (&Params, &'static Product),
+        (params, product, action): (&Params, &'static Product, &str),
         now: Timestamp,
         struck: &mut Vec<Fault>,
     ) -> Result<Value, ApiError> {
@@ -100,18 +124,19 @@ impl Aws {
         let call = Call {
             account: caller.as_ref().map(|caller| caller.id.clone()).unwrap_or_default(),
             region: scope.as_ref().map(|scope| scope.region.to_owned()).unwrap_or_default(),
-            action: params.get("Action").to_owned(),
+            action: action.to_owned(),
         };
         self.front.world.count(&call);
         let scope = sign::require(request, scope)?;
         self.check_scope(&scope, product)?;
         let caller = authenticate(request, &scope, caller, now)?;
-        let action = find(product, params)?;
+        let action = find(product, params, action)?;
         params.check_names(action.params)?;
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
         let account = caller.account;
         let admitted = self.front.pass(account, call, (Limit::Minute, dry_run), now, struck)?;
-        let asked = Asked { world: &self.front.world, admitted: &admitted, params };
+        let asked =
+            Asked { world: &self.front.world, admitted: &admitted, params, path: request.path };
         let mut reply = (action.answer)(&asked)?;
         if let Some(shape) = &action.shape {
             shape.spoil(&mut reply, struck, self.front.world.seed());
@@ -132,18 +157,23 @@ impl Aws {
     }
 }
 
-/// Returns the product that a request is for: the one it was signed for or,
-/// unsigned, the one whose version it names.
+/// Returns the product that a request is for: the one whose version it names
+/// or, where there is none, the one it was signed for.
 fn product_of(request: &Request<'_>, params: &Params) -> &'static Product {
     let service = sign::scope(request).map(|scope| scope.service);
     let of_version = |product: &&&Product| product.version == params.get("Version");
     let of_service = |product: &&&Product| service == Some(product.service);
     let found = PRODUCTS.iter().find(of_version).or(PRODUCTS.iter().find(of_service));
-    found.copied().unwrap_or(&ec2::PRODUCT)
+    found.copied().unwrap_or(&s3::PRODUCT)
 }
 
-fn find(product: &Product, params: &Params) -> Result<&'static Action, ApiError> {
-    let name = params.require("Action")?;
+fn find(product: &Product, params: &Params, name: &str) -> Result<&'static Action, ApiError> {
+    if product.style == Style::Rest {
+        let message = "A path or a parameter that is not simulated was asked for.";
+        let action = product.actions.iter().find(|action| action.name == name);
+        return action.ok_or_else(|| ApiError::new(501, "NotImplemented", message));
+    }
+    params.require("Action")?;
     let action = product.actions.iter().find(|action| action.name == name);
     match action {
         Some(action) if params.get("Version") == product.version => Ok(action),
@@ -166,8 +196,12 @@ fn authenticate(
 
 /// Writes a reply as the product does.
 fn write(product: &Product, action: &str, mut reply: Value, request_id: &str) -> Vec<u8> {
-    let root = format!("{action}Response");
+    let mut root = format!("{action}Response");
     let reply = match product.style {
+        Style::Rest => {
+            root = s3::root(action).to_owned();
+            reply
+        }
         Style::Ec2 => {
             reply["requestId"] = json!(request_id);
             reply

@@ -132,7 +132,9 @@ fn view(holding: &Holding, code: u64, disk: &Disk) -> Value {
         "service_type": "EVS",
         "enterprise_project_id": "0",
         "metadata": {},
-        "tags": Map::new(),
+        "tags": disk.tags.iter().flat_map(|tags| tags.iter()).map(|(key, value)| {
+            (key.to_string(), json!(value))
+        }).collect::<Map<_, _>>(),
     });
     item["os-vol-tenant-attr:tenant_id"] = json!(project_id(holding));
     item

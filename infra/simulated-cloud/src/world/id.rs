@@ -56,7 +56,6 @@ fn tencent_kind(kind: &str) -> &str {
         "vsw" => "subnet",
         "rm" => "cdb",
         "r" => "crs",
-        "m" => "img",
         other => other,
     }
 }
@@ -66,7 +65,9 @@ fn aws_kind(kind: &str) -> &str {
         "d" => "vol",
         "vsw" => "subnet",
         "eip" => "eipalloc",
-        "m" => "ami",
+        "rm" => "db",
+        "r" => "cache",
+        "rsv" => "r",
         other => other,
     }
 }

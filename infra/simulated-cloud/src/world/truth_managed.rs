@@ -80,6 +80,11 @@ impl TruthManaged {
         let placed = !matches!(family, Family::Bucket | Family::Address);
         let bound_to = managed.bound.map(|instance| holding.instance_id(instance));
         let stores = family == Family::Database;
+        let (tells_private, tells_public) = (words.tells_addresses)(family);
+        let mut tags = tags(managed.tags());
+        if words.name_is_tag && family != Family::Bucket {
+            tags.insert("Name".to_owned(), managed.name.to_string());
+        }
         Self {
             id: holding.managed_id(family, code),
             name: managed.name.to_string(),
@@ -90,14 +95,14 @@ impl TruthManaged {
             zone: if placed { holding.zone_id(managed.zone) } else { String::new() },
             vpc: if managed.private_ip.is_some() { holding.vpc_id() } else { String::new() },
             resource_group: holding.resource_group_id(managed.resource_group),
-            prepaid: managed.expires.is_some(),
-            private_ips: managed.private_ip.into_iter().collect(),
-            public_ips: managed.public_ip.into_iter().collect(),
+            prepaid: words.sells_subscriptions && managed.expires.is_some(),
+            private_ips: managed.private_ip.into_iter().filter(|_| tells_private).collect(),
+            public_ips: managed.public_ip.into_iter().filter(|_| tells_public).collect(),
             bound_to,
             storage_gib: if stores { managed.size } else { 0 },
             created: timestamp(managed.created),
-            expires: managed.expires.map(timestamp),
-            tags: tags(managed.tags()),
+            expires: managed.expires.filter(|_| words.sells_subscriptions).map(timestamp),
+            tags,
         }
     }
 }
@@ -119,9 +124,17 @@ pub(crate) fn volumes(holding: &Holding) -> Vec<TruthVolume> {
         zone: holding.zone_id(disk.zone),
         instances: disk.attached.iter().map(|at| holding.instance_id(at.instance)).collect(),
         created: timestamp(disk.created),
-        tags: tags(disk.tags.as_deref().unwrap_or(&[])),
+        tags: disk_tags(holding, disk),
     };
     holding.disks.iter().map(view).collect()
+}
+
+fn disk_tags(holding: &Holding, disk: &super::model::Disk) -> BTreeMap<String, String> {
+    let mut tags = tags(disk.tags.as_deref().unwrap_or(&[]));
+    if words::of(holding.region).name_is_tag && !disk.name.is_empty() {
+        tags.insert("Name".to_owned(), disk.name.to_string());
+    }
+    tags
 }
 
 fn timestamp(minute: Minute) -> Timestamp {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::instance_view::{Shown, state, view};
-use super::{IdWords, Page, check_filters, codes, holding};
+use super::{IdWords, Page, check_filters, codes};
 use crate::aws::error::ApiError;
 use crate::aws::params::Filter;
 use crate::aws::{Asked, number};
@@ -47,7 +47,7 @@ pub(super) fn describe(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let filters = asked.params.filters();
     check_filters(&filters, &FILTERS)?;
     let state = asked.world.state();
-    let holding = holding(asked, &state)?;
+    let holding = asked.holding(&state)?;
     let all = shown(holding, asked.admitted.now);
     let only = codes(&ids, &IDS, holding, |code| all.contains_key(&code))?;
     let source = Source {
@@ -82,7 +82,7 @@ pub(super) fn describe(asked: &Asked<'_>) -> Result<Value, ApiError> {
 fn reservation(holding: &Holding, owner: &str, instances: Vec<Value>) -> Value {
     let code = instances[0]["instanceId"].as_str().and_then(|id| holding.find(id)).unwrap_or(0);
     json!({
-        "reservationId": render("r", holding.region, scatter(code)),
+        "reservationId": render("rsv", holding.region, scatter(code)),
         "ownerId": owner,
         "groupSet": null,
         "instancesSet": { "item": instances },
@@ -131,7 +131,7 @@ pub(super) fn describe_status(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let page = Page::read(asked, ("instancesSet", &ids))?;
     let everything = asked.params.flag("IncludeAllInstances")?.unwrap_or(false);
     let world = asked.world.state();
-    let holding = holding(asked, &world)?;
+    let holding = asked.holding(&world)?;
     let all = shown(holding, asked.admitted.now);
     let only = codes(&ids, &IDS, holding, |code| all.contains_key(&code))?;
     let is_running =

@@ -16,7 +16,7 @@ use super::{Action, Asked, Product};
 use crate::front::spoil::Shape;
 use crate::front::token::{self, Position};
 use crate::world::id;
-use crate::world::model::{Holding, Minute, State};
+use crate::world::model::{Holding, Minute};
 
 pub(super) static PRODUCT: Product = Product {
     service: "ec2",
@@ -79,20 +79,14 @@ fn huge_tag(item: &mut Value, key: &str, value: String) {
 
 /// Writes a time as the vendor does: `2024-04-14T22:32:00.000Z`.
 fn time(minute: Minute) -> String {
-    let time = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+    let time = Timestamp::from_second(minute.saturating_mul(60));
+    super::timestamp(time.unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Writes tags.
 fn tag_set<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
     let items = tags.map(|(key, value)| json!({ "key": key, "value": value }));
     json!({ "item": items.collect::<Vec<_>>() })
-}
-
-/// Returns what is asked for in the state.
-fn holding<'a>(asked: &Asked<'_>, state: &'a State) -> Result<&'a Holding, ApiError> {
-    let found = asked.admitted.holding(state);
-    found.ok_or_else(|| ApiError::WrongRegion(asked.admitted.call.region.clone()))
 }
 
 /// Which page is asked for.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{IdWords, Page, check_filters, codes, holding, tag_set, time};
+use super::{IdWords, Page, check_filters, codes, tag_set, time};
 use crate::aws::Asked;
 use crate::aws::error::ApiError;
 use crate::aws::params::Filter;
@@ -30,7 +30,7 @@ pub(super) fn describe(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let filters = asked.params.filters();
     check_filters(&filters, &FILTERS)?;
     let state = asked.world.state();
-    let holding = holding(asked, &state)?;
+    let holding = asked.holding(&state)?;
     let only = codes(&ids, &IDS, holding, |code| holding.disks.contains_key(&code))?;
     let source = Source {
         all: &holding.disks,
@@ -66,7 +66,11 @@ fn fits(holding: &Holding, code: u64, disk: &Disk, name: &str, value: &str) -> b
         "status" => status(disk) == value,
         "volume-id" => holding.disk_id(code) == value,
         "volume-type" => holding.category_of(disk) == value,
-        _ => false,
+        _ => {
+            let key = name.strip_prefix("tag:").unwrap_or_default();
+            let mut tags = disk.tags.as_deref().unwrap_or(&[]).iter();
+            tags.any(|(each, tag)| **each == *key && **tag == *value)
+        }
     }
 }
 
@@ -83,6 +87,7 @@ fn view(holding: &Holding, code: u64, disk: &Disk) -> Value {
         })
     });
     let name = Some(("Name", &*disk.name)).filter(|(_, name)| !name.is_empty());
+    let tags = disk.tags.as_deref().unwrap_or(&[]).iter().map(|(key, value)| (&**key, &**value));
     json!({
         "volumeId": id,
         "size": disk.size_gib,
@@ -95,6 +100,6 @@ fn view(holding: &Holding, code: u64, disk: &Disk) -> Value {
         "iops": 3000,
         "encrypted": disk.encrypted,
         "multiAttachEnabled": disk.multi_attach,
-        "tagSet": tag_set(name.into_iter()),
+        "tagSet": tag_set(name.into_iter().chain(tags)),
     })
 }
