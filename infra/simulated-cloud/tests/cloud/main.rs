@@ -8,4 +8,8 @@ mod fields;
 mod http;
 mod listing;
 mod managed;
+mod objects;
+mod products;
+mod roles;
+mod signed;
 mod trail;
