@@ -67,6 +67,7 @@ async fn main() -> anyhow::Result<()> {
             n => regions.iter().map(|(region, _)| (*region, Counts::of_each(n))).collect(),
         };
         plan = plan.account_of(*vendor, &account, key, regions).managed(managed);
+        plan = plan.role("sync", &[&account]).role("closed", &[]);
     }
     let world = World::new(&plan)?;
     if options.churn > 0.0 {
