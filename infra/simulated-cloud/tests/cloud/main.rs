@@ -8,4 +8,6 @@ mod fields;
 mod http;
 mod listing;
 mod managed;
+mod signing;
 mod trail;
+mod vendors;
