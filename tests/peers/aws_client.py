@@ -286,6 +286,11 @@ def check_identity(checks, served, region, truth):
     checks.equal("what a role sees", len(live), len(truth))
     without = client("ec2", served, region, key._replace(token=None))
     checks.equal("a role without its token", fails(without.describe_instances), (401, "AuthFailure"))
+    itself = client("sts", served, region, key).get_caller_identity()
+    checks.equal("who a role is", itself["Arn"], f"arn:aws:sts::{identity['Account']}:assumed-role/sync/check")
+    for name in ("closed", "nothing"):
+        checks.equal(f"a role called {name}", fails(ours.assume_role, RoleArn=role.replace("sync", name),
+                                                    RoleSessionName="check"), (403, "AccessDenied"))
     checks.equal("a role of nobody", fails(ours.assume_role, RoleArn="arn:aws:iam::000000000000:role/sync",
                                            RoleSessionName="check"), (403, "AccessDenied"))
 

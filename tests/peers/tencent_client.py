@@ -8,6 +8,8 @@ See aliyun_client.py for how to run it by hand; serve with --vendors tencent.
 
 import sys
 
+from tencentcloud.cdb.v20170320 import cdb_client
+from tencentcloud.cdb.v20170320 import models as cdb
 from tencentcloud.common import credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -169,8 +171,49 @@ def check_identity(checks, served, region, truth):
     without = client(cvm_client.CvmClient, served, region, key._replace(token=None))
     checks.equal("a role without its token", fails(without.DescribeInstances, cvm.DescribeInstancesRequest()),
                  "AuthFailure.TokenFailure")
+    itself = client(sts_client.StsClient, served, region, key).GetCallerIdentity(sts.GetCallerIdentityRequest())
+    checks.equal("who a role is", (itself.AccountId, itself.Type), (identity.AccountId, "CAMRole"))
+    role.RoleArn = role.RoleArn.replace("sync", "closed")
+    checks.equal("a role that trusts nobody", fails(ours.AssumeRole, role), "AuthFailure.UnauthorizedOperation")
+    role.RoleArn = role.RoleArn.replace("closed", "nothing")
+    checks.equal("a role that is not there", fails(ours.AssumeRole, role), "ResourceNotFound.RoleNotFound")
     role.RoleArn = "qcs::cam::uin/1:roleName/sync"
-    checks.equal("a role of nobody", fails(ours.AssumeRole, role), "ResourceNotFound.RoleNotFound")
+    checks.equal("a role of nobody", fails(ours.AssumeRole, role), "InvalidParameterValue")
+
+
+def check_databases(checks, served, region):
+    truth = served.account["managed"]["database"][region]
+    ours = client(cdb_client.CdbClient, served, region)
+    found = walk(ours.DescribeDBInstances, cdb.DescribeDBInstancesRequest, "Items", most=2000)
+    checks.equal(f"{region}: databases", by_id([{
+        "id": each.InstanceId,
+        "name": each.InstanceName,
+        "status": str(each.Status),
+        "spec": f"{each.Cpu}C{each.Memory}M",
+        "engine_version": each.EngineVersion,
+        "zone": each.Zone,
+        "vpc": each.UniqVpcId,
+        "resource_group": str(each.ProjectId),
+        "prepaid": each.PayType == 0,
+        "private_ips": [each.Vip],
+        "storage_gib": each.Volume,
+        "tags": {tag.TagKey: tag.TagValue for tag in each.TagList},
+    } for each in found]), by_id([{name: each[name] for name in (
+        "id", "name", "status", "spec", "engine_version", "zone", "vpc", "resource_group", "prepaid",
+        "private_ips", "storage_gib", "tags")} for each in truth]))
+    small = walk(ours.DescribeDBInstances, cdb.DescribeDBInstancesRequest, "Items", most=7)
+    checks.equal(f"{region}: databases by pages of 7", [each.InstanceId for each in small],
+                 [each.InstanceId for each in found])
+    checks.equal("Limit 2001", fails(ours.DescribeDBInstances, cdb.DescribeDBInstancesRequest(), Limit=2001),
+                 "InvalidParameterValueLimit")
+    some = [each["id"] for each in truth[::3]]
+    if some:
+        page = ours.DescribeDBInstances(ask(cdb.DescribeDBInstancesRequest(), InstanceIds=some, Limit=2000)).Items
+        checks.equal(f"{region}: databases by id", sorted(each.InstanceId for each in page), sorted(some))
+    for status in (0, 1, 5):
+        page = walk(ours.DescribeDBInstances, cdb.DescribeDBInstancesRequest, "Items", most=2000, Status=[status])
+        checks.equal(f"{region}: databases in status {status}", sorted(each.InstanceId for each in page),
+                     sorted(each["id"] for each in truth if each["status"] == str(status)))
 
 
 def check_all(checks, served):
@@ -180,6 +223,7 @@ def check_all(checks, served):
     checks.equal("regions", sorted(each.Region for each in regions), sorted(served.regions))
     for each, there in sorted(served.regions.items()):
         check_region(checks, served, each, there)
+        check_databases(checks, served, each)
     check_filters(checks, served, region, truth)
     check_refusals(checks, served, region, truth)
     check_identity(checks, served, region, truth)

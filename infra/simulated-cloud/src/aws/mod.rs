@@ -56,6 +56,8 @@ struct Asked<'a> {
     admitted: &'a Admitted,
     params: &'a Params,
     path: &'a str,
+    /// The role's session whose key it is: `role/session`.
+    session: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -135,8 +137,9 @@ impl Aws {
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
         let account = caller.account;
         let admitted = self.front.pass(account, call, (Limit::Minute, dry_run), now, struck)?;
-        let asked =
-            Asked { world: &self.front.world, admitted: &admitted, params, path: request.path };
+        let world = &self.front.world;
+        let session = caller.key.session.as_deref();
+        let asked = Asked { world, admitted: &admitted, params, path: request.path, session };
         let mut reply = (action.answer)(&asked)?;
         if let Some(shape) = &action.shape {
             shape.spoil(&mut reply, struck, self.front.world.seed());

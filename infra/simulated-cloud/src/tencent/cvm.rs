@@ -93,9 +93,7 @@ fn list(
         return Err(ApiError::new("InvalidFilter", message));
     }
     let state = asked.world.state();
-    let holding = asked.admitted.holding(&state);
-    let holding =
-        holding.ok_or_else(|| ApiError::unsupported_region(&asked.admitted.call.region))?;
+    let holding = asked.holding(&state)?;
     let malformed = |given: &&String| id::parse("i", holding.region, given).is_none();
     if let Some(malformed) = ids.iter().find(malformed) {
         return Err(ApiError::malformed_id(malformed));

@@ -3,6 +3,7 @@
 //! A product is one file and one line in [`PRODUCTS`]. Whatever goes wrong is
 //! told with HTTP status 200.
 
+mod cdb;
 mod cvm;
 mod cvm_view;
 mod error;
@@ -17,10 +18,11 @@ use self::error::ApiError;
 use self::params::Params;
 use crate::front::spoil::Shape;
 use crate::front::{Admitted, Answer, Caller, Front, Limit, Request};
+use crate::world::model::{Holding, State};
 use crate::world::{Call, Fault, Provider, World};
 
 /// The products there are.
-static PRODUCTS: [&Product; 2] = [&cvm::PRODUCT, &sts::PRODUCT];
+static PRODUCTS: [&Product; 3] = [&cvm::PRODUCT, &cdb::PRODUCT, &sts::PRODUCT];
 
 /// A product: a service with its own hosts at the vendor.
 struct Product {
@@ -46,6 +48,16 @@ struct Asked<'a> {
     world: &'a World,
     admitted: &'a Admitted,
     params: &'a Params,
+    /// The role's session whose key it is: `role/session`.
+    session: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Returns what is asked for in the state.
+    fn holding<'s>(&self, state: &'s State) -> Result<&'s Holding, ApiError> {
+        let found = self.admitted.holding(state);
+        found.ok_or_else(|| ApiError::unsupported_region(&self.admitted.call.region))
+    }
 }
 
 /// The vendor's front, over a world.
@@ -95,15 +107,16 @@ impl Tencent {
         self.front.world.count(&call);
         let service = sign::service(request)?;
         let caller = authenticate(request, caller, now)?;
-        let (product, action) = find(service, request)?;
+        let action = find(service, request)?;
         if action.regional {
             self.check_region(&call.region)?;
         }
         let params = Params::read(request, action.params)?;
         let account = caller.account;
         let admitted = self.front.pass(account, call, (Limit::Minute, false), now, struck)?;
-        tracing::trace!(product = product.service, action = action.name, "answering");
-        let asked = Asked { world: &self.front.world, admitted: &admitted, params: &params };
+        let session = caller.key.session.as_deref();
+        let world = &self.front.world;
+        let asked = Asked { world, admitted: &admitted, params: &params, session };
         let mut response = (action.answer)(&asked)?;
         if let Some(shape) = &action.shape {
             shape.spoil(&mut response, struck, self.front.world.seed());
@@ -124,10 +137,7 @@ impl Tencent {
 }
 
 /// Finds what a request is for.
-fn find(
-    service: &str,
-    request: &Request<'_>,
-) -> Result<(&'static Product, &'static Action), ApiError> {
+fn find(service: &str, request: &Request<'_>) -> Result<&'static Action, ApiError> {
     let (name, version) = (request.header("x-tc-action"), request.header("x-tc-version"));
     for (header, value) in [("X-TC-Action", name), ("X-TC-Version", version)] {
         if value.is_empty() {
@@ -140,7 +150,7 @@ fn find(
         return Err(ApiError::no_such_version(version));
     }
     let action = product.actions.iter().find(|action| action.name == name);
-    action.map(|action| (*product, action)).ok_or_else(|| ApiError::no_such_action(name, version))
+    action.ok_or_else(|| ApiError::no_such_action(name, version))
 }
 
 fn authenticate(

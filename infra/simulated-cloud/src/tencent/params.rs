@@ -58,6 +58,13 @@ impl Params {
         if list.len() > most { Err(ApiError::too_many(name)) } else { Ok(list) }
     }
 
+    /// Returns a list of numbers. An empty one is none.
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<u64>, ApiError> {
+        let Some(value) = self.given(name) else { return Ok(Vec::new()) };
+        let list = value.as_array().and_then(|list| list.iter().map(Value::as_u64).collect());
+        list.ok_or_else(|| ApiError::invalid(name))
+    }
+
     /// Returns the filters: at most ten, each with at most five values.
     pub(super) fn filters(&self) -> Result<Vec<Filter>, ApiError> {
         let Some(given) = self.given("Filters") else { return Ok(Vec::new()) };

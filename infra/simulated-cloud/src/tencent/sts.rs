@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{Action, Asked, Product, uin};
+use super::{Action, Asked, Product, Provider, uin};
+use crate::front::Refusal;
 
 pub(super) static PRODUCT: Product = Product {
     service: "sts",
@@ -30,19 +31,35 @@ pub(super) static PRODUCT: Product = Product {
 fn identity(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let owner = uin(asked.admitted.account);
     let user = owner + 100_000_000_000;
+    let (arn, id, kind) = match asked.session {
+        Some(session) => {
+            let arn = format!("qcs::sts:uin/{owner}:assumed-role/{session}");
+            (arn, session.to_owned(), "CAMRole")
+        }
+        None => (format!("qcs::cam:uin/{owner}:uin/{user}"), user.to_string(), "SubAccount"),
+    };
     Ok(json!({
-        "Arn": format!("qcs::cam:uin/{owner}:uin/{user}"),
+        "Arn": arn,
         "AccountId": owner.to_string(),
-        "UserId": user.to_string(),
-        "PrincipalId": user.to_string(),
-        "Type": "SubAccount",
+        "UserId": id,
+        "PrincipalId": id,
+        "Type": kind,
     }))
 }
 
-/// Answers `AssumeRole`. A role is any of an account of this vendor.
+/// Returns which account a role is of, and its name.
+fn role(arn: &str) -> Option<(usize, &str)> {
+    let (owner, role) = arn.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
+    let owner = owner.parse::<u64>().ok()?.checked_sub(uin(0))?;
+    Some((usize::try_from(owner).ok()?, role.strip_prefix("roleName/")?))
+}
+
+/// Answers `AssumeRole`: keys of the role's account, if it trusts the
+/// caller's.
 fn assume_role(asked: &Asked<'_>) -> Result<Value, ApiError> {
-    let role = asked.params.text("RoleArn")?;
-    asked.params.text("RoleSessionName")?;
+    let (account, role) =
+        role(asked.params.text("RoleArn")?).ok_or_else(|| ApiError::invalid("RoleArn"))?;
+    let session = format!("{role}/{}", asked.params.text("RoleSessionName")?);
     let seconds = asked.params.number("DurationSeconds")?.unwrap_or(7200);
     if !(1..=43_200).contains(&seconds) {
         return Err(ApiError::new(
@@ -50,15 +67,14 @@ fn assume_role(asked: &Asked<'_>) -> Result<Value, ApiError> {
             "DurationSeconds is too long.",
         ));
     }
-    let owner = role.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':'));
-    let owner = owner.filter(|(_, name)| name.starts_with("role"));
-    let owner = owner.and_then(|(owner, _)| owner.parse::<u64>().ok());
-    let owner = owner.and_then(|owner| owner.checked_sub(uin(0)));
-    let account = owner.and_then(|account| usize::try_from(account).ok());
+    let vendor = Provider::Tencent;
+    match asked.world.trusts(vendor, account, role, asked.admitted.account) {
+        None => return Err(ApiError::no_such_role()),
+        Some(false) => return Err(Refusal::forbidden("sts:AssumeRole")),
+        Some(true) => {}
+    }
     let expires = asked.admitted.now + SignedDuration::from_secs(seconds as i64);
-    let key = account.and_then(|account| {
-        asked.world.lend_key(super::Provider::Tencent, account, "AKID", expires)
-    });
+    let key = asked.world.lend_session(vendor, account, "AKID", expires, Some(session));
     let key = key.ok_or_else(ApiError::no_such_role)?;
     Ok(json!({
         "Credentials": {

@@ -242,18 +242,8 @@ impl World {
     }
 
     /// Makes a temporary key of an account of a vendor, as assuming a role
-    /// does. `None` if there is no such account.
-    pub(crate) fn lend_key(
-        &self,
-        provider: Provider,
-        account: usize,
-        prefix: &str,
-        expires: Timestamp,
-    ) -> Option<LentKey> {
-        self.lend_session(provider, account, prefix, expires, None)
-    }
-
-    /// The same, of a session that is called `role/name`.
+    /// does, for a session that is called `role/name`. `None` if there is no
+    /// such account.
     pub(crate) fn lend_session(
         &self,
         provider: Provider,
@@ -280,11 +270,7 @@ impl World {
     /// them.
     pub fn calls_of(&self, action: &str) -> u64 {
         let calls = lock(&self.0.calls);
-        calls
-            .iter()
-            .filter(|(call, _)| faults::is_action(&call.action, action))
-            .map(|(_, count)| count)
-            .sum()
+        calls.iter().filter(|(call, _)| call.is_of(action)).map(|(_, count)| count).sum()
     }
 
     /// Returns how many calls there have been, by account, region and action.

@@ -12,4 +12,6 @@ mod objects;
 mod products;
 mod roles;
 mod signed;
+mod signing;
 mod trail;
+mod vendors;
