@@ -15,8 +15,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::aliyun::{Aliyun, Answer, Delivery, Request};
-use crate::world::World;
+use crate::aliyun::Aliyun;
+use crate::aws::{self, Aws};
+use crate::front::{Answer, Delivery, Request};
+use crate::huawei::Huawei;
+use crate::tencent::Tencent;
+use crate::world::{Provider, World};
 
 /// How long requests may take to end once the server is told to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -54,8 +58,8 @@ impl SimulatedCloud {
         let failed = |source| StartError { addr: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let cloud = Arc::new(Aliyun::new(world.clone(), addr.to_string()));
-        let app = Router::new().fallback(answer).with_state(cloud);
+        let clouds = Arc::new(Clouds::new(&world, addr.to_string()));
+        let app = Router::new().fallback(answer).with_state(clouds);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             // A dropped sender stops the server too.
@@ -85,25 +89,71 @@ impl Running {
     }
 }
 
+/// Every vendor's front, over one world.
+struct Clouds {
+    aliyun: Aliyun,
+    tencent: Tencent,
+    aws: Aws,
+    huawei: Huawei,
+}
+
+impl Clouds {
+    fn new(world: &World, address: String) -> Self {
+        Self {
+            aliyun: Aliyun::new(world.clone(), address),
+            tencent: Tencent::new(world.clone()),
+            aws: Aws::new(world.clone()),
+            huawei: Huawei::new(world.clone()),
+        }
+    }
+
+    fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
+        match vendor_of(request) {
+            Provider::Aliyun => self.aliyun.answer(request, now),
+            Provider::Tencent => self.tencent.answer(request, now),
+            Provider::Huawei => self.huawei.answer(request, now),
+            Provider::Aws => self.aws.answer(request, now),
+        }
+    }
+}
+
+/// Tells whom a request is for. All vendors are reached at one address, so it
+/// is told by how the request is signed or, unsigned, by what it looks like.
+fn vendor_of(request: &Request<'_>) -> Provider {
+    let scheme = request.header("authorization").split(' ').next().unwrap_or_default();
+    let has = |name: &str| request.headers.contains_key(name);
+    let starts = |beginnings: &[&str]| beginnings.iter().any(|path| request.path.starts_with(path));
+    match scheme {
+        "TC3-HMAC-SHA256" => Provider::Tencent,
+        "SDK-HMAC-SHA256" => Provider::Huawei,
+        "AWS4-HMAC-SHA256" => Provider::Aws,
+        _ if has("x-tc-action") || has("x-tc-version") => Provider::Tencent,
+        _ if has("x-sdk-date") || has("x-project-id") || has("x-domain-id") => Provider::Huawei,
+        _ if starts(&["/v1/", "/v2/", "/v3/"]) => Provider::Huawei,
+        _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
+        _ if aws::is_query(request) => Provider::Aws,
+        _ => Provider::Aliyun,
+    }
+}
+
 async fn answer(
-    State(cloud): State<Arc<Aliyun>>,
+    State(clouds): State<Arc<Clouds>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let is_form = text(header::CONTENT_TYPE).starts_with("application/x-www-form-urlencoded");
     if !(method == Method::GET || method == Method::POST) {
         return empty(StatusCode::METHOD_NOT_ALLOWED);
     }
     let request = Request {
         method: method.as_str(),
-        host: text(header::HOST),
+        path: uri.path(),
         query: uri.query().unwrap_or(""),
-        form: if is_form { &body } else { &[] },
+        headers: &headers,
+        body: &body,
     };
-    let answer = cloud.answer(&request, Timestamp::now());
+    let answer = clouds.answer(&request, Timestamp::now());
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;
     }

@@ -8,7 +8,7 @@ use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_provider::{Registry, Reply, RetryPolicy, Settings, Surroundings, Transport};
 use cloud_sync_runtime::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use reqwest::header::{DATE, HeaderMap, HeaderValue};
+use reqwest::header::{DATE, HOST, HeaderMap, HeaderValue};
 use reqwest::{Request, StatusCode};
 use simulated_cloud::aliyun::{self, Delivery};
 
@@ -90,12 +90,15 @@ impl Transport for Network {
 impl Network {
     fn ask(&self, api: &str, request: &Request) -> aliyun::Answer {
         let universe = &self.process.universe;
-        let form = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let mut headers = request.headers().clone();
+        let host = request.url().host_str().unwrap_or_default();
+        headers.extend(HeaderValue::try_from(host).ok().map(|host| (HOST, host)));
         let asked = aliyun::Request {
             method: request.method().as_str(),
-            host: request.url().host_str().unwrap_or_default(),
+            path: request.url().path(),
             query: request.url().query().unwrap_or_default(),
-            form,
+            headers: &headers,
+            body: request.body().and_then(|body| body.as_bytes()).unwrap_or_default(),
         };
         universe.count("vendor calls");
         if api == "LookupEvents" {

@@ -54,6 +54,7 @@ async fn change_machines(universe: Arc<Universe>) {
         detach_disk: some(1),
         swap_group: some(1),
         change_type: some(1),
+        ..Churn::default()
     };
     universe.world.set_time(universe.now());
     let report = universe.world.churn(&churn, dice.seed());

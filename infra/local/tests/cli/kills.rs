@@ -237,6 +237,7 @@ fn churn(case: &Case, chance: &mut Chance) {
         detach_disk: 1,
         swap_group: 2,
         change_type: 1,
+        ..Churn::default()
     };
     case.world.churn(&churn, chance.next());
 }

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::front::Refusal;
+
 /// The code of an error about a page token.
 pub const INVALID_TOKEN: &str = "InvalidParameter.NextToken";
 
@@ -98,6 +100,34 @@ impl ApiError {
         Self::new(400, "InvalidTimeStamp.Expired", message)
     }
 
+    /// The vendor's newer signature is refused with the server's time.
+    pub(super) fn time_expired_at(now: jiff::Timestamp) -> Self {
+        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ");
+        let message =
+            format!("Specified time stamp or date value is expired. The server's time is {now}.");
+        Self::new(400, "InvalidTimeStamp.Expired", message)
+    }
+
+    pub(super) fn incomplete(name: &str) -> Self {
+        let message =
+            format!("The request signature does not conform to Aliyun standards: {name}.");
+        Self::new(400, "IncompleteSignature", message)
+    }
+
+    pub(super) fn invalid_name(name: &str) -> Self {
+        let message = format!("The parameter {name} is wrongly formed or out of its range.");
+        Self::new(400, &format!("InvalidParameter.{name}"), message)
+    }
+
+    pub(super) fn no_such_role() -> Self {
+        Self::new(404, "EntityNotExist.Role", "The specified Role not exists.")
+    }
+
+    pub(super) fn no_such_database() -> Self {
+        let message = "Specified DB instance does not exist.";
+        Self::new(404, "InvalidDBInstanceId.NotFound", message)
+    }
+
     pub(super) fn nonce_used() -> Self {
         let message = "Specified signature nonce was used already.";
         Self::new(400, "SignatureNonceUsed", message)
@@ -113,21 +143,9 @@ impl ApiError {
         Self::new(400, "SignatureDoesNotMatch", message)
     }
 
-    pub(super) fn throttled() -> Self {
-        let message = "Request was denied due to user flow control.";
-        Self::new(400, "Throttling.User", message)
-    }
-
-    pub(super) fn dry_run() -> Self {
-        let message = "Request validation has been passed with DryRun flag set.";
-        Self::new(400, "DryRunOperation", message)
-    }
-
-    pub(super) fn forbidden(action: &str) -> Self {
-        let message = "User not authorized to operate on the specified resource, or this API \
-                       doesn't support RAM.";
-        let denied = Some(action.to_owned());
-        Self { denied, ..Self::new(403, "Forbidden.RAM", message) }
+    pub(super) fn no_permission() -> Self {
+        let message = "You are not authorized to do this action. You should be authorized by RAM.";
+        Self::new(403, "NoPermission", message)
     }
 
     /// The vendor's records reach back seven days.
@@ -150,7 +168,7 @@ impl ApiError {
         });
         if let Some(action) = &self.denied {
             body["AccessDeniedDetail"] = json!({
-                "AuthAction": format!("{}:{action}", service_of(action)),
+                "AuthAction": if action.contains(':') { action.clone() } else { format!("ecs:{action}") },
                 "AuthPrincipalType": "SubUser",
                 "AuthPrincipalOwnerId": "1690700000000030",
                 "AuthPrincipalDisplayName": "2690700000000031",
@@ -163,12 +181,29 @@ impl ApiError {
     }
 }
 
-/// Returns the service of an action, as permissions name it.
-fn service_of(action: &str) -> &'static str {
-    match action {
-        "LookupEvents" => "actiontrail",
-        "GetCallerIdentity" => "sts",
-        _ => "ecs",
+impl Refusal for ApiError {
+    fn throttled() -> Self {
+        let message = "Request was denied due to user flow control.";
+        Self::new(400, "Throttling.User", message)
+    }
+
+    fn dry_run() -> Self {
+        let message = "Request validation has been passed with DryRun flag set.";
+        Self::new(400, "DryRunOperation", message)
+    }
+
+    fn forbidden(action: &str) -> Self {
+        if action.starts_with("sts:") || action.starts_with("resourcemanager:") {
+            return Self::no_permission();
+        }
+        let message = "User not authorized to operate on the specified resource, or this API \
+                       doesn't support RAM.";
+        let denied = Some(action.to_owned());
+        Self { denied, ..Self::new(403, "Forbidden.RAM", message) }
+    }
+
+    fn fault(status: u16, code: &str, message: &str) -> Self {
+        Self::new(status, code, message)
     }
 }
 

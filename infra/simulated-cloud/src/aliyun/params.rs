@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Request;
+use super::acs3;
 use super::error::ApiError;
+use crate::front::Request;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,26 @@ pub(super) enum Format {
     Json,
     Xml,
 }
+
+/// What every call may have.
+const COMMON: [&str; 16] = [
+    "AcceptLanguage",
+    "AccessKeyId",
+    "Action",
+    "ClientToken",
+    "DryRun",
+    "Format",
+    "RegionId",
+    "ResourceOwnerAccount",
+    "SecurityToken",
+    "Signature",
+    "SignatureMethod",
+    "SignatureNonce",
+    "SignatureType",
+    "SignatureVersion",
+    "Timestamp",
+    "Version",
+];
 
 /// The parameters of query and form body together, ordered as they are
 /// signed: by the bytes of their names. Of one that is there twice the first
@@ -24,9 +45,21 @@ impl Params {
     /// Reads them as forms are: `+` is a space. The vendor's own clients send
     /// it so, though they sign `%20`.
     pub(super) fn read(request: &Request<'_>) -> Self {
+        let is_form =
+            request.header("content-type").starts_with("application/x-www-form-urlencoded");
+        let form = if is_form { request.body } else { &[] };
         let query = form_urlencoded::parse(request.query.as_bytes());
         let mut all = BTreeMap::new();
-        for (name, value) in query.chain(form_urlencoded::parse(request.form)) {
+        // What version 3 of the signature says in headers counts there.
+        if let Some(key) = acs3::key_id(request) {
+            let header = |name| request.header(name).to_owned();
+            all.insert("AccessKeyId".to_owned(), key.to_owned());
+            all.insert("Action".to_owned(), header("x-acs-action"));
+            all.insert("Version".to_owned(), header("x-acs-version"));
+            all.insert("SecurityToken".to_owned(), header("x-acs-security-token"));
+            all.insert("Format".to_owned(), "JSON".to_owned());
+        }
+        for (name, value) in query.chain(form_urlencoded::parse(form)) {
             all.entry(name.into_owned()).or_insert_with(|| value.into_owned());
         }
         Self(all)
@@ -72,6 +105,30 @@ impl Params {
             _ => Err(ApiError::invalid(name)),
         };
         self.given(name).map(parse).transpose()
+    }
+
+    /// Returns a list of up to so many that is written with commas.
+    pub(super) fn comma_list(
+        &self,
+        name: &str,
+        most: usize,
+    ) -> Result<Option<Vec<String>>, ApiError> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let list: Vec<String> = text.split(',').map(|each| each.trim().to_owned()).collect();
+        if list.len() > most { Err(ApiError::invalid(name)) } else { Ok(Some(list)) }
+    }
+
+    /// Checks that nothing is asked for but what is simulated, beside what
+    /// every call has. To ignore a filter would list what was not asked for.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
+        let is_known = |name: &str| {
+            let stem = name.split('.').next().unwrap_or_default();
+            known.contains(&stem) || COMMON.contains(&stem)
+        };
+        match self.0.iter().find(|(name, value)| !value.is_empty() && !is_known(name)) {
+            Some((name, _)) => Err(ApiError::not_simulated(name)),
+            None => Ok(()),
+        }
     }
 
     /// Returns a list that is written as `Name.1`, `Name.2` and so on.

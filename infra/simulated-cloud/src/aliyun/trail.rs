@@ -8,32 +8,27 @@ use serde_json::{Value, json};
 
 use super::ecs;
 use super::error::ApiError;
-use super::paging::{bent, listing};
+use super::paging::listing;
 use super::params::Params;
-use super::token::{self, Position};
-use super::{Admitted, Aliyun};
+use super::rpc::{Action, Asked, Product};
+use crate::front::listing::bent;
+use crate::front::token::{self, Position};
 use crate::world::id::scatter;
 use crate::world::trail::Entry;
-use crate::world::{Change, Fault, Happening, World};
+use crate::world::{Change, Family, Happening};
 
-/// The version of the API.
-pub(super) const VERSION: &str = "2020-07-06";
-/// Whatever the other limits, an account may make so many calls a second.
-pub(super) const CALLS_A_SECOND: u32 = 2;
+pub(super) static PRODUCT: Product = Product {
+    name: "actiontrail",
+    version: "2020-07-06",
+    // Whatever the other limits, an account may make so many calls a second.
+    actions: &[Action::new("LookupEvents", lookup).a_second(2)],
+    closed: (403, "NotActivated", "ActionTrail is not activated."),
+};
 
 /// How far back the record reaches.
 const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The most that a page may hold, and what it holds where nobody says.
 const SIZES: (usize, usize) = (50, 20);
-
-/// Checks that a request is for the one call, and for a region that the world
-/// offers.
-pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
-    if params.get("Action") != "LookupEvents" {
-        return Err(ApiError::no_such_action());
-    }
-    ecs::check_region(world, params)
-}
 
 /// What is looked for.
 struct Wanted<'a> {
@@ -47,13 +42,8 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn read(
-        admitted: &Admitted<'a>,
-        listing: &str,
-        now: Timestamp,
-        seed: u64,
-    ) -> Result<Self, ApiError> {
-        let params = admitted.params;
+    fn read(asked: &Asked<'a>, listing: &str, now: Timestamp, seed: u64) -> Result<Self, ApiError> {
+        let params = asked.params;
         let (from, until) = span(params, now)?;
         if params.given("LookupAttribute.2.Key").is_some() {
             return Err(ApiError::not_simulated("LookupAttribute.2"));
@@ -72,7 +62,7 @@ impl<'a> Wanted<'a> {
             return Err(ApiError::invalid("MaxResults"));
         }
         let given = params.given("NextToken");
-        if given.is_some() && admitted.faults.contains(&Fault::RejectToken) {
+        if given.is_some() && asked.rejects_token() {
             return Err(ApiError::invalid_token());
         }
         let after =
@@ -138,16 +128,12 @@ struct Reply<'a> {
 }
 
 /// Answers `LookupEvents`, as JSON.
-pub(super) fn lookup(
-    cloud: &Aliyun,
-    admitted: &Admitted<'_>,
-    request_id: &str,
-    now: Timestamp,
-) -> Result<Vec<u8>, ApiError> {
-    let (call, seed) = (&admitted.call, cloud.world.seed());
-    let listing = listing(&call.account, admitted.params);
-    let wanted = Wanted::read(admitted, &listing, now, seed)?;
-    let state = cloud.world.state();
+fn lookup(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
+    let now = asked.now;
+    let (call, seed) = (&asked.call, asked.world().seed());
+    let listing = listing(&call.account, asked.params);
+    let wanted = Wanted::read(asked, &listing, now, seed)?;
+    let state = asked.world().state();
     // The log is in the order of time, so the end that is looked at is short.
     let recent = state.log.iter().rev().take_while(|entry| second(entry.at) >= second(wanted.from));
     let mut entries: Vec<&Entry> = recent
@@ -155,7 +141,7 @@ pub(super) fn lookup(
         .filter(|entry| entry.shows_at.is_some_and(|shows| shows <= now))
         .filter(|entry| entry.event.which.account == call.account)
         .filter(|entry| entry.event.which.region == call.region)
-        .filter(|_| !admitted.blind && !admitted.faults.contains(&Fault::Empty))
+        .filter(|_| !asked.sees_nothing())
         .collect();
     if wanted.forward {
         entries.reverse();
@@ -165,7 +151,7 @@ pub(super) fn lookup(
         .flat_map(|entry| views(entry, wanted.forward, seed))
         .filter(|(position, event)| wanted.is_beyond(*position) && wanted.fits(event))
         .peekable();
-    let (size, _) = bent(wanted.size, &admitted.faults);
+    let (size, _) = bent(wanted.size, &asked.faults);
     let (mut events, mut last) = (Vec::new(), wanted.after.map_or(0, |position| position.after));
     while events.len() < size
         && let Some((position, event)) = found.next()
@@ -178,7 +164,7 @@ pub(super) fn lookup(
     let listed = listed.saturating_add(u32::try_from(events.len()).unwrap_or(u32::MAX));
     let next = || token::seal(Position { after: last, listed }, &listing, seed);
     ecs::json(&Reply {
-        request_id,
+        request_id: asked.request_id,
         start_time: time(wanted.from),
         end_time: time(wanted.until),
         next_token: if is_more { next() } else { String::new() },
@@ -199,7 +185,8 @@ fn time(at: Timestamp) -> String {
 fn views(entry: &Entry, forward: bool, seed: u64) -> Vec<(u64, Value)> {
     let position = entry.event.sequence * 2;
     let mut views = vec![(position, write(entry, seed))];
-    if scatter(seed ^ scatter(entry.event.sequence)).is_multiple_of(2) {
+    let is_instance = entry.event.which.family == Family::Instance;
+    if is_instance && scatter(seed ^ scatter(entry.event.sequence)).is_multiple_of(2) {
         let parameters = json!({ "InstanceIds": format!("[\"{}\"]", entry.event.which.id) });
         let look = view(entry, seed, position + 1, ("Ecs", "DescribeInstances"), &parameters);
         views.push((position + 1, look));
@@ -210,7 +197,67 @@ fn views(entry: &Entry, forward: bool, seed: u64) -> Vec<(u64, Value)> {
     views
 }
 
+/// Returns what a family is called in the record: its service, the parameter
+/// of its id, and the type of resource.
+fn names(family: Family) -> (&'static str, &'static str, &'static str) {
+    match family {
+        Family::Instance => ("Ecs", "InstanceId", "ACS::ECS::Instance"),
+        Family::Disk => ("Ecs", "DiskId", "ACS::ECS::Disk"),
+        Family::Database => ("Rds", "DBInstanceId", "ACS::RDS::DBInstance"),
+        Family::Cache => ("R-kvstore", "InstanceId", "ACS::Redis::DBInstance"),
+        Family::Bucket => ("Oss", "BucketName", "ACS::OSS::Bucket"),
+        Family::Address => ("Vpc", "AllocationId", "ACS::EIP::EipAddress"),
+        Family::Balancer => ("Slb", "LoadBalancerId", "ACS::SLB::LoadBalancer"),
+    }
+}
+
+/// Returns the call that did something to what is no instance.
+fn call(family: Family, what: Happening) -> &'static str {
+    use Change::{EipMoved, Renamed, Resized, Retagged, Started, Stopped};
+    use Happening::{Changed, Created, Released};
+    match (family, what) {
+        (Family::Disk, Created) => "CreateDisk",
+        (Family::Disk, Released) => "DeleteDisk",
+        (Family::Disk, Changed(Renamed)) => "ModifyDiskAttribute",
+        (Family::Disk, Changed(Resized)) => "ResizeDisk",
+        (Family::Database, Created) => "CreateDBInstance",
+        (Family::Database, Released) => "DeleteDBInstance",
+        (Family::Database, Changed(Renamed)) => "ModifyDBInstanceDescription",
+        (Family::Database, Changed(Resized)) => "ModifyDBInstanceSpec",
+        (Family::Database, Changed(Started)) => "StartDBInstance",
+        (Family::Database, Changed(Stopped)) => "StopDBInstance",
+        (Family::Cache, Created) => "CreateInstance",
+        (Family::Cache, Released) => "DeleteInstance",
+        (Family::Cache, Changed(Renamed)) => "ModifyInstanceAttribute",
+        (Family::Bucket, Created) => "PutBucket",
+        (Family::Bucket, Released) => "DeleteBucket",
+        (Family::Bucket, Changed(Retagged)) => "PutBucketTags",
+        (Family::Bucket, Changed(_)) => "PutBucketStorageClass",
+        (Family::Address, Created) => "AllocateEipAddress",
+        (Family::Address, Released) => "ReleaseEipAddress",
+        (Family::Address, Changed(EipMoved)) => "AssociateEipAddress",
+        (Family::Address, Changed(Renamed | Resized)) => "ModifyEipAddressAttribute",
+        (Family::Balancer, Created) => "CreateLoadBalancer",
+        (Family::Balancer, Released) => "DeleteLoadBalancer",
+        (Family::Balancer, Changed(Renamed)) => "SetLoadBalancerName",
+        (Family::Balancer, Changed(Started | Stopped)) => "SetLoadBalancerStatus",
+        (Family::Balancer, Changed(Resized)) => "ModifyLoadBalancerInstanceSpec",
+        (_, Changed(Retagged)) => "TagResources",
+        _ => "ModifyInstanceSpec",
+    }
+}
+
 fn write(entry: &Entry, seed: u64) -> Value {
+    let which = &entry.event.which;
+    if which.family != Family::Instance {
+        let (service, parameter, _) = names(which.family);
+        let name = call(which.family, entry.event.what);
+        let parameters = match name {
+            "TagResources" => json!({ "ResourceId.1": which.id }),
+            _ => json!({ parameter: which.id }),
+        };
+        return view(entry, seed, entry.event.sequence * 2, (service, name), &parameters);
+    }
     let id = &entry.event.which.id;
     let one = json!({ "InstanceId": id });
     let (call, parameters) = match entry.event.what {
@@ -226,9 +273,23 @@ fn write(entry: &Entry, seed: u64) -> Value {
         Happening::Changed(Change::DiskAttached) => (("Ecs", "AttachDisk"), one),
         Happening::Changed(Change::DiskDetached) => (("Ecs", "DetachDisk"), one),
         Happening::Changed(Change::SecurityGroupSwapped) => (("Ecs", "JoinSecurityGroup"), one),
-        Happening::Changed(Change::TypeChanged) => (("Ecs", "ModifyInstanceSpec"), one),
+        Happening::Changed(Change::TypeChanged | Change::Resized) => {
+            (("Ecs", "ModifyInstanceSpec"), one)
+        }
     };
     view(entry, seed, entry.event.sequence * 2, call, &parameters)
+}
+
+/// Returns the version of a service's API.
+fn version(service: &str) -> &'static str {
+    match service {
+        "Vpc" => "2016-04-28",
+        "Rds" => "2014-08-15",
+        "R-kvstore" => "2015-01-01",
+        "Slb" => "2014-05-15",
+        "Oss" => "2019-05-17",
+        _ => "2014-05-26",
+    }
 }
 
 /// Writes an event as the vendor does.
@@ -254,7 +315,7 @@ fn view(
         "eventTime": time(entry.at),
         "eventName": name,
         "serviceName": service,
-        "apiVersion": if service == "Vpc" { "2016-04-28" } else { "2014-05-26" },
+        "apiVersion": version(service),
         "acsRegion": which.region,
         "isGlobal": false,
         "requestId": id,
@@ -271,9 +332,10 @@ fn view(
     });
     // The vendor does not fill these for every call.
     if !drawn.0.is_multiple_of(3) {
-        event["resourceType"] = json!("ACS::ECS::Instance");
+        let (_, _, kind) = names(which.family);
+        event["resourceType"] = json!(kind);
         event["resourceName"] = json!(which.id);
-        let referenced = BTreeMap::from([("ACS::ECS::Instance", [&which.id])]);
+        let referenced = BTreeMap::from([(kind, [&which.id])]);
         event["referencedResources"] = json!(referenced);
     }
     event

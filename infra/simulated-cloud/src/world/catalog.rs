@@ -1,7 +1,17 @@
-//! What the simulated vendor sells: regions, instance types, images.
+//! What the simulated vendors sell: regions, instance types, images. Here is
+//! Alibaba Cloud's and what all have in common; the others' is in a file each.
+
+mod aws;
+mod huawei;
+mod tencent;
+
+use super::Provider;
+use super::model::Status;
 
 /// Facts of a region.
 pub(crate) struct RegionFacts {
+    /// Whose region it is.
+    pub provider: Provider,
     pub id: &'static str,
     pub chinese: &'static str,
     pub english: &'static str,
@@ -18,10 +28,56 @@ const fn region(
     prefix: &'static str,
     zones: &'static str,
 ) -> RegionFacts {
-    RegionFacts { id, chinese, english, prefix, zones }
+    RegionFacts { provider: Provider::Aliyun, id, chinese, english, prefix, zones }
 }
 
-/// The regions there are; a world offers some or all of them. Worlds that are
+/// What a vendor sells, and its words. Every vendor has as many types, images
+/// and categories as every other, so that a world is drawn alike for each.
+pub(crate) struct Catalog {
+    pub regions: &'static [RegionFacts],
+    pub types: &'static [InstanceType; 18],
+    pub images: &'static [Image; 5],
+    /// Disk categories, each with its performance level.
+    pub disk_categories: &'static [(&'static str, &'static str); 4],
+    /// The words for [`Status::ALL`], in its order.
+    statuses: [&'static str; 5],
+    /// The words for pay-as-you-go and for a subscription.
+    charges: [&'static str; 2],
+}
+
+impl Catalog {
+    /// Returns a vendor's.
+    pub(crate) fn of(provider: Provider) -> &'static Self {
+        match provider {
+            Provider::Aliyun => &ALIYUN,
+            Provider::Tencent => &tencent::CATALOG,
+            Provider::Huawei => &huawei::CATALOG,
+            Provider::Aws => &aws::CATALOG,
+        }
+    }
+
+    /// Returns the vendor's word for the state of an instance.
+    pub(crate) fn status_word(&self, status: Status) -> &'static str {
+        let place = Status::ALL.iter().position(|each| *each == status);
+        place.map_or("", |place| self.statuses[place])
+    }
+
+    /// Returns the vendor's word for how an instance is paid.
+    pub(crate) fn charge_word(&self, subscribed: bool) -> &'static str {
+        self.charges[usize::from(subscribed)]
+    }
+}
+
+static ALIYUN: Catalog = Catalog {
+    regions: &REGIONS,
+    types: &TYPES,
+    images: &IMAGES,
+    disk_categories: &DISK_CATEGORIES,
+    statuses: ["Pending", "Starting", "Running", "Stopping", "Stopped"],
+    charges: ["PostPaid", "PrePaid"],
+};
+
+/// Alibaba Cloud's regions; a world offers some or all of them. Worlds that are
 /// only told how many regions they have take them from the front.
 pub(crate) static REGIONS: [RegionFacts; 20] = [
     region("cn-hangzhou", "华东1（杭州）", "China (Hangzhou)", "bp1", "bghijk"),
@@ -46,9 +102,9 @@ pub(crate) static REGIONS: [RegionFacts; 20] = [
     region("ap-southeast-5", "印度尼西亚（雅加达）", "Indonesia (Jakarta)", "k1a", "abc"),
 ];
 
-/// Returns the facts of a region.
-pub(crate) fn find_region(id: &str) -> Option<&'static RegionFacts> {
-    REGIONS.iter().find(|region| region.id == id)
+/// Returns the facts of a vendor's region.
+pub(crate) fn find_region(provider: Provider, id: &str) -> Option<&'static RegionFacts> {
+    Catalog::of(provider).regions.iter().find(|region| region.id == id)
 }
 
 /// An instance type.

@@ -8,12 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::World;
+use super::family::Family;
+use super::managed_ops::Target;
 use super::model::State;
 use super::ops::Place;
 use super::report::ChurnReport;
 
-/// How much is to happen. Every count is of instances; an instance is touched
-/// in one way at most.
+/// How much is to happen. Every count is of instances, but for those of other
+/// families; a resource is touched in one way at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Churn {
     /// Instances to create.
@@ -36,6 +38,50 @@ pub struct Churn {
     pub swap_group: usize,
     /// Instances to give another type.
     pub change_type: usize,
+    /// What happens to disks by themselves.
+    pub disks: FamilyChurn,
+    /// What happens to databases.
+    pub databases: FamilyChurn,
+    /// What happens to caches.
+    pub caches: FamilyChurn,
+    /// What happens to buckets.
+    pub buckets: FamilyChurn,
+    /// What happens to addresses by themselves.
+    pub addresses: FamilyChurn,
+    /// What happens to load balancers.
+    pub balancers: FamilyChurn,
+}
+
+/// How much is to happen to a family. What cannot be done to it (buckets have
+/// no other name) does not happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FamilyChurn {
+    /// How many to create.
+    pub create: usize,
+    /// How many to release.
+    pub release: usize,
+    /// How many to rename.
+    pub rename: usize,
+    /// How many to tag otherwise.
+    pub retag: usize,
+    /// How many to start or stop.
+    pub power: usize,
+    /// How many to give another class or size.
+    pub resize: usize,
+}
+
+impl FamilyChurn {
+    /// Asks for so many of each.
+    pub fn of_each(count: usize) -> Self {
+        Self {
+            create: count,
+            release: count,
+            rename: count,
+            retag: count,
+            power: count,
+            resize: count,
+        }
+    }
 }
 
 impl Churn {
@@ -55,7 +101,21 @@ impl Churn {
             detach_disk: part(4.0),
             swap_group: part(8.0),
             change_type: part(4.0),
+            ..Self::default()
         }
+    }
+}
+
+impl Churn {
+    fn by_family(&self) -> [(Family, FamilyChurn); 6] {
+        [
+            (Family::Disk, self.disks),
+            (Family::Database, self.databases),
+            (Family::Cache, self.caches),
+            (Family::Bucket, self.buckets),
+            (Family::Address, self.addresses),
+            (Family::Balancer, self.balancers),
+        ]
     }
 }
 
@@ -129,12 +189,15 @@ impl World {
         let mut state = self.change();
         let before = state.sequence;
         let places = places(&state);
-        let mut untouched = Untouched { rest: instances(&state) };
+        let mut untouched = Untouched { rest: of_family(&state, Family::Instance) };
         untouched.rest.shuffle(&mut rng);
         change_some(&mut state, &mut untouched, churn, &mut rng);
         move_eips(&mut state, &mut untouched, churn.move_eip);
         untouched.each(churn.release, |at, code| state.release(at, code).is_ok());
         create_some(&mut state, &places, churn.create, &mut rng);
+        for (family, churn) in churn.by_family() {
+            churn_family(&mut state, family, churn, &mut rng);
+        }
         let events = state.log.iter().map(|entry| &entry.event);
         let happened = events.skip_while(|event| event.sequence <= before);
         ChurnReport::of(happened)
@@ -185,6 +248,47 @@ fn create_some(state: &mut State, places: &[(Place, usize)], count: usize, rng: 
     }
 }
 
+/// What is new of a family turns up where the account has something of it, or
+/// in its first region.
+fn churn_family(state: &mut State, family: Family, churn: FamilyChurn, rng: &mut ChaCha8Rng) {
+    if churn == FamilyChurn::default() {
+        return;
+    }
+    let mut all = of_family(state, family);
+    let mut homes: Vec<Place> = all.iter().map(|(at, _)| *at).collect();
+    homes.extend(places(state).first().map(|(place, _)| *place).filter(|_| all.is_empty()));
+    all.shuffle(rng);
+    let mut untouched = Untouched { rest: all };
+    let target = |at, code| Target { at, family, code };
+    untouched.each(churn.power, |at, code| state.toggle_of(target(at, code)).is_ok());
+    untouched.each(churn.rename, |at, code| state.rename_of_somehow(target(at, code), rng).is_ok());
+    untouched.each(churn.retag, |at, code| state.retag_of_somehow(target(at, code), rng).is_ok());
+    untouched.each(churn.resize, |at, code| state.resize_of(target(at, code), rng).is_ok());
+    untouched.each(churn.release, |at, code| state.release_of(target(at, code)).is_ok());
+    for _ in 0..churn.create {
+        let drawn = rng.random_range(0..homes.len().max(1));
+        let Some(home) = homes.get(drawn) else { return };
+        if let Err(refused) = state.create_of(*home, family, rng) {
+            tracing::warn!(%refused, %family, "nothing was created");
+        }
+    }
+}
+
+fn of_family(state: &State, family: Family) -> Vec<(Place, u64)> {
+    let each = state.accounts.iter().enumerate();
+    each.flat_map(|(account, found)| {
+        found.holdings.iter().flat_map(move |(region, holding)| {
+            let codes: Vec<u64> = match family {
+                Family::Instance => holding.instances.keys().copied().collect(),
+                Family::Disk => holding.disks.keys().copied().collect(),
+                family => holding.managed(family).keys().copied().collect(),
+            };
+            codes.into_iter().map(move |code| (Place { account, region }, code))
+        })
+    })
+    .collect()
+}
+
 fn places(state: &State) -> Vec<(Place, usize)> {
     let each = state.accounts.iter().enumerate();
     each.flat_map(|(account, found)| {
@@ -192,16 +296,6 @@ fn places(state: &State) -> Vec<(Place, usize)> {
             .holdings
             .iter()
             .map(move |(region, holding)| (Place { account, region }, holding.instances.len()))
-    })
-    .collect()
-}
-
-fn instances(state: &State) -> Vec<(Place, u64)> {
-    let each = state.accounts.iter().enumerate();
-    each.flat_map(|(account, found)| {
-        found.holdings.iter().flat_map(move |(region, holding)| {
-            holding.instances.keys().map(move |code| (Place { account, region }, *code))
-        })
     })
     .collect()
 }

@@ -114,7 +114,8 @@ impl Rule {
         }
     }
 
-    /// Strikes only at calls of an action.
+    /// Strikes only at calls of an action. Without a service it is that of
+    /// every service.
     #[must_use]
     pub fn on(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
@@ -161,7 +162,7 @@ impl Rule {
         let fits = |wanted: &Option<String>, given: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == given)
         };
-        fits(&self.action, &call.action)
+        self.action.as_deref().is_none_or(|wanted| call.is_of(wanted))
             && fits(&self.region, &call.region)
             && fits(&self.account, &call.account)
     }
@@ -174,8 +175,18 @@ pub struct Call {
     pub account: String,
     /// The region; empty if none was named.
     pub region: String,
-    /// The action: `DescribeInstances`.
+    /// The action: `DescribeInstances`. Services of Alibaba Cloud other than
+    /// ECS stand before it, since their actions have the same names:
+    /// `r-kvstore:DescribeInstances`.
     pub action: String,
+}
+
+impl Call {
+    /// Tells whether it is of an action, named with its service or without.
+    pub fn is_of(&self, action: &str) -> bool {
+        let bare = self.action.rsplit_once(':').map(|(_, bare)| bare);
+        self.action == action || bare == Some(action)
+    }
 }
 
 /// Names a rule, so that it can be taken back.

@@ -7,12 +7,14 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::catalog::{self, CLASSIC_TYPE, IMAGES, LOCKS, NAMES, TYPES};
+use super::family::Family;
+use super::managed::Managed;
 use super::model::{
     Attachment, Disk, Eip, Extra, GROUPS, Holding, Instance, Minute, State, Status, Tag,
 };
 
 /// Three years, which instances of a new world are spread over.
-const PAST: Minute = 3 * 365 * 24 * 60;
+pub(super) const PAST: Minute = 3 * 365 * 24 * 60;
 
 /// How a new instance comes to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,14 +33,14 @@ pub(crate) fn add_instance(
     birth: Birth,
     rng: &mut impl Rng,
 ) -> Option<u64> {
-    let code = state.next_code();
+    let code = state.next_code(account);
     let mut instance = draw(state, birth, rng);
     if !instance.classic && instance.public_ip.is_none() && chance(rng, 30) {
-        let eip = new_eip(state, rng);
+        let eip = new_eip(state, account, rng);
         instance.wants_public = false;
         instance.eip = Some(eip);
     }
-    let disks = draw_disks(state, code, &instance, rng);
+    let disks = draw_disks(state, account, code, &instance, rng);
     let holding = state.accounts.get_mut(account)?.holdings.get_mut(region)?;
     instance.disks = disks.iter().map(|(disk, _)| *disk).collect();
     instance.zone %= zones(holding);
@@ -46,6 +48,10 @@ pub(crate) fn add_instance(
     for (disk, mut found) in disks {
         found.zone = instance.zone;
         holding.disks.insert(disk, found);
+    }
+    if let Some(eip) = instance.eip {
+        let address = Managed::address_of(code, eip, instance.created);
+        holding.managed.entry(Family::Address).or_default().insert(eip.code, address);
     }
     holding.instances.insert(code, instance);
     Some(code)
@@ -58,7 +64,7 @@ pub(crate) fn add_loose_disk(
     region: &str,
     rng: &mut impl Rng,
 ) -> Option<u64> {
-    let code = state.next_code();
+    let code = state.next_code(account);
     let now = state.now;
     let holding = state.accounts.get_mut(account)?.holdings.get_mut(region)?;
     let mut disk = draw_disk(now, rng);
@@ -67,9 +73,18 @@ pub(crate) fn add_loose_disk(
     Some(code)
 }
 
+/// Tags every disk of a holding somehow, or not at all.
+pub(super) fn tag_disks(state: &mut State, account: usize, region: &str, rng: &mut impl Rng) {
+    let sets = &state.tag_sets;
+    let holding = state.accounts.get_mut(account).and_then(|found| found.holdings.get_mut(region));
+    for disk in holding.into_iter().flat_map(|holding| holding.disks.values_mut()) {
+        disk.tags = sets.draw(rng);
+    }
+}
+
 /// Returns an elastic address that nothing had before.
-pub(crate) fn new_eip(state: &mut State, rng: &mut impl Rng) -> Eip {
-    let code = state.next_code();
+pub(crate) fn new_eip(state: &mut State, account: usize, rng: &mut impl Rng) -> Eip {
+    let code = state.next_code(account);
     let ip = address(Ipv4Addr::new(8, 128, 0, 0), state.serial, 22);
     Eip { ip, code, bandwidth: *[1, 5, 10, 100].choose(rng).unwrap_or(&5) }
 }
@@ -92,7 +107,7 @@ pub(crate) fn other_tags(old: Option<&[Tag]>, serial: u64, rng: &mut impl Rng) -
     kept.cloned().chain([revision]).collect()
 }
 
-fn chance(rng: &mut impl Rng, percent: u32) -> bool {
+pub(super) fn chance(rng: &mut impl Rng, percent: u32) -> bool {
     rng.random_ratio(percent, 100)
 }
 
@@ -107,7 +122,7 @@ fn address(block: Ipv4Addr, serial: u64, bits: u32) -> Ipv4Addr {
 }
 
 /// Returns a private address: there are more than sixteen million.
-fn private_ip(serial: u64, classic: bool) -> Ipv4Addr {
+pub(super) fn private_ip(serial: u64, classic: bool) -> Ipv4Addr {
     match serial {
         _ if classic => address(Ipv4Addr::new(10, 0, 0, 0), serial, 24),
         0..=0xf_ffff => address(Ipv4Addr::new(172, 16, 0, 0), serial, 20),
@@ -161,7 +176,7 @@ pub(crate) fn index(rng: &mut impl Rng, from: usize, len: usize) -> u8 {
     u8::try_from(rng.random_range(from..len)).unwrap_or(0)
 }
 
-fn draw_name(serial: u64, rng: &mut impl Rng) -> Box<str> {
+pub(super) fn draw_name(serial: u64, rng: &mut impl Rng) -> Box<str> {
     let stem = NAMES.choose(rng).unwrap_or(&"node");
     match rng.random_range(0..20) {
         0 => (*stem).into(),
@@ -206,7 +221,7 @@ impl TagSets {
         Self(sets)
     }
 
-    fn draw(&self, rng: &mut impl Rng) -> Option<Arc<[Tag]>> {
+    pub(super) fn draw(&self, rng: &mut impl Rng) -> Option<Arc<[Tag]>> {
         self.0.choose(rng).cloned().flatten()
     }
 }
@@ -247,6 +262,7 @@ fn draw_extra(
 /// Draws an instance's disks: the system's, and none to three for data.
 fn draw_disks(
     state: &mut State,
+    account: usize,
     instance: u64,
     of: &Instance,
     rng: &mut impl Rng,
@@ -261,7 +277,7 @@ fn draw_disks(
                 disk.system = true;
                 disk.size_gib = 40;
             }
-            (state.next_code(), disk)
+            (state.next_code(account), disk)
         })
         .collect()
 }
@@ -271,6 +287,7 @@ fn draw_disk(created: Minute, rng: &mut impl Rng) -> Disk {
         name: if chance(rng, 20) { "数据盘".into() } else { "".into() },
         created,
         size_gib: *[20, 40, 100, 200, 500, 2048].choose(rng).unwrap_or(&100),
+        tags: None,
         attached: Vec::new(),
         system: false,
         multi_attach: false,

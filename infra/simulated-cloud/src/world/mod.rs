@@ -3,9 +3,14 @@
 
 pub(crate) mod catalog;
 mod churn;
+pub(crate) mod classes;
+pub(crate) mod family;
 mod faults;
 mod generate;
 pub(crate) mod id;
+pub(crate) mod managed;
+mod managed_ops;
+mod managed_site;
 pub(crate) mod model;
 mod ops;
 mod permission;
@@ -14,8 +19,10 @@ mod report;
 mod site;
 pub(crate) mod trail;
 mod truth;
+mod truth_managed;
+pub(crate) mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -24,19 +31,24 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use self::catalog::RegionFacts;
-pub use self::churn::Churn;
+pub use self::churn::{Churn, FamilyChurn};
+pub use self::family::Family;
 pub use self::faults::{Call, Fault, Faults, Rule, RuleId};
 use self::generate::Birth;
 use self::model::{Account, Holding, State};
+use self::ops::Place;
+pub(crate) use self::ops::SHOWN;
 pub use self::permission::Permission;
 use self::permission::Permissions;
 pub use self::plan::{
-    AccessKey, AccountPlan, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan, spread,
+    AccessKey, AccountPlan, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan,
+    Provider, spread, spread_of,
 };
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};
 use self::trail::Entry;
 pub use self::truth::{TruthAccount, TruthDisk, TruthFile, TruthInstance, TruthWriteError};
+pub use self::truth_managed::{TruthManaged, TruthVolume};
 
 /// At most so many events are remembered; a million take some 150 MB.
 const EVENTS: usize = 1 << 20;
@@ -48,6 +60,13 @@ pub(crate) struct Settings {
     pub limit: Option<u32>,
 }
 
+/// A temporary key as whoever assumes a role is given it.
+pub(crate) struct LentKey {
+    pub id: String,
+    pub secret: String,
+    pub token: String,
+}
+
 struct Inner {
     state: RwLock<State>,
     faults: Faults,
@@ -56,6 +75,8 @@ struct Inner {
     regions: Vec<&'static RegionFacts>,
     endpoints: Endpoints,
     seed: u64,
+    /// Services that are not open, each with its region.
+    closed: Mutex<BTreeSet<(String, String)>>,
 }
 
 /// A handle on a world; clones are handles on the same one.
@@ -91,6 +112,13 @@ impl World {
                 populate(&mut state, index, region, *instances, &mut rng);
             }
         }
+        // These come after every instance, so that asking for them changes
+        // none.
+        for (index, account) in plan.accounts.iter().enumerate() {
+            for (region, counts) in &account.managed {
+                populate_managed(&mut state, (index, region), counts, &mut rng);
+            }
+        }
         Ok(Self(Arc::new(Inner {
             state: RwLock::new(state),
             faults: Faults::new(plan.seed),
@@ -99,6 +127,7 @@ impl World {
             regions,
             endpoints: plan.endpoints,
             seed: plan.seed,
+            closed: Mutex::default(),
         })))
     }
 
@@ -178,11 +207,70 @@ impl World {
         }
     }
 
+    /// Opens or closes a service in a region: `rds`, `oss`. Services that need
+    /// no region are closed with the region empty. A closed one answers with
+    /// the vendor's error for it.
+    pub fn set_service(&self, service: &str, region: &str, open: bool) {
+        let mut closed = lock(&self.0.closed);
+        let which = (service.to_owned(), region.to_owned());
+        if open {
+            closed.remove(&which)
+        } else {
+            closed.insert(which)
+        };
+    }
+
+    /// Tells whether a service is open in a region.
+    pub(crate) fn is_open(&self, service: &str, region: &str) -> bool {
+        let closed = lock(&self.0.closed);
+        closed.is_empty() || !closed.contains(&(service.to_owned(), region.to_owned()))
+    }
+
+    /// Tells whether a role of an account trusts another account; `None` if
+    /// there is no such role.
+    pub(crate) fn trusts(
+        &self,
+        provider: Provider,
+        account: usize,
+        role: &str,
+        other: usize,
+    ) -> Option<bool> {
+        let state = self.state();
+        let owner = state.accounts.get(account).filter(|owner| owner.provider == provider)?;
+        let trusted = owner.roles.get(role)?;
+        Some(state.accounts.get(other).is_some_and(|other| trusted.contains(&other.id)))
+    }
+
+    /// Makes a temporary key of an account of a vendor, as assuming a role
+    /// does, for a session that is called `role/name`. `None` if there is no
+    /// such account.
+    pub(crate) fn lend_session(
+        &self,
+        provider: Provider,
+        account: usize,
+        prefix: &str,
+        expires: Timestamp,
+        session: Option<String>,
+    ) -> Option<LentKey> {
+        let fresh = || uuid::Uuid::new_v4().simple().to_string();
+        let lent = LentKey {
+            id: format!("{prefix}{}", &fresh()[..16].to_uppercase()),
+            secret: fresh(),
+            token: fresh().repeat(3),
+        };
+        let mut state = self.change();
+        let found = state.accounts.get_mut(account);
+        let found = found.filter(|found| found.provider == provider)?;
+        let key = AccessKey::new(&lent.id, &lent.secret).with_token(&lent.token);
+        found.keys.push(AccessKey { expires: Some(expires), session, ..key });
+        Some(lent)
+    }
+
     /// Returns how many calls there have been of an action, whatever came of
     /// them.
     pub fn calls_of(&self, action: &str) -> u64 {
         let calls = lock(&self.0.calls);
-        calls.iter().filter(|(call, _)| call.action == action).map(|(_, count)| count).sum()
+        calls.iter().filter(|(call, _)| call.is_of(action)).map(|(_, count)| count).sum()
     }
 
     /// Returns how many calls there have been, by account, region and action.
@@ -221,8 +309,10 @@ impl World {
         self.0.endpoints
     }
 
-    pub(crate) fn offered(&self) -> &[&'static RegionFacts] {
-        &self.0.regions
+    /// Returns the regions of a vendor that the world offers.
+    pub(crate) fn offered(&self, provider: Provider) -> Vec<&'static RegionFacts> {
+        let all = self.0.regions.iter().copied();
+        all.filter(|region| region.provider == provider).collect()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -252,16 +342,16 @@ impl World {
 
 impl State {
     /// Notes an event.
-    fn note(&mut self, account: usize, region: &str, id: String, what: Happening) {
+    fn note(&mut self, at: Place, family: Family, id: String, what: Happening) {
         self.sequence += 1;
         self.now += i64::from(self.changes_take_time);
-        let account = self.accounts[account].id.clone();
+        let account = self.accounts[at.account].id.clone();
         if self.log.len() >= EVENTS {
             self.log.pop_front();
         }
         let event = Event {
             sequence: self.sequence,
-            which: Which { account, region: region.to_owned(), id },
+            which: Which { account, region: at.region.to_owned(), family, id },
             what,
         };
         let at = self.clock.unwrap_or_else(Timestamp::now);
@@ -282,18 +372,24 @@ fn empty_account(
     seed: u64,
 ) -> Account {
     let salt = |number: usize| id::scatter(id::scatter(seed ^ index as u64) ^ number as u64);
-    let holdings = regions.iter().enumerate().map(|(number, region)| {
+    let theirs = regions.iter().filter(|region| region.provider == plan.provider);
+    let holdings = theirs.enumerate().map(|(number, region)| {
         let holding = Holding {
             region,
             instances: BTreeMap::new(),
             disks: BTreeMap::new(),
+            managed: BTreeMap::new(),
+            gone: BTreeMap::new(),
             salt: salt(number),
         };
         (region.id, holding)
     });
     Account {
         id: plan.id.clone(),
+        provider: plan.provider,
         keys: vec![plan.key.clone()],
+        roles: plan.roles.clone(),
+        member_of: plan.member_of.clone(),
         permissions: Permissions::default(),
         holdings: holdings.collect(),
     }
@@ -305,5 +401,21 @@ fn populate(state: &mut State, account: usize, region: &str, instances: u32, rng
         if number % 25 == 0 {
             generate::add_loose_disk(state, account, region, rng);
         }
+    }
+}
+
+fn populate_managed(
+    state: &mut State,
+    (account, region): (usize, &str),
+    counts: &Counts,
+    rng: &mut ChaCha8Rng,
+) {
+    for (family, count) in counts.by_family() {
+        for _ in 0..count {
+            managed::add(state, (account, region), family, Birth::Old, rng);
+        }
+    }
+    if counts.tagged_disks {
+        generate::tag_disks(state, account, region, rng);
     }
 }

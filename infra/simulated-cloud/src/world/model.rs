@@ -1,15 +1,18 @@
 //! What the world holds, compactly: a million instances fit in memory. What
 //! the vendor says of them is worked out on request.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::catalog::{self, RegionFacts};
+use super::Provider;
+use super::catalog::{self, Catalog, RegionFacts};
+use super::family::Family;
 use super::generate::TagSets;
 use super::id;
+use super::managed::Managed;
 use super::permission::Permissions;
 use super::trail::{Delivery, Entry};
 use crate::AccessKey;
@@ -162,6 +165,7 @@ pub(crate) struct Disk {
     pub name: Box<str>,
     pub created: Minute,
     pub size_gib: u32,
+    pub tags: Option<Arc<[Tag]>>,
     /// More than one only where multi-attach is on.
     pub attached: Vec<Attachment>,
     pub system: bool,
@@ -177,6 +181,10 @@ pub(crate) struct Holding {
     pub region: &'static RegionFacts,
     pub instances: BTreeMap<u64, Instance>,
     pub disks: BTreeMap<u64, Disk>,
+    pub managed: BTreeMap<Family, BTreeMap<u64, Managed>>,
+    /// Instances that are gone and yet shown, where the vendor does so, each
+    /// with when it went.
+    pub gone: BTreeMap<u64, (Instance, Timestamp)>,
     /// A number that ids of its networks and groups are made of.
     pub salt: u64,
 }
@@ -190,9 +198,74 @@ impl Holding {
         id::parse("i", self.region, instance_id).filter(|code| self.instances.contains_key(code))
     }
 
+    /// Returns the managed resources of a family.
+    pub(crate) fn managed(&self, family: Family) -> &BTreeMap<u64, Managed> {
+        static NONE: BTreeMap<u64, Managed> = BTreeMap::new();
+        self.managed.get(&family).unwrap_or(&NONE)
+    }
+
+    /// Returns the id of a managed resource.
+    pub(crate) fn managed_id(&self, family: Family, code: u64) -> String {
+        match self.managed(family).get(&code) {
+            Some(bucket) if family == Family::Bucket => bucket.name.to_string(),
+            _ => id::render(family.id_kind(), self.region, code),
+        }
+    }
+
+    /// Returns the code of a managed resource's id, if there is such a
+    /// resource.
+    pub(crate) fn find_managed(&self, family: Family, id: &str) -> Option<u64> {
+        let all = self.managed(family);
+        if family == Family::Bucket {
+            return all.iter().find(|(_, bucket)| *bucket.name == *id).map(|(code, _)| *code);
+        }
+        id::parse(family.id_kind(), self.region, id).filter(|code| all.contains_key(code))
+    }
+
+    /// Returns the code of a disk's id, if there is such a disk.
+    pub(crate) fn find_disk(&self, disk_id: &str) -> Option<u64> {
+        id::parse("d", self.region, disk_id).filter(|code| self.disks.contains_key(code))
+    }
+
     /// Returns an instance's id.
     pub(crate) fn instance_id(&self, code: u64) -> String {
         id::render("i", self.region, code)
+    }
+
+    /// Returns what the vendor of its region sells.
+    pub(crate) fn catalog(&self) -> &'static Catalog {
+        Catalog::of(self.region.provider)
+    }
+
+    /// Returns the instance type of an instance, as its vendor has it.
+    pub(crate) fn type_of(&self, instance: &Instance) -> &'static catalog::InstanceType {
+        &self.catalog().types[usize::from(instance.spec)]
+    }
+
+    /// Returns the image of an instance, as its vendor has it.
+    pub(crate) fn image_of(&self, instance: &Instance) -> &'static catalog::Image {
+        &self.catalog().images[usize::from(instance.image)]
+    }
+
+    /// Returns the category of a disk, as its vendor has it.
+    pub(crate) fn category_of(&self, disk: &Disk) -> &'static str {
+        self.catalog().disk_categories[usize::from(disk.category)].0
+    }
+
+    /// Returns every private address that the vendor says of an instance.
+    /// Tencent Cloud's listing leaves out those of further interfaces.
+    pub(crate) fn private_ips_of(&self, instance: &Instance) -> Vec<Ipv4Addr> {
+        let mut ips = instance.private_ips();
+        if let (Provider::Tencent, Some(extra)) = (self.region.provider, &instance.extra) {
+            ips.retain(|ip| !extra.more_interfaces.contains(ip));
+        }
+        ips
+    }
+
+    /// Tells whether an instance is on no network of the account's. Only one
+    /// vendor ever had such.
+    pub(crate) fn is_classic(&self, instance: &Instance) -> bool {
+        instance.classic && self.region.provider == Provider::Aliyun
     }
 
     /// Returns a disk's id.
@@ -215,15 +288,26 @@ impl Holding {
         self.other_id("vsw", u64::from(zone))
     }
 
-    /// Returns the id of a resource group.
+    /// Returns the id of a resource group, as the vendor calls what groups
+    /// resources; empty where there is none.
     pub(crate) fn resource_group_id(&self, number: u8) -> String {
-        self.other_id("rg", u64::from(number))
+        match self.region.provider {
+            Provider::Aliyun => self.other_id("rg", u64::from(number)),
+            Provider::Tencent => (u64::from(number) * 1_000_187).to_string(),
+            Provider::Huawei if number == 0 => "0".to_owned(),
+            Provider::Huawei => self.other_id("eps", u64::from(number)),
+            Provider::Aws => String::new(),
+        }
     }
 
     /// Returns the name of a zone: `cn-hangzhou-k`.
     pub(crate) fn zone_id(&self, zone: u8) -> String {
         let letters = self.region.zones.as_bytes();
-        format!("{}-{}", self.region.id, char::from(letters[usize::from(zone) % letters.len()]))
+        let letter = char::from(letters[usize::from(zone) % letters.len()]);
+        match self.region.provider {
+            Provider::Aliyun | Provider::Tencent => format!("{}-{letter}", self.region.id),
+            Provider::Huawei | Provider::Aws => format!("{}{letter}", self.region.id),
+        }
     }
 
     fn other_id(&self, kind: &str, number: u64) -> String {
@@ -266,9 +350,14 @@ impl Holding {
 /// An account and what it has.
 pub(crate) struct Account {
     pub id: String,
+    pub provider: Provider,
     pub keys: Vec<AccessKey>,
+    /// Its roles, each with the accounts that may assume it.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The account that heads the organisation it is in.
+    pub member_of: Option<String>,
     pub permissions: Permissions,
-    /// By region. Every region that the world offers is in it.
+    /// By region. Every region of its vendor that the world offers is in it.
     pub holdings: BTreeMap<&'static str, Holding>,
 }
 
@@ -301,8 +390,13 @@ impl State {
         self.serial
     }
 
-    /// Returns the code of the next resource.
-    pub(crate) fn next_code(&mut self) -> u64 {
-        id::scatter(self.next_serial() ^ self.seed.rotate_left(32))
+    /// Returns the code of the next resource of an account. Ids of Tencent
+    /// Cloud are short.
+    pub(crate) fn next_code(&mut self, account: usize) -> u64 {
+        let number = self.next_serial() ^ self.seed.rotate_left(32);
+        match self.accounts.get(account).map(|account| account.provider) {
+            Some(Provider::Tencent) => id::scatter_short(number),
+            _ => id::scatter(number),
+        }
     }
 }

@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Provider;
 use super::catalog::TYPES;
+use super::family::Family;
 use super::generate::{self, Birth};
 use super::model::{GROUPS, Holding, Instance, State, Status, Tag};
 use super::report::{Change, Happening};
@@ -16,7 +19,10 @@ use super::site::NotPossible;
 /// At most so many disks are looked at for a loose one.
 const LOOK: usize = 4096;
 
-type Done<T = ()> = Result<T, NotPossible>;
+/// How long what is gone is shown, where it is.
+pub(crate) const SHOWN: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) type Done<T = ()> = Result<T, NotPossible>;
 
 /// An account's holding in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,12 +31,23 @@ pub(crate) struct Place {
     pub region: &'static str,
 }
 
+/// Tells whether two sets of tags are the same. No tags are no tags, whether
+/// or not the vendor writes the field.
+pub(super) fn same_tags(a: Option<&[Tag]>, b: Option<&[Tag]>) -> bool {
+    let sorted = |tags: Option<&[Tag]>| {
+        let mut tags = tags.unwrap_or(&[]).to_vec();
+        tags.sort();
+        tags
+    };
+    sorted(a) == sorted(b)
+}
+
 impl State {
     pub(super) fn holding(&self, at: Place) -> Option<&Holding> {
         self.accounts.get(at.account)?.holdings.get(at.region)
     }
 
-    fn holding_mut(&mut self, at: Place) -> Done<&mut Holding> {
+    pub(super) fn holding_mut(&mut self, at: Place) -> Done<&mut Holding> {
         self.accounts
             .get_mut(at.account)
             .and_then(|account| account.holdings.get_mut(at.region))
@@ -49,20 +66,25 @@ impl State {
 
     fn changed(&mut self, at: Place, code: u64, change: Change) {
         let id = self.id_of(at, code);
-        self.note(at.account, at.region, id, Happening::Changed(change));
+        self.note(at, Family::Instance, id, Happening::Changed(change));
     }
 
     pub(super) fn create(&mut self, at: Place, rng: &mut ChaCha8Rng) -> Done<u64> {
         let code = generate::add_instance(self, at.account, at.region, Birth::Now, rng)
             .ok_or_else(|| NotPossible::NoRegion(at.region.to_owned()))?;
         let id = self.id_of(at, code);
-        self.note(at.account, at.region, id, Happening::Created);
+        self.note(at, Family::Instance, id, Happening::Created);
         Ok(code)
     }
 
     /// Its system disk goes with it; its data disks remain, unattached.
     pub(super) fn release(&mut self, at: Place, code: u64) -> Done {
-        let disks = std::mem::take(&mut self.instance_mut(at, code)?.disks);
+        let at_time = self.clock.unwrap_or_else(Timestamp::now);
+        let instance = self.instance_mut(at, code)?;
+        let (disks, eip) = (std::mem::take(&mut instance.disks), instance.eip);
+        if let Some(eip) = eip {
+            self.rebind(at, eip, None);
+        }
         let holding = self.holding_mut(at)?;
         for disk in disks {
             holding.detach(disk, code);
@@ -70,9 +92,15 @@ impl State {
                 holding.disks.remove(&disk);
             }
         }
-        holding.instances.remove(&code);
+        if let (Some(mut gone), Provider::Aws) =
+            (holding.instances.remove(&code), holding.region.provider)
+        {
+            gone.disks.clear();
+            holding.gone.retain(|_, (_, left)| at_time.duration_since(*left) < SHOWN);
+            holding.gone.insert(code, (gone, at_time));
+        }
         let id = self.id_of(at, code);
-        self.note(at.account, at.region, id, Happening::Released);
+        self.note(at, Family::Instance, id, Happening::Released);
         Ok(())
     }
 
@@ -128,13 +156,7 @@ impl State {
 
     pub(super) fn retag(&mut self, at: Place, code: u64, tags: Option<Arc<[Tag]>>) -> Done {
         let instance = self.instance_mut(at, code)?;
-        // No tags are no tags, whether or not the vendor writes the field.
-        let sorted = |tags: &Option<Arc<[Tag]>>| {
-            let mut tags = tags.as_deref().unwrap_or(&[]).to_vec();
-            tags.sort();
-            tags
-        };
-        if sorted(&instance.tags) == sorted(&tags) {
+        if same_tags(instance.tags.as_deref(), tags.as_deref()) {
             return Err(NotPossible::Already("tagged so"));
         }
         instance.tags = tags;
@@ -160,6 +182,7 @@ impl State {
             return Err(NotPossible::HasNoEip(self.id_of(at, from)));
         };
         self.instance_mut(at, to)?.eip = Some(eip);
+        self.rebind(at, eip, Some(to));
         self.changed(at, from, Change::EipMoved);
         self.changed(at, to, Change::EipMoved);
         Ok(())

@@ -33,8 +33,11 @@ impl Permissions {
         }
     }
 
-    /// Returns that of an action.
+    /// Returns that of an action. One that is set without a service is that of
+    /// every service.
     pub(crate) fn of(&self, action: &str) -> Permission {
-        self.by_action.get(action).copied().unwrap_or(self.all)
+        let bare = action.rsplit_once(':').map_or(action, |(_, bare)| bare);
+        let set = self.by_action.get(action).or_else(|| self.by_action.get(bare));
+        set.copied().unwrap_or(self.all)
     }
 }

@@ -1,12 +1,42 @@
 //! What a world is made from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::catalog::{self, REGIONS, RegionFacts};
+use super::catalog::{self, Catalog, RegionFacts};
+use super::family::Family;
+
+/// A vendor of clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Provider {
+    /// Alibaba Cloud.
+    #[default]
+    Aliyun,
+    /// Tencent Cloud.
+    Tencent,
+    /// Huawei Cloud.
+    Huawei,
+    /// Amazon Web Services.
+    Aws,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Aliyun, Self::Tencent, Self::Huawei, Self::Aws];
+
+    /// Returns its short name: `aliyun`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aliyun => "aliyun",
+            Self::Tencent => "tencent",
+            Self::Huawei => "huawei",
+            Self::Aws => "aws",
+        }
+    }
+}
 
 /// A key that requests are signed with.
 #[derive(Clone, Debug)]
@@ -21,12 +51,21 @@ pub struct AccessKey {
     pub expires: Option<Timestamp>,
     /// Whether it is in use. A key can be switched off.
     pub active: bool,
+    /// What a key that came with a role is called: `role/session`.
+    pub session: Option<String>,
 }
 
 impl AccessKey {
     /// Makes a lasting key.
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.to_owned(), secret: secret.into(), token: None, expires: None, active: true }
+        Self {
+            id: id.to_owned(),
+            secret: secret.into(),
+            token: None,
+            expires: None,
+            active: true,
+            session: None,
+        }
     }
 
     /// Makes a temporary key of it.
@@ -42,10 +81,62 @@ impl AccessKey {
 pub struct AccountPlan {
     /// The account's id within the world.
     pub id: String,
+    /// Whose account it is.
+    pub provider: Provider,
     /// The key that its requests are signed with.
     pub key: AccessKey,
     /// How many instances it has in which regions.
     pub regions: Vec<(String, u32)>,
+    /// How much else it has in which regions.
+    pub managed: Vec<(String, Counts)>,
+    /// Its roles, each with the accounts that may assume it.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The account that heads the organisation it is in.
+    pub member_of: Option<String>,
+}
+
+/// The role that every member of an organisation has, for its head to assume.
+const MEMBERS_ROLE: &str = "ResourceDirectoryAccountAccessRole";
+
+/// How many managed resources there are in a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Databases.
+    pub databases: u32,
+    /// Caches.
+    pub caches: u32,
+    /// Buckets.
+    pub buckets: u32,
+    /// Addresses that are free, beside those of instances.
+    pub addresses: u32,
+    /// Load balancers.
+    pub balancers: u32,
+    /// Whether disks have tags, as some instances have.
+    pub tagged_disks: bool,
+}
+
+impl Counts {
+    /// Asks for so many of each, and for disks with tags.
+    pub fn of_each(count: u32) -> Self {
+        Self {
+            databases: count,
+            caches: count,
+            buckets: count,
+            addresses: count,
+            balancers: count,
+            tagged_disks: true,
+        }
+    }
+
+    pub(crate) fn by_family(&self) -> [(Family, u32); 5] {
+        [
+            (Family::Database, self.databases),
+            (Family::Cache, self.caches),
+            (Family::Bucket, self.buckets),
+            (Family::Address, self.addresses),
+            (Family::Balancer, self.balancers),
+        ]
+    }
 }
 
 /// What the vendor says its regions' hosts are.
@@ -101,13 +192,64 @@ impl Plan {
     /// Adds an account with instances in regions.
     #[must_use]
     pub fn account<'a>(
+        self,
+        id: &str,
+        key: AccessKey,
+        regions: impl IntoIterator<Item = (&'a str, u32)>,
+    ) -> Self {
+        self.account_of(Provider::default(), id, key, regions)
+    }
+
+    /// Adds an account of a vendor, with instances in that vendor's regions.
+    #[must_use]
+    pub fn account_of<'a>(
         mut self,
+        provider: Provider,
         id: &str,
         key: AccessKey,
         regions: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let regions = regions.into_iter().map(|(region, n)| (region.to_owned(), n)).collect();
-        self.accounts.push(AccountPlan { id: id.to_owned(), key, regions });
+        self.accounts.push(AccountPlan {
+            id: id.to_owned(),
+            provider,
+            key,
+            regions,
+            managed: Vec::new(),
+            roles: BTreeMap::new(),
+            member_of: None,
+        });
+        self
+    }
+
+    /// Gives the account that was added last a role, which some accounts may
+    /// assume.
+    #[must_use]
+    pub fn role(mut self, name: &str, trusted: &[&str]) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            let trusted = trusted.iter().map(|id| (*id).to_owned());
+            account.roles.entry(name.to_owned()).or_default().extend(trusted);
+        }
+        self
+    }
+
+    /// Makes the account that was added last a member of the organisation that
+    /// another heads, with the role that members have for it.
+    #[must_use]
+    pub fn member_of(mut self, head: &str) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            account.member_of = Some(head.to_owned());
+        }
+        self.role(MEMBERS_ROLE, &[head])
+    }
+
+    /// Adds managed resources in regions to the account that was added last.
+    #[must_use]
+    pub fn managed<'a>(mut self, regions: impl IntoIterator<Item = (&'a str, Counts)>) -> Self {
+        if let Some(account) = self.accounts.last_mut() {
+            let regions = regions.into_iter().map(|(region, counts)| (region.to_owned(), counts));
+            account.managed.extend(regions);
+        }
         self
     }
 
@@ -123,25 +265,45 @@ impl Plan {
                 return Err(InvalidPlan::Key(account.key.id.clone()));
             }
         }
-        let held = self.accounts.iter().flat_map(|account| &account.regions).map(|(id, _)| id);
-        let named: BTreeSet<&String> = held.chain(&self.more_regions).collect();
-        match named.iter().find(|id| catalog::find_region(id).is_none()) {
-            Some(unknown) => Err(InvalidPlan::Region((*unknown).clone())),
-            None => {
-                Ok(REGIONS.iter().filter(|region| named.contains(&region.id.to_owned())).collect())
-            }
+        let mut named: BTreeSet<(Provider, &str)> = BTreeSet::new();
+        for account in &self.accounts {
+            named.extend(account.regions.iter().map(|(id, _)| (account.provider, id.as_str())));
+            named.extend(account.managed.iter().map(|(id, _)| (account.provider, id.as_str())));
         }
+        let mut vendors: BTreeSet<Provider> = self.accounts.iter().map(|a| a.provider).collect();
+        if vendors.is_empty() {
+            vendors.insert(Provider::default());
+        }
+        let is_known =
+            |(provider, id): &(Provider, &str)| catalog::find_region(*provider, id).is_some();
+        for id in &self.more_regions {
+            let mut theirs = vendors.iter().map(|vendor| (*vendor, id.as_str())).peekable();
+            let first = theirs.peek().copied();
+            let known: Vec<_> = theirs.filter(is_known).collect();
+            named.extend(if known.is_empty() { Vec::from_iter(first) } else { known });
+        }
+        if let Some((_, unknown)) = named.iter().find(|region| !is_known(region)) {
+            return Err(InvalidPlan::Region((*unknown).to_owned()));
+        }
+        let all = vendors.iter().flat_map(|vendor| Catalog::of(*vendor).regions);
+        Ok(all.filter(|region| named.contains(&(region.provider, region.id))).collect())
     }
 }
 
-/// Spreads a number of instances over the vendor's first regions, as accounts
+/// Spreads a number of instances over Alibaba Cloud's first regions, as accounts
 /// do: most in the first, fewer in each next one, none in the last.
 pub fn spread(instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
-    let count = regions.clamp(1, REGIONS.len());
+    spread_of(Provider::default(), instances, regions)
+}
+
+/// Spreads a number of instances over a vendor's first regions, likewise.
+pub fn spread_of(provider: Provider, instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
+    let all = Catalog::of(provider).regions;
+    let count = regions.clamp(1, all.len());
     let filled = count.saturating_sub(1).max(1);
     let weights: f64 = (1..=filled).map(|place| 1.0 / place as f64).sum();
     let mut left = instances;
-    let mut spread: Vec<(&'static str, u32)> = REGIONS[..count].iter().map(|r| (r.id, 0)).collect();
+    let mut spread: Vec<(&'static str, u32)> = all[..count].iter().map(|r| (r.id, 0)).collect();
     for (place, (_, share)) in spread.iter_mut().take(filled).enumerate() {
         let part = f64::from(instances) / weights / (place + 1) as f64;
         *share = (part.round() as u32).min(left);
@@ -155,7 +317,9 @@ pub fn spread(instances: u32, regions: usize) -> Vec<(&'static str, u32)> {
 #[derive(Debug, Error)]
 pub enum InvalidPlan {
     /// A region that the vendor does not have.
-    #[error("the vendor has no region `{0}`; name one of its own, such as cn-hangzhou")]
+    #[error(
+        "the vendor has no region `{0}`; name one of its own, such as Alibaba Cloud's cn-hangzhou"
+    )]
     Region(String),
     /// An account twice.
     #[error("the account `{0}` is there twice; give each its own id")]
@@ -174,7 +338,7 @@ mod tests {
         for (instances, regions) in [(3000, 12), (0, 3), (1, 1), (7, 2), (100_000, 99)] {
             let spread = spread(instances, regions);
             assert_eq!(spread.iter().map(|(_, n)| n).sum::<u32>(), instances);
-            assert_eq!(spread.len(), regions.min(REGIONS.len()));
+            assert_eq!(spread.len(), regions.min(20));
             assert!(regions == 1 || spread.last().is_some_and(|(_, n)| *n == 0), "{spread:?}");
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What was done to an instance that existed before and after.
+use super::family::Family;
+
+/// What was done to a resource that existed before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Change {
     /// It was started.
@@ -24,6 +26,8 @@ pub enum Change {
     SecurityGroupSwapped,
     /// It has another instance type.
     TypeChanged,
+    /// It has another class or size.
+    Resized,
 }
 
 impl fmt::Display for Change {
@@ -38,11 +42,12 @@ impl fmt::Display for Change {
             Self::DiskDetached => "disk detached",
             Self::SecurityGroupSwapped => "security group swapped",
             Self::TypeChanged => "instance type changed",
+            Self::Resized => "resized",
         })
     }
 }
 
-/// What happened to an instance.
+/// What happened to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// It came into being.
@@ -53,14 +58,16 @@ pub enum Happening {
     Changed(Change),
 }
 
-/// An instance of an account in a region.
+/// A resource of an account in a region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Which {
     /// The account.
     pub account: String,
     /// The region.
     pub region: String,
-    /// The instance.
+    /// What it is.
+    pub family: Family,
+    /// Its id.
     pub id: String,
 }
 
@@ -69,24 +76,24 @@ pub struct Which {
 pub struct Event {
     /// Its number; the first is 1, none is left out.
     pub sequence: u64,
-    /// The instance.
+    /// The resource.
     pub which: Which,
     /// What happened to it.
     pub what: Happening,
 }
 
-/// What a run of events comes to. An instance is in one of the three sets at
+/// What a run of events comes to. A resource is in one of the three sets at
 /// most, however often it changed: created and then changed is created;
 /// changed and then released is released; created and then released is
 /// nowhere. So the sizes are what a sync after those events should find,
 /// unless a change was undone by a later one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChurnReport {
-    /// Instances that are new.
+    /// Those that are new.
     pub created: BTreeSet<Which>,
-    /// Instances that are gone.
+    /// Those that are gone.
     pub released: BTreeSet<Which>,
-    /// Instances that changed, with everything that was done to each.
+    /// Those that changed, with everything that was done to each.
     pub changed: BTreeMap<Which, BTreeSet<Change>>,
 }
 
@@ -115,7 +122,23 @@ impl ChurnReport {
         report
     }
 
-    /// Returns how many instances were changed in each way. One that changed
+    /// Returns the part of it that is about a family.
+    #[must_use]
+    pub fn only(&self, family: Family) -> Self {
+        let is = |which: &&Which| which.family == family;
+        Self {
+            created: self.created.iter().filter(is).cloned().collect(),
+            released: self.released.iter().filter(is).cloned().collect(),
+            changed: self
+                .changed
+                .iter()
+                .filter(|(which, _)| is(which))
+                .map(|(which, changes)| (which.clone(), changes.clone()))
+                .collect(),
+        }
+    }
+
+    /// Returns how many resources were changed in each way. One that changed
     /// in two ways counts in both, so the sum may exceed `changed.len()`.
     pub fn by_change(&self) -> BTreeMap<Change, usize> {
         let mut counts = BTreeMap::new();
@@ -141,7 +164,12 @@ mod tests {
             .zip(1..)
             .map(|((id, what), sequence)| Event {
                 sequence,
-                which: Which { account: "a".into(), region: "r".into(), id: (*id).into() },
+                which: Which {
+                    account: "a".into(),
+                    region: "r".into(),
+                    family: Family::Instance,
+                    id: (*id).into(),
+                },
                 what: *what,
             })
             .collect();

@@ -7,10 +7,11 @@ use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use super::World;
-use super::catalog::TYPES;
+use super::catalog::Catalog;
+use super::family::Family;
 use super::id;
 use super::model::{State, Tag};
-use super::ops::Place;
+use super::ops::{Done, Place};
 use super::truth::{self, TruthInstance};
 
 /// Why something cannot be done in the world.
@@ -28,8 +29,20 @@ pub enum NotPossible {
     /// No such instance type.
     #[error("the simulated cloud has no instance type `{0}`")]
     NoType(String),
+    /// No such resource of a family.
+    #[error("there is no {0} `{1}` here")]
+    NoResource(Family, String),
+    /// The family has no such thing.
+    #[error("a {0} has no {1}")]
+    HasNo(Family, &'static str),
+    /// It is attached or bound.
+    #[error("`{0}` is in use; detach it first")]
+    InUse(String),
+    /// It is bound to nothing.
+    #[error("the address `{0}` is not bound")]
+    NotBound(String),
     /// It is so already.
-    #[error("the instance is already {0}")]
+    #[error("it is already {0}")]
     Already(&'static str),
     /// It has no elastic address to give.
     #[error("the instance `{0}` has no elastic address")]
@@ -48,11 +61,9 @@ pub enum NotPossible {
 /// One account's part of one region.
 #[derive(Clone)]
 pub struct Site {
-    world: World,
-    place: Place,
+    pub(super) world: World,
+    pub(super) place: Place,
 }
-
-type Done<T = ()> = Result<T, NotPossible>;
 
 impl Site {
     pub(super) fn new(world: &World, account: &str, region: &str) -> Done<Self> {
@@ -207,7 +218,9 @@ impl Site {
     ///
     /// There is no such instance or no such type, or it has that type.
     pub fn change_type(&self, id: &str, instance_type: &str) -> Done {
-        let spec = TYPES
+        let spec = self
+            .catalog()?
+            .types
             .iter()
             .position(|known| known.id == instance_type)
             .and_then(|index| u8::try_from(index).ok())
@@ -227,8 +240,12 @@ impl Site {
     }
 
     /// What is drawn for a change depends on the seed and what went before.
-    fn rng(&self, state: &State) -> ChaCha8Rng {
+    pub(super) fn rng(&self, state: &State) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(id::scatter(state.seed ^ id::scatter(state.serial)))
+    }
+
+    fn catalog(&self) -> Done<&'static Catalog> {
+        self.region(&self.world.state()).map(|region| Catalog::of(region.provider))
     }
 
     fn region(&self, state: &State) -> Done<&'static super::RegionFacts> {

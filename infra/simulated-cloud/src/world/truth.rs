@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::World;
-use super::catalog::DISK_CATEGORIES;
-use super::model::{Holding, Instance};
+use super::family::Family;
+use super::model::{Account, Holding, Instance};
+use super::truth_managed::{self, TruthManaged, TruthVolume};
+use super::{Provider, World};
 
 /// A data disk of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,14 +39,15 @@ pub struct TruthInstance {
     pub zone: String,
     /// Its image.
     pub image: String,
-    /// `PrePaid` or `PostPaid`.
+    /// The vendor's word for how it is paid: `PrePaid` or `PostPaid`.
     pub charge_type: String,
     /// Its network; empty on the classic one.
     pub vpc: String,
-    /// Its resource group.
+    /// Its resource group, or whatever the vendor has instead; may be empty.
     pub resource_group: String,
     /// Its private addresses: those of its network or, on the classic one,
-    /// the inner one, and those of its further interfaces.
+    /// the inner one, and those of its further interfaces, where the vendor
+    /// says them.
     pub private_ips: Vec<Ipv4Addr>,
     /// Its public addresses: elastic or its own.
     pub public_ips: Vec<Ipv4Addr>,
@@ -65,7 +67,7 @@ impl TruthInstance {
         let mut security_groups: Vec<String> =
             instance.groups.iter().map(|group| holding.group_id(*group)).collect();
         security_groups.sort();
-        let mut private_ips = instance.private_ips();
+        let mut private_ips = holding.private_ips_of(instance);
         private_ips.sort();
         let mut data_disks: Vec<TruthDisk> = instance
             .disks
@@ -75,27 +77,34 @@ impl TruthInstance {
             .map(|(code, disk)| TruthDisk {
                 id: holding.disk_id(*code),
                 size_gib: disk.size_gib,
-                category: DISK_CATEGORIES[usize::from(disk.category)].0.to_owned(),
+                category: holding.category_of(disk).to_owned(),
             })
             .collect();
         data_disks.sort_by(|a, b| a.id.cmp(&b.id));
         let tags = instance.tags.as_deref().unwrap_or(&[]).iter();
+        let mut tags: BTreeMap<String, String> =
+            tags.map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let catalog = holding.catalog();
+        if holding.region.provider == Provider::Aws {
+            // There a name is a tag.
+            tags.insert("Name".to_owned(), instance.name.to_string());
+        }
         Self {
             id: holding.instance_id(code),
             name: instance.name.to_string(),
-            status: instance.status.word().to_owned(),
-            instance_type: instance.spec().id.to_owned(),
+            status: catalog.status_word(instance.status).to_owned(),
+            instance_type: holding.type_of(instance).id.to_owned(),
             zone: holding.zone_id(instance.zone),
-            image: instance.image().id.to_owned(),
-            charge_type: instance.charge_type().to_owned(),
-            vpc: if instance.classic { String::new() } else { holding.vpc_id() },
+            image: holding.image_of(instance).id.to_owned(),
+            charge_type: catalog.charge_word(instance.expires.is_some()).to_owned(),
+            vpc: if holding.is_classic(instance) { String::new() } else { holding.vpc_id() },
             resource_group: holding.resource_group_id(instance.resource_group),
             private_ips,
             public_ips: instance.public_ip.into_iter().chain(eip).collect(),
             eip,
             security_groups,
             data_disks,
-            tags: tags.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            tags,
         }
     }
 }
@@ -105,10 +114,17 @@ impl TruthInstance {
 pub struct TruthAccount {
     /// The account's id within the world.
     pub id: String,
+    /// Its vendor: `aliyun`.
+    pub provider: &'static str,
     /// Its access keys' public parts.
     pub access_key_ids: Vec<String>,
     /// Its instances by region, ordered by id. Regions without one are there too.
     pub regions: BTreeMap<String, Vec<TruthInstance>>,
+    /// Its disks by region.
+    pub volumes: BTreeMap<String, Vec<TruthVolume>>,
+    /// Its managed resources by family and region. Buckets are with the region
+    /// they are in.
+    pub managed: BTreeMap<Family, BTreeMap<String, Vec<TruthManaged>>>,
 }
 
 /// Everything that is there.
@@ -138,11 +154,16 @@ impl World {
         let state = self.state();
         let accounts = state.accounts.iter().map(|account| TruthAccount {
             id: account.id.clone(),
+            provider: account.provider.name(),
             access_key_ids: account.keys.iter().map(|key| key.id.clone()).collect(),
-            regions: account
-                .holdings
-                .iter()
-                .map(|(region, holding)| ((*region).to_owned(), instances(holding)))
+            regions: by_region(account, instances),
+            volumes: by_region(account, truth_managed::volumes),
+            managed: Family::MANAGED
+                .into_iter()
+                .map(|family| {
+                    let of = |holding: &Holding| truth_managed::managed(holding, family);
+                    (family, by_region(account, of))
+                })
                 .collect(),
         });
         TruthFile { seed: self.seed(), sequence: state.sequence, accounts: accounts.collect() }
@@ -164,6 +185,10 @@ impl World {
         };
         write().map_err(|source| TruthWriteError { path: path.to_owned(), source })
     }
+}
+
+fn by_region<T>(account: &Account, of: impl Fn(&Holding) -> T) -> BTreeMap<String, T> {
+    account.holdings.iter().map(|(region, holding)| ((*region).to_owned(), of(holding))).collect()
 }
 
 pub(crate) fn instances(holding: &Holding) -> Vec<TruthInstance> {

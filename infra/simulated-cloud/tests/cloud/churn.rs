@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use simulated_cloud::{
-    Change, Churn, ChurnReport, Happening, NotPossible, TruthInstance, Which, World,
+    Change, Churn, ChurnReport, Family, Happening, NotPossible, TruthInstance, Which, World,
 };
 
 use crate::client::{Client, REGION, world};
@@ -16,6 +16,7 @@ fn truths(world: &World) -> BTreeMap<Which, TruthInstance> {
                 let which = Which {
                     account: account.id.clone(),
                     region: region.clone(),
+                    family: Family::Instance,
                     id: instance.id.clone(),
                 };
                 all.insert(which, instance);
@@ -80,6 +81,7 @@ fn churn_does_as_much_as_it_is_told() {
         detach_disk: 4,
         swap_group: 3,
         change_type: 2,
+        ..Churn::default()
     };
     let report = world.churn(&churn, 1);
     assert_eq!((report.created.len(), report.released.len()), (7, 6));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,6 +30,16 @@ pub fn world(instances: u32) -> World {
     let regions = [(REGION, instances), ("cn-beijing", 30), ("eu-central-1", 0)];
     let plan = Plan::new(7).account("demo", AccessKey::new(KEY, SECRET), regions);
     World::new(&plan).expect("a world")
+}
+
+/// Makes the headers of a request.
+pub fn headers<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    all.into_iter()
+        .map(|(name, value)| {
+            let name = HeaderName::try_from(name).expect("a name");
+            (name, HeaderValue::try_from(value).expect("a value"))
+        })
+        .collect()
 }
 
 /// An account's client.
@@ -99,16 +110,27 @@ impl Client {
         self.send("GET", &self.sign("GET", action, params))
     }
 
+    /// Sends a request that is already signed.
+    pub fn exchange(&self, request: &Request<'_>) -> Answer {
+        self.cloud.answer(request, self.now)
+    }
+
+    /// Returns what no other request had.
+    pub fn fresh(&self) -> String {
+        self.nonce.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
     /// Sends a query that is already signed.
     pub fn send(&self, method: &str, query: &str) -> Answer {
-        let request = Request { method, host: "ecs.cn-hangzhou.aliyuncs.com", query, form: b"" };
+        let headers = headers([("host", "ecs.cn-hangzhou.aliyuncs.com")]);
+        let request = Request { method, path: "/", query, headers: &headers, body: b"" };
         self.cloud.answer(&request, self.now)
     }
 
     /// Returns a signed query. Later parameters replace earlier ones; one
     /// without a value leaves the earlier one out.
     pub fn sign(&self, method: &str, action: &str, params: &[(&str, &str)]) -> String {
-        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
+        let nonce = self.fresh();
         let time = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut all: BTreeMap<&str, &str> = BTreeMap::from([
             ("Action", action),
@@ -156,7 +178,7 @@ impl Client {
     }
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     utf8_percent_encode(text, PLAIN).to_string()
 }

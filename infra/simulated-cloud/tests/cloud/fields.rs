@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Params};
 
 /// Compares a value with what the vendor's client expects of it, and notes
 /// which fields were there.
@@ -34,6 +34,45 @@ fn object(path: &str, value: &Value, fields: &Value, seen: &mut BTreeMap<String,
         let expected = &fields[name];
         assert!(!expected.is_null(), "the vendor has no field {path}.{name}");
         check(&format!("{path}.{name}"), value, expected, seen);
+    }
+}
+
+#[test]
+fn databases_and_caches_have_fields_of_the_vendors() {
+    let (rds, redis) = (("Version", "2014-08-15"), ("Version", "2015-01-01"));
+    let client = Client::new(crate::managed::world(40));
+    let id = client.world.at("demo", crate::client::REGION).expect("a site");
+    let id = id.ids_of(simulated_cloud::Family::Database).remove(0);
+    let one = [rds, ("DBInstanceId", id.as_str())];
+    let cases: [(&str, &str, &Params<'_>, &str); 6] = [
+        ("rds", "DescribeDBInstances", &[rds], ".Items.DBInstance.DBInstanceId"),
+        (
+            "rds",
+            "DescribeDBInstanceAttribute",
+            &one,
+            ".Items.DBInstanceAttribute.DBInstanceStorage",
+        ),
+        (
+            "rds",
+            "DescribeDBInstanceNetInfo",
+            &one,
+            ".DBInstanceNetInfos.DBInstanceNetInfo.IPAddress",
+        ),
+        ("rds", "DescribeRegions", &[rds], ".Regions.RDSRegion.ZoneId"),
+        ("redis", "DescribeInstances", &[redis], ".Instances.KVStoreInstance.Tags.Tag.Key"),
+        ("redis", "DescribeRegions", &[redis], ".RegionIds.KVStoreRegion.ZoneIdList.ZoneId"),
+    ];
+    for (service, action, params, wanted) in cases {
+        let text = match service {
+            "rds" => include_str!("../../testdata/aliyun_rds_fields.json"),
+            _ => include_str!("../../testdata/aliyun_rkvstore_fields.json"),
+        };
+        let models: Value = serde_json::from_str(text).expect("models");
+        let reply = client.call(action, params);
+        assert_eq!(reply.status, 200, "{action}: {}", reply.body);
+        let mut seen = BTreeMap::new();
+        object("", &reply.body, &models[action]["response"], &mut seen);
+        assert!(seen.contains_key(wanted), "{action} of {service}: {seen:?}");
     }
 }
 

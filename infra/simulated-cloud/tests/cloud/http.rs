@@ -105,3 +105,39 @@ async fn a_server_that_is_shut_down_is_gone_and_a_taken_port_is_said() {
     running.shutdown().await;
     tokio::net::TcpStream::connect(addr).await.expect_err("nothing listens");
 }
+
+#[tokio::test]
+async fn vendors_are_told_apart_by_how_requests_are_signed_or_look() {
+    let world = crate::signing::world(10);
+    let running = SimulatedCloud::start(world.clone(), ANY).await.expect("started");
+    let web = reqwest::Client::new();
+    for vendor in crate::signing::OTHERS {
+        let mut caller = crate::signing::Caller::new(world.clone(), vendor);
+        caller.now = Timestamp::now();
+        let sent = caller.page(20, None);
+        let url = format!("{}{}?{}", running.url(), sent.path, sent.query);
+        let method = sent.method.parse().expect("a method");
+        let request = web.request(method, url).headers(sent.headers).body(sent.body);
+        let reply = request.send().await.expect("answered");
+        assert_eq!(reply.status(), 200);
+        let text = reply.text().await.expect("text");
+        for id in world.at(vendor.name(), &caller.region).expect("a place").live() {
+            assert!(text.contains(&id), "{vendor:?} lacks {id}");
+        }
+    }
+    let get = |path: &str| web.get(format!("{}{path}", running.url()));
+    let unsigned = [
+        (get("/").header("x-tc-action", "DescribeInstances"), "\"Code\":\"MissingParameter\""),
+        (get("/v1/0/cloudservers/detail"), "\"error_code\":\"APIGW.0301\""),
+        (get("/v3/projects"), "\"title\":\"Unauthorized\""),
+        (get("/?Action=DescribeInstances&Version=2016-11-15"), "<Errors><Error><Code>MissingParam"),
+        (get("/?Action=GetCallerIdentity&Version=2011-06-15"), "MissingAuthenticationToken"),
+        (get("/").header("x-amz-date", "20261122T120000Z"), "<Code>AccessDenied</Code>"),
+        (get("/?Action=DescribeInstances&Format=JSON"), "\"HostId\""),
+    ];
+    for (request, wanted) in unsigned {
+        let text = request.send().await.expect("answered").text().await.expect("text");
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    running.shutdown().await;
+}

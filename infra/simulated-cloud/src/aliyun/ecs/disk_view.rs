@@ -147,7 +147,7 @@ impl<'a> DiskView<'a> {
             mount_instances: MountInstances { mount_instance: shared },
             attachments: Attachments { attachment },
             operation_locks: OperationLocks { operation_lock: [] },
-            tags: Tags::of(&[]),
+            tags: Tags::of(disk.tags.as_deref().unwrap_or(&[])),
             resource_group_id: "",
             iops,
             iops_read: iops,

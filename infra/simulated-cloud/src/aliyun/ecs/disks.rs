@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::disk_view::DiskView;
-use super::filter::{fits, tags};
+use super::filter::{MOST_BY_TAG, fits, has_tags, tags};
 use super::{PageReply, json};
 use crate::aliyun::error::ApiError;
-use crate::aliyun::paging::{Paging, Sizes, Source};
+use crate::aliyun::paging::{Paging, Sizes};
 use crate::aliyun::params::Params;
-use crate::aliyun::{Admitted, Aliyun};
+use crate::aliyun::rpc::Asked;
+use crate::front::listing::Source;
 use crate::world::catalog::DISK_CATEGORIES;
 use crate::world::id;
 use crate::world::model::{Disk, Holding};
 
-const SIZES: Sizes = Sizes { results: (10, 500), page: 100 };
+const SIZES: Sizes = Sizes { results: (10, 500, 10), lenient: true, page: (100, 10) };
 
 /// Filters that the vendor has and this cloud has not.
 const NOT_SIMULATED: [&str; 11] = [
@@ -55,29 +56,25 @@ struct DiskFilter {
     encrypted: Option<bool>,
     portable: Option<bool>,
     multi_attach: Option<bool>,
-    tagged: bool,
+    tags: Vec<(String, Option<String>)>,
 }
 
-pub(super) fn describe(
-    cloud: &Aliyun,
-    admitted: &Admitted<'_>,
-    request_id: &str,
-) -> Result<Vec<u8>, ApiError> {
-    let paging = Paging::read(admitted, SIZES, cloud.world.seed())?;
-    let state = cloud.world.state();
-    let holding = admitted.holding(&state)?;
-    let mut filter = DiskFilter::read(admitted.params, holding)?;
+pub(super) fn describe(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
+    let paging = Paging::read(asked, SIZES)?;
+    let state = asked.world().state();
+    let holding = asked.region(&state)?;
+    let mut filter = DiskFilter::read(asked.params, holding)?;
     let source = Source {
         all: &holding.disks,
-        only: admitted.visible(filter.only.take()),
+        only: asked.visible(filter.only.take()),
         filtered: true,
-        most: usize::MAX,
+        most: if filter.tags.is_empty() { usize::MAX } else { MOST_BY_TAG },
         matches: |_, disk: &Disk| filter.matches(holding, disk),
     };
-    let page = paging.list(&source, &admitted.faults);
+    let page = paging.list(&source, asked);
     let disk = page.items.iter().map(|(code, disk)| DiskView::of(holding, *code, disk)).collect();
     json(&PageReply {
-        request_id,
+        request_id: asked.request_id,
         next_token: Some(page.next_token),
         page_number: page.number,
         page_size: page.size,
@@ -108,7 +105,7 @@ impl DiskFilter {
             zone: text("ZoneId"),
             encrypted: params.flag("Encrypted")?,
             portable: params.flag("Portable")?,
-            tagged: !tags(params)?.is_empty(),
+            tags: tags(params)?,
         })
     }
 
@@ -117,14 +114,14 @@ impl DiskFilter {
             && self.available.is_none_or(|available| available == disk.attached.is_empty())
             && self.multi_attach.is_none_or(|multi| multi == disk.multi_attach)
             && self.name.as_deref().is_none_or(|pattern| fits(pattern, &disk.name))
-            && self.category.as_deref().is_none_or(|category| {
-                category == DISK_CATEGORIES[usize::from(disk.category)].0
-            })
+            && self
+                .category
+                .as_deref()
+                .is_none_or(|category| category == DISK_CATEGORIES[usize::from(disk.category)].0)
             && self.zone.as_deref().is_none_or(|zone| zone == holding.zone_id(disk.zone))
             && self.encrypted.is_none_or(|encrypted| encrypted == disk.encrypted)
             && self.portable.is_none_or(|portable| portable != disk.system)
-            // No disk has a tag.
-            && !self.tagged
+            && has_tags(disk.tags.as_deref().unwrap_or(&[]), &self.tags)
     }
 }
 

@@ -174,7 +174,7 @@ impl AddressKind {
 
 /// Tells whether tags hold everything that is asked for. A key without a
 /// value fits any value.
-pub(super) fn has_tags(tags: &[Tag], wanted: &[(String, Option<String>)]) -> bool {
+pub(in crate::aliyun) fn has_tags(tags: &[Tag], wanted: &[(String, Option<String>)]) -> bool {
     wanted.iter().all(|(key, value)| {
         tags.iter().any(|(found, with)| {
             **found == **key && value.as_deref().is_none_or(|value| value == &**with)
@@ -201,7 +201,7 @@ pub(super) fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// Reads the tags that are asked for.
-pub(super) fn tags(params: &Params) -> Result<Vec<(String, Option<String>)>, ApiError> {
+pub(in crate::aliyun) fn tags(params: &Params) -> Result<Vec<(String, Option<String>)>, ApiError> {
     let mut tags = Vec::new();
     for n in 1..=MOST_TAGS + 1 {
         let value = params.given(&format!("Tag.{n}.Value")).map(str::to_owned);

@@ -8,14 +8,15 @@ use super::filter::InstanceFilter;
 use super::instance_view::InstanceView;
 use super::{PageReply, json};
 use crate::aliyun::error::ApiError;
-use crate::aliyun::paging::{Paging, Sizes, Source};
-use crate::aliyun::{Admitted, Aliyun};
-use crate::world::Fault;
-use crate::world::model::{Holding, Instance};
+use crate::aliyun::paging::{Paging, Sizes};
+use crate::aliyun::rpc::Asked;
+use crate::front::listing::Source;
+use crate::world::model::Instance;
 
-const SIZES: Sizes = Sizes { results: (10, 100), page: 100 };
-/// The most that a page of statuses may hold.
-const MOST_STATUSES: usize = 50;
+const SIZES: Sizes = Sizes { results: (10, 100, 10), lenient: true, page: (100, 10) };
+/// The most that a page of statuses may hold, and what it holds where nobody
+/// says.
+const MOST_STATUSES: (usize, usize) = (50, 10);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -48,30 +49,26 @@ struct StatusView {
     status: &'static str,
 }
 
-pub(super) fn describe(
-    cloud: &Aliyun,
-    admitted: &Admitted<'_>,
-    request_id: &str,
-) -> Result<Vec<u8>, ApiError> {
-    let paging = Paging::read(admitted, SIZES, cloud.world.seed())?;
-    let state = cloud.world.state();
-    let holding = admitted.holding(&state)?;
-    let mut filter = InstanceFilter::read(admitted.params, holding)?;
+pub(super) fn describe(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
+    let paging = Paging::read(asked, SIZES)?;
+    let state = asked.world().state();
+    let holding = asked.region(&state)?;
+    let mut filter = InstanceFilter::read(asked.params, holding)?;
     let source = Source {
         all: &holding.instances,
-        only: admitted.visible(filter.ids.take()),
+        only: asked.visible(filter.ids.take()),
         filtered: filter.is_filter(),
         most: filter.most(),
         matches: |_, instance: &Instance| filter.matches(holding, instance),
     };
-    let page = paging.list(&source, &admitted.faults);
+    let page = paging.list(&source, asked);
     let instance = page
         .items
         .iter()
         .map(|(code, instance)| InstanceView::of(holding, *code, instance))
         .collect();
     json(&PageReply {
-        request_id,
+        request_id: asked.request_id,
         next_token: Some(page.next_token),
         page_number: page.number,
         page_size: page.size,
@@ -80,35 +77,31 @@ pub(super) fn describe(
     })
 }
 
-pub(super) fn describe_status(
-    cloud: &Aliyun,
-    admitted: &Admitted<'_>,
-    request_id: &str,
-) -> Result<Vec<u8>, ApiError> {
-    let params = admitted.params;
+pub(super) fn describe_status(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
+    let params = asked.params;
     let ids = params.numbered("InstanceId", 100)?;
-    let paging = Paging::by_number(admitted, MOST_STATUSES)?;
-    let state = cloud.world.state();
-    let holding = admitted.holding(&state)?;
+    let paging = Paging::by_number(asked, MOST_STATUSES)?;
+    let state = asked.world().state();
+    let holding = asked.region(&state)?;
     let zone = params.given("ZoneId");
     let only = (!ids.is_empty())
         .then(|| ids.iter().filter_map(|id| holding.find(id)).collect::<BTreeSet<u64>>());
     let source = Source {
         all: &holding.instances,
-        only: admitted.visible(only),
+        only: asked.visible(only),
         filtered: zone.is_some(),
         most: usize::MAX,
         matches: |_, instance: &Instance| {
             zone.is_none_or(|zone| zone == holding.zone_id(instance.zone))
         },
     };
-    let page = paging.list(&source, &admitted.faults);
+    let page = paging.list(&source, asked);
     let view = |(code, instance): &(u64, &Instance)| StatusView {
         instance_id: holding.instance_id(*code),
         status: instance.status.word(),
     };
     json(&PageReply {
-        request_id,
+        request_id: asked.request_id,
         next_token: None,
         page_number: page.number,
         page_size: page.size,
@@ -119,25 +112,4 @@ pub(super) fn describe_status(
             },
         },
     })
-}
-
-impl Admitted<'_> {
-    /// Returns what the account has in the region that is asked about.
-    pub(super) fn holding<'a>(
-        &self,
-        state: &'a crate::world::model::State,
-    ) -> Result<&'a Holding, ApiError> {
-        state
-            .accounts
-            .get(self.account)
-            .and_then(|account| account.holdings.get(self.call.region.as_str()))
-            .ok_or_else(ApiError::no_such_region)
-    }
-
-    /// Returns what may be listed of what is asked for: nothing, to one who
-    /// may not see and is not told.
-    pub(super) fn visible(&self, asked: Option<BTreeSet<u64>>) -> Option<BTreeSet<u64>> {
-        let nothing = self.blind || self.faults.contains(&Fault::Empty);
-        if nothing { Some(BTreeSet::new()) } else { asked }
-    }
 }

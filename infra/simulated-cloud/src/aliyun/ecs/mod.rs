@@ -2,64 +2,51 @@
 
 mod disk_view;
 mod disks;
-mod filter;
+pub(super) mod filter;
 mod instance_view;
 mod instances;
-mod regions;
 mod types;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::arguments::huge_tag_key;
 use super::error::ApiError;
-use super::params::Params;
-use super::{Admitted, Aliyun};
+use super::regions;
+use super::rpc::{Action, Product};
+use crate::front::spoil::Shape;
 use crate::world::model::Minute;
-use crate::world::{World, catalog};
 
-/// The version of the API.
-const VERSION: &str = "2014-05-26";
-
-/// Checks that a request is for one of these calls, and for a region that
-/// the world offers.
-pub(super) fn check(world: &World, params: &Params) -> Result<(), ApiError> {
-    if params.get("Version") != VERSION {
-        return Err(ApiError::no_such_version());
-    }
-    match params.get("Action") {
-        "DescribeRegions" => return Ok(()),
-        "DescribeInstances"
-        | "DescribeInstanceStatus"
-        | "DescribeInstanceTypes"
-        | "DescribeDisks" => {}
-        _ => return Err(ApiError::no_such_action()),
-    }
-    check_region(world, params)
-}
-
-/// Checks that a request is for a region that the world offers.
-pub(super) fn check_region(world: &World, params: &Params) -> Result<(), ApiError> {
-    let region = catalog::find_region(params.require("RegionId")?);
-    let offered = region
-        .is_some_and(|region| world.offered().iter().any(|offered| std::ptr::eq(*offered, region)));
-    if offered { Ok(()) } else { Err(ApiError::no_such_region()) }
-}
-
-/// Answers a call, as JSON.
-pub(super) fn answer(
-    cloud: &Aliyun,
-    admitted: &Admitted<'_>,
-    request_id: &str,
-) -> Result<Vec<u8>, ApiError> {
-    match admitted.call.action.as_str() {
-        "DescribeRegions" => regions::describe(cloud, admitted, request_id),
-        "DescribeInstances" => instances::describe(cloud, admitted, request_id),
-        "DescribeInstanceStatus" => instances::describe_status(cloud, admitted, request_id),
-        "DescribeInstanceTypes" => types::describe(admitted, request_id),
-        "DescribeDisks" => disks::describe(cloud, admitted, request_id),
-        _ => Err(ApiError::no_such_action()),
-    }
-}
+pub(super) static PRODUCT: Product = Product {
+    name: "ecs",
+    version: "2014-05-26",
+    actions: &[
+        Action::new("DescribeRegions", regions::plain).anywhere(),
+        Action::new("DescribeInstances", instances::describe).listing(Shape {
+            items: &["Instances", "Instance"],
+            id: "InstanceId",
+            status: &["Status"],
+            tags: huge_tag_key,
+            total: &["TotalCount"],
+        }),
+        Action::new("DescribeInstanceStatus", instances::describe_status).listing(Shape {
+            items: &["InstanceStatuses", "InstanceStatus"],
+            id: "InstanceId",
+            status: &["Status"],
+            tags: huge_tag_key,
+            total: &["TotalCount"],
+        }),
+        Action::new("DescribeInstanceTypes", types::describe),
+        Action::new("DescribeDisks", disks::describe).listing(Shape {
+            items: &["Disks", "Disk"],
+            id: "DiskId",
+            status: &["Status"],
+            tags: huge_tag_key,
+            total: &["TotalCount"],
+        }),
+    ],
+    closed: (403, "RegionUnauthorized", "There is no authority to use the specified region."),
+};
 
 /// An answer with a page of items.
 #[derive(Serialize)]

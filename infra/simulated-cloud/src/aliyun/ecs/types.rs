@@ -3,23 +3,22 @@
 use serde_json::{Value, json};
 
 use super::json;
-use crate::aliyun::Admitted;
 use crate::aliyun::error::ApiError;
-use crate::world::Fault;
+use crate::aliyun::rpc::Asked;
 use crate::world::catalog::{InstanceType, TYPES};
 
 /// The most types that may be asked for by name.
 const MOST: usize = 10;
 
-pub(super) fn describe(admitted: &Admitted<'_>, request_id: &str) -> Result<Vec<u8>, ApiError> {
-    let wanted = admitted.params.numbered("InstanceTypes", MOST)?;
+pub(super) fn describe(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
+    let wanted = asked.params.numbered("InstanceTypes", MOST)?;
     let is_wanted =
         |known: &&InstanceType| wanted.is_empty() || wanted.iter().any(|name| name == known.id);
-    let empty = admitted.blind || admitted.faults.contains(&Fault::Empty);
+    let empty = asked.sees_nothing();
     let known: &[InstanceType] = if empty { &[] } else { &TYPES };
     let items: Vec<Value> = known.iter().filter(is_wanted).map(view).collect();
     json(&json!({
-        "RequestId": request_id,
+        "RequestId": asked.request_id,
         "NextToken": "",
         "InstanceTypes": { "InstanceType": items },
     }))

@@ -14,7 +14,7 @@ const NONCES: usize = 1 << 18;
 
 /// The memory of the vendor's front.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     hasher: RandomState,
     nonces: HashSet<u64>,
     /// The nonces with when they may be forgotten, in order of arrival.
@@ -28,7 +28,7 @@ pub(super) struct Gate {
 impl Gate {
     /// Notes a nonce, and tells whether it is new. It is remembered until a
     /// request with it would be too old anyway.
-    pub(super) fn is_first(
+    pub(crate) fn is_first(
         &mut self,
         key: &str,
         nonce: &str,
@@ -51,7 +51,7 @@ impl Gate {
 
     /// Counts a call, and tells whether it is within the limit of this
     /// calendar minute. Calls beyond it are not counted.
-    pub(super) fn admit(&mut self, call: &Call, limit: Option<u32>, now: Timestamp) -> bool {
+    pub(crate) fn admit(&mut self, call: &Call, limit: Option<u32>, now: Timestamp) -> bool {
         let minute = now.as_second().div_euclid(60);
         if minute != self.minute {
             self.minute = minute;
@@ -68,7 +68,7 @@ impl Gate {
 
     /// Counts a call of an account, and tells whether it is within the limit
     /// of this second.
-    pub(super) fn admit_in_second(&mut self, account: &str, limit: u32, now: Timestamp) -> bool {
+    pub(crate) fn admit_in_second(&mut self, account: &str, limit: u32, now: Timestamp) -> bool {
         if now.as_second() != self.second {
             self.second = now.as_second();
             self.calls_in_second.clear();

@@ -12,7 +12,7 @@ const POSITION: usize = 12;
 
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// The code of the last item.
     pub after: u64,
     /// How many items were listed so far.
@@ -21,7 +21,7 @@ pub(super) struct Position {
 
 /// Returns the token of a position in a listing. `listing` says which: account,
 /// region, action and filters.
-pub(super) fn seal(position: Position, listing: &str, seed: u64) -> String {
+pub(crate) fn seal(position: Position, listing: &str, seed: u64) -> String {
     let mut plain = [0; POSITION];
     plain[..8].copy_from_slice(&position.after.to_be_bytes());
     plain[8..].copy_from_slice(&position.listed.to_be_bytes());
@@ -31,7 +31,7 @@ pub(super) fn seal(position: Position, listing: &str, seed: u64) -> String {
 }
 
 /// Returns the position that a token stands for, if it is of that listing.
-pub(super) fn open(token: &str, listing: &str, seed: u64) -> Option<Position> {
+pub(crate) fn open(token: &str, listing: &str, seed: u64) -> Option<Position> {
     let bytes = BASE64_STANDARD.decode(token).ok()?;
     let seal: [u8; SEAL] = bytes.get(..SEAL)?.try_into().ok()?;
     let hidden: [u8; POSITION] = bytes.get(SEAL..)?.try_into().ok()?;

@@ -2,15 +2,22 @@
 //! of a list an element of the list's name.
 
 use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
 use serde_json::Value;
 
 /// Returns a JSON document as XML under a root element.
-pub(super) fn from_json(root: &str, json: &[u8]) -> Vec<u8> {
-    let value = serde_json::from_slice(json).unwrap_or(Value::Null);
-    let mut writer = Writer::new(Vec::with_capacity(json.len() * 2));
+pub(crate) fn from_json(root: &str, json: &[u8]) -> Vec<u8> {
+    document(root, None, &serde_json::from_slice(json).unwrap_or(Value::Null))
+}
+
+/// Returns a value as an XML document under a root element, which may name
+/// its namespace.
+pub(crate) fn document(root: &str, namespace: Option<&str>, value: &Value) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::with_capacity(1 << 14));
+    let mut start = BytesStart::new(root);
+    start.extend_attributes(namespace.map(|namespace| ("xmlns", namespace)));
     let declared = writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
-    if let Err(error) = declared.and_then(|()| element(&mut writer, root, &value)) {
+    if let Err(error) = declared.and_then(|()| within(&mut writer, start, value)) {
         // Writing to memory does not fail.
         tracing::error!(%error, "an answer could not be written as XML");
     }
@@ -18,10 +25,19 @@ pub(super) fn from_json(root: &str, json: &[u8]) -> Vec<u8> {
 }
 
 fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Value) -> std::io::Result<()> {
-    if let Value::Array(items) = value {
-        return items.iter().try_for_each(|item| element(writer, name, item));
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| element(writer, name, item)),
+        _ => within(writer, BytesStart::new(name), value),
     }
-    writer.write_event(Event::Start(BytesStart::new(name)))?;
+}
+
+fn within(
+    writer: &mut Writer<Vec<u8>>,
+    start: BytesStart<'_>,
+    value: &Value,
+) -> std::io::Result<()> {
+    let end = start.to_end().into_owned();
+    writer.write_event(Event::Start(start))?;
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -34,7 +50,7 @@ fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Value) -> std::io::
             writer.write_event(Event::Text(BytesText::new(&value.to_string())))?;
         }
     }
-    writer.write_event(Event::End(BytesEnd::new(name)))
+    writer.write_event(Event::End(end))
 }
 
 #[cfg(test)]
@@ -50,5 +66,11 @@ mod tests {
             body,
             "<Root><A><B>1</B><B><C>&lt;&amp;&gt;</C></B></A><D>true</D><F></F></Root>"
         );
+    }
+    #[test]
+    fn a_root_says_its_namespace() {
+        let xml = document("R", Some("http://a/"), &serde_json::json!({ "b": null }));
+        let xml = String::from_utf8(xml).expect("UTF-8");
+        assert!(xml.ends_with(r#"<R xmlns="http://a/"><b></b></R>"#), "{xml}");
     }
 }
