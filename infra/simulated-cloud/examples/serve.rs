@@ -25,12 +25,13 @@ struct Options {
     /// How many instances there are in each account.
     #[arg(long, default_value_t = 3000)]
     instances: u32,
-    /// How many managed resources of each family there are in each region.
-    #[arg(long, default_value_t = 0)]
-    managed: u32,
     /// How many regions they are spread over.
     #[arg(long, default_value_t = 12)]
     regions: usize,
+    /// How many managed resources of each family there are in each region. With
+    /// any, Alibaba Cloud's account heads an organisation of two others.
+    #[arg(long, default_value_t = 0)]
+    managed: u32,
     /// How many percent of them change before it serves, which it records.
     #[arg(long, default_value_t = 0.0)]
     churn: f64,
@@ -55,6 +56,17 @@ fn account_of(vendor: Provider) -> (String, AccessKey) {
     }
 }
 
+/// Adds two members to the organisation that an account heads, and roles: one
+/// that the head may assume, one that nobody may, and one for the other member.
+fn organisation(mut plan: Plan, head: &str) -> Plan {
+    plan = plan.role("sync", &[head]).role("closed", &[]);
+    for (name, instances) in [("member-1", 30), ("member-2", 0)] {
+        let key = AccessKey::new(&format!("{DEMO_KEY_ID}-{name}"), DEMO_KEY_SECRET);
+        plan = plan.account(name, key, [("cn-hangzhou", instances)]).member_of(head);
+    }
+    plan.role("chained", &["member-1"])
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -67,7 +79,10 @@ async fn main() -> anyhow::Result<()> {
             n => regions.iter().map(|(region, _)| (*region, Counts::of_each(n))).collect(),
         };
         plan = plan.account_of(*vendor, &account, key, regions).managed(managed);
-        plan = plan.role("sync", &[&account]).role("closed", &[]);
+        plan = match vendor {
+            Provider::Aliyun if options.managed > 0 => organisation(plan, &account),
+            _ => plan.role("sync", &[&account]).role("closed", &[]),
+        };
     }
     let world = World::new(&plan)?;
     if options.churn > 0.0 {

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::ecs::filter::has_tags;
-use super::error::ApiError;
 use super::paging::{Listed, Paging};
 use super::rpc::Asked;
 use crate::front::listing::Source;
@@ -109,19 +108,4 @@ pub(super) fn huge_tag(item: &mut Value, key: &str, value: String) {
 /// `TagValue`.
 pub(super) fn huge_tag_key(item: &mut Value, key: &str, value: String) {
     item["Tags"] = json!({ "Tag": [{ "TagKey": key, "TagValue": value }] });
-}
-
-/// Reads the one id that a call is about.
-pub(super) fn one<'h>(
-    asked: &Asked<'_>,
-    holding: &'h Holding,
-    family: Family,
-    name: &str,
-) -> Result<Option<(u64, &'h Managed)>, ApiError> {
-    let id = asked.params.require(name)?;
-    if asked.sees_nothing() {
-        return Ok(None);
-    }
-    let code = holding.find_managed(family, id);
-    Ok(code.and_then(|code| Some((code, holding.managed(family).get(&code)?))))
 }

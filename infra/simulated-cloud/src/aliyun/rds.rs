@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::arguments::{Field, Listing, engine, expiry, one, spec, status, time};
+use super::arguments::{Field, Listing, engine, expiry, spec, status, time};
 use super::ecs::{self, filter};
 use super::error::ApiError;
 use super::paging::{Paging, Sizes};
@@ -14,7 +14,7 @@ use crate::front::listing::Source;
 use crate::front::spoil::Shape;
 use crate::world::Family;
 use crate::world::managed::Managed;
-use crate::world::model::Holding;
+use crate::world::model::{Holding, State};
 
 pub(super) static PRODUCT: Product = Product {
     name: "rds",
@@ -23,8 +23,9 @@ pub(super) static PRODUCT: Product = Product {
         Action::new("DescribeRegions", regions::of_databases).anywhere(),
         Action::new("DescribeDBInstances", describe).listing(SHAPE),
         Action::new("DescribeDBInstanceAttribute", attribute)
-            .listing(Shape { items: &["Items", "DBInstanceAttribute"], ..SHAPE }),
-        Action::new("DescribeDBInstanceNetInfo", net_info),
+            .listing(Shape { items: &["Items", "DBInstanceAttribute"], ..SHAPE })
+            .anywhere(),
+        Action::new("DescribeDBInstanceNetInfo", net_info).anywhere(),
         Action::new("ListTagResources", list_tags),
         Action::new("DescribeTags", describe_tags),
     ],
@@ -137,25 +138,37 @@ fn port(db: &Managed) -> String {
     db.engine(Family::Database).map_or(0, |engine| engine.port).to_string()
 }
 
-/// Answers for the ids that exist; where none does, that none does.
+/// Answers for the ids that exist; where none does, that none does. No region
+/// is asked for: an id is one of some region.
 fn attribute(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
     asked.params.only(&["DBInstanceId"])?;
     asked.params.require("DBInstanceId")?;
     let ids = asked.params.comma_list("DBInstanceId", MOST_IDS)?.unwrap_or_default();
     let state = asked.world().state();
-    let holding = asked.region(&state)?;
-    let all = holding.managed(Family::Database);
-    let found = ids.iter().filter_map(|id| holding.find_managed(Family::Database, id));
-    let visible = found.filter(|_| !asked.sees_nothing());
-    let items: Vec<Value> = visible
-        .filter_map(|code| Some((code, all.get(&code)?)))
-        .map(|(code, db)| attributes(holding, code, db))
-        .collect();
+    let found = ids.iter().filter_map(|id| find(asked, &state, id));
+    let items: Vec<Value> =
+        found.map(|(holding, code, db)| attributes(holding, code, db)).collect();
     if items.is_empty() && !asked.sees_nothing() {
         return Err(ApiError::no_such_database());
     }
     let items = json!({ "DBInstanceAttribute": items });
     ecs::json(&json!({ "RequestId": asked.request_id, "Items": items }))
+}
+
+/// Finds a database in the region that is named or, if none is, in any.
+fn find<'s>(
+    asked: &Asked<'_>,
+    state: &'s State,
+    id: &str,
+) -> Option<(&'s Holding, u64, &'s Managed)> {
+    let region = asked.call.region.as_str();
+    let holdings = state.accounts.get(asked.account)?.holdings.values();
+    let mut holdings = holdings.filter(|each| region.is_empty() || each.region.id == region);
+    let found = holdings.find_map(|holding| {
+        let code = holding.find_managed(Family::Database, id)?;
+        Some((holding, code, holding.managed(Family::Database).get(&code)?))
+    });
+    found.filter(|_| !asked.sees_nothing())
 }
 
 fn attributes(holding: &Holding, code: u64, db: &Managed) -> Value {
@@ -179,14 +192,13 @@ fn attributes(holding: &Holding, code: u64, db: &Managed) -> Value {
 
 fn net_info(asked: &Asked<'_>) -> Result<Vec<u8>, ApiError> {
     asked.params.only(&["DBInstanceId"])?;
+    let id = asked.params.require("DBInstanceId")?;
     let state = asked.world().state();
-    let holding = asked.region(&state)?;
-    let found = one(asked, holding, Family::Database, "DBInstanceId")?;
+    let found = find(asked, &state, id);
     if found.is_none() && !asked.sees_nothing() {
         return Err(ApiError::no_such_database());
     }
-    let infos: Vec<Value> =
-        found.map_or_else(Vec::new, |(code, db)| connections(holding, code, db));
+    let infos = found.map_or_else(Vec::new, |(holding, code, db)| connections(holding, code, db));
     ecs::json(&json!({
         "RequestId": asked.request_id,
         "InstanceNetworkType": "VPC",

@@ -110,6 +110,16 @@ impl Client {
         self.send("GET", &self.sign("GET", action, params))
     }
 
+    /// Sends a request that is already signed.
+    pub fn exchange(&self, request: &Request<'_>) -> Answer {
+        self.cloud.answer(request, self.now)
+    }
+
+    /// Returns what no other request had.
+    pub fn fresh(&self) -> String {
+        self.nonce.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
     /// Sends a query that is already signed.
     pub fn send(&self, method: &str, query: &str) -> Answer {
         let headers = headers([("host", "ecs.cn-hangzhou.aliyuncs.com")]);
@@ -120,7 +130,7 @@ impl Client {
     /// Returns a signed query. Later parameters replace earlier ones; one
     /// without a value leaves the earlier one out.
     pub fn sign(&self, method: &str, action: &str, params: &[(&str, &str)]) -> String {
-        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
+        let nonce = self.fresh();
         let time = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut all: BTreeMap<&str, &str> = BTreeMap::from([
             ("Action", action),
@@ -168,7 +178,7 @@ impl Client {
     }
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     utf8_percent_encode(text, PLAIN).to_string()
 }

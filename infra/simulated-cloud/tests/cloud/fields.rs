@@ -37,6 +37,45 @@ fn object(path: &str, value: &Value, fields: &Value, seen: &mut BTreeMap<String,
     }
 }
 
+#[test]
+fn databases_and_caches_have_fields_of_the_vendors() {
+    let (rds, redis) = (("Version", "2014-08-15"), ("Version", "2015-01-01"));
+    let client = Client::new(crate::managed::world(40));
+    let id = client.world.at("demo", crate::client::REGION).expect("a site");
+    let id = id.ids_of(simulated_cloud::Family::Database).remove(0);
+    let one = [rds, ("DBInstanceId", id.as_str())];
+    let cases: [(&str, &str, &[(&str, &str)], &str); 6] = [
+        ("rds", "DescribeDBInstances", &[rds], ".Items.DBInstance.DBInstanceId"),
+        (
+            "rds",
+            "DescribeDBInstanceAttribute",
+            &one,
+            ".Items.DBInstanceAttribute.DBInstanceStorage",
+        ),
+        (
+            "rds",
+            "DescribeDBInstanceNetInfo",
+            &one,
+            ".DBInstanceNetInfos.DBInstanceNetInfo.IPAddress",
+        ),
+        ("rds", "DescribeRegions", &[rds], ".Regions.RDSRegion.ZoneId"),
+        ("redis", "DescribeInstances", &[redis], ".Instances.KVStoreInstance.Tags.Tag.Key"),
+        ("redis", "DescribeRegions", &[redis], ".RegionIds.KVStoreRegion.ZoneIdList.ZoneId"),
+    ];
+    for (service, action, params, wanted) in cases {
+        let text = match service {
+            "rds" => include_str!("../../testdata/aliyun_rds_fields.json"),
+            _ => include_str!("../../testdata/aliyun_rkvstore_fields.json"),
+        };
+        let models: Value = serde_json::from_str(text).expect("models");
+        let reply = client.call(action, params);
+        assert_eq!(reply.status, 200, "{action}: {}", reply.body);
+        let mut seen = BTreeMap::new();
+        object("", &reply.body, &models[action]["response"], &mut seen);
+        assert!(seen.contains_key(wanted), "{action} of {service}: {seen:?}");
+    }
+}
+
 fn seen_of(action: &str, params: &[(&str, &str)]) -> (BTreeMap<String, u32>, Value) {
     let text = include_str!("../../testdata/aliyun_ecs_fields.json");
     let models: Value = serde_json::from_str(text).expect("models");
