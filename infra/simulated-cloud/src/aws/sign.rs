@@ -177,6 +177,7 @@ mod tests {
         assert_eq!(vectors.len(), 7);
         for vector in vectors {
             let text = |name: &str| vector[name].as_str().expect("a text");
+            let name = text("name");
             let uri: Uri = text("url").parse().expect("a URL");
             let headers = headers(&vector, &uri);
             let request = Request {
@@ -191,14 +192,14 @@ mod tests {
             assert_eq!(canonical, text("canonical_request"));
             assert_eq!(string_to_sign(&request, &scope, &canonical), text("string_to_sign"));
             let secret = SecretString::from(text("secret_key"));
-            check_signature(&request, &scope, &secret).expect(text("name"));
-            check_signature(&request, &scope, &"other".into()).expect_err(text("name"));
+            check_signature(&request, &scope, &secret).expect(name);
+            check_signature(&request, &scope, &"other".into()).expect_err(name);
             let other = Request { body: b"Action=Other", ..request };
-            check_signature(&other, &scope, &secret).expect_err(text("name"));
+            check_signature(&other, &scope, &secret).expect_err(name);
             let at =
                 |time: &str| check_time(&request, &scope, time.parse().expect("a time")).is_ok();
-            assert!(at("2015-08-30T12:51:00Z") && at("2015-08-30T12:21:00Z"), "{}", text("name"));
-            assert!(!at("2015-08-30T12:51:01Z") && !at("2015-08-30T12:20:59Z"), "{}", text("name"));
+            assert!(at("2015-08-30T12:51:00Z") && at("2015-08-30T12:21:00Z"), "{name}");
+            assert!(!at("2015-08-30T12:51:01Z") && !at("2015-08-30T12:20:59Z"), "{name}");
         }
     }
 

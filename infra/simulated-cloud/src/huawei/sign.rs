@@ -136,6 +136,7 @@ mod tests {
         assert_eq!(vectors.len(), 10);
         for vector in vectors {
             let text = |name: &str| vector[name].as_str().expect("a text");
+            let name = text("name");
             let headers = headers(&vector);
             let query = text("request_uri").split_once('?').map_or("", |(_, query)| query);
             let request = Request {
@@ -145,19 +146,19 @@ mod tests {
                 headers: &headers,
                 body: text("body").as_bytes(),
             };
-            check_form(&request).expect(text("name"));
+            check_form(&request).expect(name);
             let given = authorization(&request).expect("an authorization");
             let canonical = canonical_request(&request, &given).expect("canonical");
             assert_eq!(canonical, text("canonical_request"));
             assert_eq!(string_to_sign(&request, &canonical), text("string_to_sign"));
             let secret = SecretString::from(text("secret_key"));
-            check_signature(&request, &secret).expect(text("name"));
-            check_signature(&request, &"other".into()).expect_err(text("name"));
+            check_signature(&request, &secret).expect(name);
+            check_signature(&request, &"other".into()).expect_err(name);
             let other = Request { body: b"{}", ..request };
-            check_signature(&other, &secret).expect_err(text("name"));
+            check_signature(&other, &secret).expect_err(name);
             let at = |time: &str| check_time(&request, time.parse().expect("a time")).is_ok();
-            assert!(at("2026-11-22T08:15:00Z") && at("2026-11-22T07:45:00Z"), "{}", text("name"));
-            assert!(!at("2026-11-22T08:15:01Z") && !at("2026-11-22T07:44:59Z"), "{}", text("name"));
+            assert!(at("2026-11-22T08:15:00Z") && at("2026-11-22T07:45:00Z"), "{name}");
+            assert!(!at("2026-11-22T08:15:01Z") && !at("2026-11-22T07:44:59Z"), "{name}");
         }
     }
 }

@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(vectors.len(), 9);
         for vector in vectors {
             let text = |name: &str| vector[name].as_str().expect("a text");
+            let name = text("name");
             let headers = headers(&vector);
             let request = Request {
                 method: text("method"),
@@ -169,14 +170,14 @@ mod tests {
             let scope = scope(&request).expect("a scope");
             assert_eq!(string_to_sign(&request, scope, &canonical), text("string_to_sign"));
             let secret = SecretString::from(text("secret_key"));
-            check_signature(&request, &secret).expect(text("name"));
-            check_signature(&request, &"other".into()).expect_err(text("name"));
+            check_signature(&request, &secret).expect(name);
+            check_signature(&request, &"other".into()).expect_err(name);
             let other = Request { body: b"{}", ..request };
-            check_signature(&other, &secret).expect_err(text("name"));
+            check_signature(&other, &secret).expect_err(name);
             let sent = vector["timestamp"].as_i64().expect("a time");
             let at = |second| check_time(&request, Timestamp::from_second(second).expect("a time"));
-            assert!(at(sent + 300).is_ok() && at(sent - 300).is_ok(), "{}", text("name"));
-            assert!(at(sent + 301).is_err() && at(sent - 301).is_err(), "{}", text("name"));
+            assert!(at(sent + 300).is_ok() && at(sent - 300).is_ok(), "{name}");
+            assert!(at(sent + 301).is_err() && at(sent - 301).is_err(), "{name}");
         }
     }
 }
