@@ -102,20 +102,9 @@ pub fn secret(secret: &str) -> Credentials {
 #[must_use]
 pub fn account() -> Account {
     Account {
-        id: ACCOUNT.to_owned(),
-        name: String::new(),
-        provider: "aliyun".to_owned(),
-        default_region: "r1".to_owned(),
-        regions: Vec::new(),
         kinds: vec![kind()],
-        enabled: true,
-        endpoint: None,
-        change_feed: false,
-        credentials: reference(),
-        deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::every(60),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", "r1", reference())
     }
 }
 

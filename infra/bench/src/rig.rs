@@ -75,20 +75,9 @@ fn credentials() -> Credentials {
 /// Returns the account with everything in the cloud at `endpoint`.
 pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
     Account {
-        id: ACCOUNT.to_owned(),
-        name: String::new(),
-        provider: "aliyun".to_owned(),
-        default_region: REGION.to_owned(),
         regions,
-        kinds: Vec::new(),
-        enabled: true,
         endpoint: Some(endpoint.to_owned()),
-        change_feed: false,
-        credentials: reference(),
-        deletion: DeletionPolicy::default(),
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", REGION, reference())
     }
 }
 

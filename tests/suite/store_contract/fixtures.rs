@@ -34,20 +34,12 @@ pub fn scope(account: &str, region: &str) -> Scope {
 
 pub fn account(id: &str) -> Account {
     Account {
-        id: id.into(),
         name: "生产".into(),
-        provider: "aliyun".into(),
-        default_region: "cn-hangzhou".into(),
         regions: vec!["cn-hangzhou".into(), "cn-beijing".into()],
         kinds: vec![kind()],
-        enabled: true,
         endpoint: Some("http://127.0.0.1:1".into()),
-        change_feed: false,
-        credentials: CredentialsRef::Env("ALIYUN".into()),
         deletion: DeletionPolicy { tombstone_days: 7, ..DeletionPolicy::default() },
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(id, "aliyun", "cn-hangzhou", CredentialsRef::Env("ALIYUN".into()))
     }
 }
 

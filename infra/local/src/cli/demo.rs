@@ -107,21 +107,11 @@ fn world(args: &DemoArgs, secret: &str) -> anyhow::Result<World> {
 }
 
 fn account(endpoint: String) -> Account {
+    let credentials = CredentialsRef::Env("DEMO".to_owned());
     Account {
-        id: ACCOUNT.to_owned(),
         name: "Demo".to_owned(),
-        provider: "aliyun".to_owned(),
-        default_region: "cn-hangzhou".to_owned(),
-        regions: Vec::new(),
-        kinds: Vec::new(),
-        enabled: true,
         endpoint: Some(endpoint),
-        change_feed: false,
-        credentials: CredentialsRef::Env("DEMO".to_owned()),
-        deletion: DeletionPolicy::default(),
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", "cn-hangzhou", credentials)
     }
 }
 
