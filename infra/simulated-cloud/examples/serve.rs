@@ -56,10 +56,9 @@ fn account_of(vendor: Provider) -> (String, AccessKey) {
     }
 }
 
-/// Adds two members to the organisation that an account heads, and roles: one
-/// that the head may assume, one that nobody may, and one for the other member.
+/// Adds two members to the organisation that an account heads, the second with
+/// a role for the first.
 fn organisation(mut plan: Plan, head: &str) -> Plan {
-    plan = plan.role("sync", &[head]).role("closed", &[]);
     for (name, instances) in [("member-1", 30), ("member-2", 0)] {
         let key = AccessKey::new(&format!("{DEMO_KEY_ID}-{name}"), DEMO_KEY_SECRET);
         plan = plan.account(name, key, [("cn-hangzhou", instances)]).member_of(head);
@@ -79,10 +78,10 @@ async fn main() -> anyhow::Result<()> {
             n => regions.iter().map(|(region, _)| (*region, Counts::of_each(n))).collect(),
         };
         plan = plan.account_of(*vendor, &account, key, regions).managed(managed);
-        plan = match vendor {
-            Provider::Aliyun if options.managed > 0 => organisation(plan, &account),
-            _ => plan.role("sync", &[&account]).role("closed", &[]),
-        };
+        plan = plan.role("sync", &[&account]).role("closed", &[]);
+        if options.managed > 0 && *vendor == Provider::Aliyun {
+            plan = organisation(plan, &account);
+        }
     }
     let world = World::new(&plan)?;
     if options.churn > 0.0 {

@@ -1,10 +1,11 @@
 //! Clouds to run against: real protocols, signatures verified, paging, limits,
 //! faults and churn.
 //!
-//! [`World`] is what there is: accounts, regions, instances. It is made from a
-//! seeded [`Plan`], knows the truth about itself and can be changed while it
-//! is asked about. A vendor's folder speaks that vendor's protocol over it;
-//! [`SimulatedCloud`] serves it over HTTP.
+//! [`World`] is what there is: accounts, regions, instances and their disks, and
+//! what the vendors run by themselves: databases, caches, buckets, addresses and
+//! balancers. It is made from a seeded [`Plan`], knows the truth about itself and
+//! can be changed while it is asked about. A vendor's folder speaks that vendor's
+//! protocol over it; [`SimulatedCloud`] serves it over HTTP.
 
 pub mod aliyun;
 pub mod aws;

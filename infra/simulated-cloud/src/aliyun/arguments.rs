@@ -16,7 +16,10 @@ use crate::world::model::{Holding, Minute, Tag};
 use crate::world::words;
 
 /// A filter: the parameter, and what a resource has there.
-pub(super) type Field = (&'static str, fn(&Holding, &Managed) -> String);
+pub(super) type Field = (&'static str, Read);
+
+/// Reads what a resource has in a field.
+type Read = fn(&Holding, &Managed) -> String;
 
 /// What a call lists.
 pub(super) struct Listing<'a> {
@@ -37,7 +40,7 @@ impl Listing<'_> {
         holding: &'h Holding,
         paging: &Paging,
     ) -> Listed<'h, Managed> {
-        let wanted: Vec<(&str, fn(&Holding, &Managed) -> String)> = self
+        let wanted: Vec<(&str, Read)> = self
             .fields
             .iter()
             .filter_map(|(name, field)| Some((asked.params.given(name)?, *field)))

@@ -197,7 +197,7 @@ impl Rule {
         let fits = |wanted: &Option<String>, given: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == given)
         };
-        self.action.as_deref().is_none_or(|wanted| is_action(&call.action, wanted))
+        self.action.as_deref().is_none_or(|wanted| call.is_of(wanted))
             && fits(&self.region, &call.region)
             && fits(&self.account, &call.account)
     }
@@ -216,10 +216,12 @@ pub struct Call {
     pub action: String,
 }
 
-/// Tells whether what was called is the action that is meant, with its service
-/// or without.
-pub(crate) fn is_action(called: &str, meant: &str) -> bool {
-    called == meant || called.rsplit_once(':').is_some_and(|(_, bare)| bare == meant)
+impl Call {
+    /// Tells whether it is of an action, named with its service or without.
+    pub fn is_of(&self, action: &str) -> bool {
+        let bare = self.action.rsplit_once(':').map(|(_, bare)| bare);
+        self.action == action || bare == Some(action)
+    }
 }
 
 /// Names a rule, so that it can be taken back.

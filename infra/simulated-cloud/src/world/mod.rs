@@ -270,11 +270,7 @@ impl World {
     /// them.
     pub fn calls_of(&self, action: &str) -> u64 {
         let calls = lock(&self.0.calls);
-        calls
-            .iter()
-            .filter(|(call, _)| faults::is_action(&call.action, action))
-            .map(|(_, count)| count)
-            .sum()
+        calls.iter().filter(|(call, _)| call.is_of(action)).map(|(_, count)| count).sum()
     }
 
     /// Returns how many calls there have been, by account, region and action.

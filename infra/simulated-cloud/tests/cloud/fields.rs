@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Params};
 
 /// Compares a value with what the vendor's client expects of it, and notes
 /// which fields were there.
@@ -44,7 +44,7 @@ fn databases_and_caches_have_fields_of_the_vendors() {
     let id = client.world.at("demo", crate::client::REGION).expect("a site");
     let id = id.ids_of(simulated_cloud::Family::Database).remove(0);
     let one = [rds, ("DBInstanceId", id.as_str())];
-    let cases: [(&str, &str, &[(&str, &str)], &str); 6] = [
+    let cases: [(&str, &str, &Params<'_>, &str); 6] = [
         ("rds", "DescribeDBInstances", &[rds], ".Items.DBInstance.DBInstanceId"),
         (
             "rds",

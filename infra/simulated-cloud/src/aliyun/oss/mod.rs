@@ -58,9 +58,11 @@ impl Target {
         let path = percent_decode_str(request.path).decode_utf8_lossy();
         let path = path.trim_start_matches('/');
         let (own, outer) = (name.split_once('.'), name.ends_with(".aliyuncs.com"));
-        let bare = host == address || name.parse::<IpAddr>().is_ok() || name == "localhost";
+        let is_vendors = outer && name.starts_with("oss-");
+        let bare =
+            is_vendors || host == address || name == "localhost" || name.parse::<IpAddr>().is_ok();
         match own {
-            Some((bucket, _)) if !bare && !(outer && bucket.starts_with("oss-")) => {
+            Some((bucket, _)) if !bare => {
                 Self { bucket: Some(bucket.to_owned()), object: path.to_owned() }
             }
             _ => {
