@@ -6,12 +6,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, replay};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest, WorkMessage};
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};

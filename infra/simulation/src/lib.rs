@@ -34,9 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::Account;
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest};
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 

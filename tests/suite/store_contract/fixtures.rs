@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Parts};
 use cloud_sync_core::listing::Walk;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
-use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{Acquisition, Store};

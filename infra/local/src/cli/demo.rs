@@ -9,13 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::SyncRequest;
-use cloud_sync_core::pace::RatePolicy;
-use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::Store;
