@@ -14,6 +14,7 @@ use crate::world::id;
 use crate::world::model::{Disk, Holding};
 
 pub(super) static ROUTES: [Route; 1] = [Route {
+    method: "GET",
     path: "/v2/{project_id}/cloudvolumes/detail",
     action: "ListVolumes",
     params: &[
