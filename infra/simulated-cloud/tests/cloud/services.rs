@@ -151,9 +151,13 @@ fn buckets_come_in_pages_in_the_order_of_their_names() {
     let mut names = ids(&world, Family::Bucket);
     names.sort();
     assert_eq!(whole.concat(), names);
-    world.faults().add(Rule::new(Fault::ShortPage(3)).times(1));
-    assert_eq!(walk().concat(), names, "a short page loses nothing");
-    world.faults().clear();
+    for most in [3, 0] {
+        for before in [0, 1] {
+            world.faults().add(Rule::new(Fault::ShortPage(most)).after(before).times(1));
+            assert_eq!(walk().concat(), names, "a page of {most} loses nothing");
+            world.faults().clear();
+        }
+    }
     world.faults().add(Rule::new(Fault::Skip(2)).times(1));
     assert_eq!(walk().concat(), [&names[..10], &names[12..]].concat());
     world.faults().clear();
