@@ -22,7 +22,7 @@ const OFFSET_BITS: u32 = 18;
 const BLOCK: usize = (1 << OFFSET_BITS) - 64;
 
 /// So many new disks are kept apart before they are sorted in among the others.
-const MOST_RECENT: usize = 28_000;
+const MOST_RECENT: usize = 8_000;
 
 /// What a part of a checkpoint begins with.
 const FORMAT: u8 = 2;

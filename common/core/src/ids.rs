@@ -21,7 +21,7 @@ use crate::packing::Reader;
 use crate::resource::Resource;
 
 /// So many new ids are kept apart before they are sorted in among the others.
-const MOST_RECENT: usize = 28_000;
+const MOST_RECENT: usize = 8_000;
 
 /// Set on marks that a checkpoint has.
 const SAVED: u8 = 0x80;

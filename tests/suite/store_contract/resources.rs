@@ -143,7 +143,7 @@ pub async fn an_index_of_many_pages_is_read_to_its_end(store: Arc<dyn Store>) {
     let (index, pages) = index_in_pages(&*store, &scope).await;
     assert!(pages > 1, "1 MB is a page, so paging is not shown");
     assert_eq!(index.len(), COUNT);
-    assert!(rows.iter().all(|row| index.get(&row.resource.id).is_some()));
+    assert!(rows.iter().all(|row| index.contains_key(&row.resource.id)));
 }
 
 pub async fn the_rows_of_a_scope_come_in_pages_sorted_by_id(store: Arc<dyn Store>) {
