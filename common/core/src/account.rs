@@ -276,10 +276,10 @@ pub struct Region {
 }
 
 impl Region {
-    /// Returns the region of account-wide scopes.
+    /// Returns a region of which nothing but its name is known.
     #[must_use]
-    pub fn global() -> Self {
-        Self { id: GLOBAL_REGION.to_owned(), endpoint: String::new() }
+    pub fn named(id: &str) -> Self {
+        Self { id: id.to_owned(), endpoint: String::new() }
     }
 
     /// Tells whether it is that one.
