@@ -13,6 +13,8 @@ pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
 pub(crate) mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vendor;
 mod xml;
 
