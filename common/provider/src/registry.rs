@@ -8,8 +8,8 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::Kind;
 use thiserror::Error;
 
-use crate::engine::redact::Secrets;
 use crate::engine::retry::RetryPolicy;
+use crate::engine::roles::Keyring;
 use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
 use crate::{Vendor, Vendors, aliyun, tencent};
@@ -21,6 +21,8 @@ const VENDORS: &[VendorSpec] = &[
         open: aliyun::open,
         regions: aliyun::REGIONS,
         identity: Some(aliyun::IDENTITY),
+        assume: Some(aliyun::ASSUME),
+        members: Some(aliyun::MEMBERS),
         kinds: &[&aliyun::ecs_instance::KIND],
     },
     VendorSpec {
@@ -28,6 +30,8 @@ const VENDORS: &[VendorSpec] = &[
         open: tencent::open,
         regions: tencent::REGIONS,
         identity: Some(tencent::IDENTITY),
+        assume: Some(tencent::ASSUME),
+        members: None,
         kinds: &[&tencent::cvm_instance::KIND, &tencent::cdb_instance::KIND],
     },
 ];
@@ -111,12 +115,12 @@ impl Vendors for Registry {
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn Vendor>, InvalidAccount> {
         let spec = vendor_of(account)?;
+        check_roles(account, spec)?;
         Ok(Arc::new(Client {
             shared: Arc::clone(&self.shared),
             spec,
             protocol: (spec.open)(account)?,
-            secrets: Secrets::of(&credentials),
-            credentials,
+            keyring: Keyring::new(account, credentials),
             account: account.id.clone(),
             default_region: account.default_region.clone(),
             rates: account.rates,
@@ -126,6 +130,7 @@ impl Vendors for Registry {
 
     fn kinds(&self, account: &Account) -> Result<Vec<Kind>, InvalidAccount> {
         let vendor = vendor_of(account)?;
+        check_roles(account, vendor)?;
         let known = Self::kinds_of(vendor.name)
             .map_err(|error| invalid(account, "provider", error.to_string()))?;
         if account.kinds.is_empty() {
@@ -157,6 +162,18 @@ fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
 
 fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
     vendor(&account.provider).map_err(|error| invalid(account, "provider", error.to_string()))
+}
+
+/// Checks that the vendor has what the account is to use of it.
+fn check_roles(account: &Account, vendor: &VendorSpec) -> Result<(), InvalidAccount> {
+    let missing = |what: &str| format!("provider '{}' has no {what} here; remove it", vendor.name);
+    if !account.roles.is_empty() && vendor.assume.is_none() {
+        return Err(invalid(account, "roles", missing("roles to take on")));
+    }
+    if account.organization.is_some() && vendor.members.is_none() {
+        return Err(invalid(account, "organization", missing("organisations")));
+    }
+    Ok(())
 }
 
 fn invalid(account: &Account, field: &'static str, reason: String) -> InvalidAccount {

@@ -337,7 +337,7 @@ impl RegionSync {
                 return fail(error.class(), "CredentialsUnavailable", &error.to_string());
             }
         };
-        let credentials_digest = credentials.digest();
+        let credentials_digest = record.account.digest(&credentials);
         if let Some(suspension) = &record.suspended {
             if suspension.credentials_digest == credentials_digest {
                 let text = format!(

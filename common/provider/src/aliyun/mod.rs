@@ -4,6 +4,7 @@ mod actiontrail;
 pub(crate) mod ecs_instance;
 mod errors;
 mod instance_type;
+mod resource_manager;
 mod rpc;
 pub mod sign;
 mod sts;
@@ -11,7 +12,8 @@ mod sts;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use serde::Deserialize;
 
-pub(crate) use self::sts::IDENTITY;
+pub(crate) use self::resource_manager::MEMBERS;
+pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
 use crate::engine::spec::{Call, Paging, RegionsSpec};

@@ -19,7 +19,9 @@ use super::decode::Unreadable;
 use super::params::{fixed, with_ids};
 use super::spec::{ByIds, Call, Secondary};
 use super::{Client, errors, read_all, reply};
-use crate::{Details, DetailsPage, Permission, Result, SecondaryCalls, Vendor, no_feed};
+use crate::{
+    Details, DetailsPage, Member, Permission, Result, SecondaryCalls, Vendor, no_feed, no_members,
+};
 
 /// A name that the domain name system can know has at most so many bytes.
 const LONGEST_HOST: usize = 253;
@@ -30,7 +32,7 @@ impl Client {
         if region.is_global() { self.home() } else { region.clone() }
     }
 
-    fn home(&self) -> Region {
+    pub(super) fn home(&self) -> Region {
         Region::new(&self.default_region)
     }
 
@@ -259,6 +261,21 @@ impl Vendor for Client {
         Ok(types)
     }
 
+    async fn members(&self) -> Result<Vec<Member>> {
+        let Some(spec) = &self.spec.members else {
+            return Err(no_members(self.spec.name));
+        };
+        let mut members = Vec::new();
+        let read = read_all(&spec.call, |item| Ok(Vec::from_iter((spec.decode)(item)?)));
+        let params = fixed(spec.call.params);
+        self.walk(&spec.call, &self.home(), params, read, |found| members.extend(found)).await?;
+        Ok(members)
+    }
+
+    fn role_in(&self, member: &Member, role: &str) -> Option<String> {
+        self.spec.members.as_ref().map(|spec| (spec.role)(member, role))
+    }
+
     fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {
         self.kind(kind).ok()?.feed.as_ref().map(|feed| feed.terms)
     }
@@ -279,7 +296,7 @@ impl Vendor for Client {
         let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
         let (mut events, next) = self.step(&spec.call, &region, params, token, read).await?;
         for event in &mut events {
-            event.name = errors::bounded(&self.secrets.redacted(&event.name));
+            event.name = errors::bounded(&self.keyring.redacted(&event.name));
         }
         Ok(FeedPage { events, next })
     }
