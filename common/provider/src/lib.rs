@@ -5,6 +5,7 @@
 
 pub mod aliyun;
 mod engine;
+pub mod huawei;
 mod registry;
 pub mod tencent;
 

@@ -1,7 +1,7 @@
 //! Alibaba Cloud's error codes. Source: the vendor's "Common error codes" and
 //! the error lists of the calls used.
 
-use cloud_sync_core::error::ErrorClass::{self, Auth, Network, NotOffered, Throttled};
+use cloud_sync_core::error::ErrorClass::{Auth, Network, NotOffered, Throttled};
 
 use crate::engine::errors::{Rule, rule};
 use crate::engine::refusal::SET_CLOCK;
