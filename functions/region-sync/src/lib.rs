@@ -17,6 +17,7 @@ mod disks;
 pub mod event;
 mod feed;
 mod identity;
+mod index;
 mod recovery;
 mod spending;
 mod trouble;
