@@ -11,17 +11,14 @@ const SECRET: &str = "check the account's access key secret";
 const TOKEN: &str = "renew the account's temporary credentials";
 const GRANT: &str = "grant the account's user the permission";
 
-/// The gateway's code for whatever is wrong with who asks. Only its message
-/// says what.
-const NOT_AUTHENTICATED: &str = "APIGW.0301";
-
-/// What words in that message mean. The first that is in it holds.
-const NOT_AUTHENTICATED_RULES: &[(&str, Rule)] = &[
-    ("token", rule(NOT_AUTHENTICATED, Auth, TOKEN)),
-    ("x-sdk-date", rule(NOT_AUTHENTICATED, Auth, SET_CLOCK)),
-    ("expired", rule(NOT_AUTHENTICATED, Auth, SET_CLOCK)),
-    ("signature", rule(NOT_AUTHENTICATED, Auth, SECRET)),
-    ("", rule(NOT_AUTHENTICATED, Auth, KEY)),
+/// What words mean in the message of a refusal of whoever asks, which is all
+/// that says what is wrong. The first that is in it holds.
+const WHO_ASKS: &[(&str, Rule)] = &[
+    ("token", rule("", Auth, TOKEN)),
+    ("x-sdk-date", rule("", Auth, SET_CLOCK)),
+    ("expired", rule("", Auth, SET_CLOCK)),
+    ("signature", rule("", Auth, SECRET)),
+    ("", rule("", Auth, KEY)),
 ];
 
 /// What codes mean. The first rule that fits a code holds.
@@ -35,16 +32,21 @@ const RULES: &[Rule] = &[
     rule("APIGW.0202", Network, ""),
 ];
 
-/// What statuses mean where no rule knows the code: some services have none of
-/// their own for these.
-const STATUS_RULES: &[Rule] = &[rule("401", Auth, KEY), rule("403", Auth, GRANT)];
+/// What the status means of an error that no rule knows: some services have no
+/// codes of their own for it.
+const FORBIDDEN: &Rule = &rule("", Auth, GRANT);
 
-/// Returns the rule for an error of the vendor's.
+/// Returns the rule for an error of the vendor's. Whatever is wrong with who
+/// asks has one code of the gateway's, and one status everywhere.
 pub(super) fn rule_of(code: &str, message: &str, status: u16) -> Option<&'static Rule> {
-    if code == NOT_AUTHENTICATED {
-        let message = message.to_ascii_lowercase();
-        let found = NOT_AUTHENTICATED_RULES.iter().find(|(word, _)| message.contains(word));
-        return found.map(|(_, rule)| rule);
+    let known = rule_for(RULES, code);
+    match status {
+        401 if known.is_none() => {
+            let message = message.to_ascii_lowercase();
+            let found = WHO_ASKS.iter().find(|(word, _)| message.contains(word));
+            found.map(|(_, rule)| rule)
+        }
+        403 => known.or(Some(FORBIDDEN)),
+        _ => known,
     }
-    rule_for(RULES, code).or_else(|| rule_for(STATUS_RULES, &status.to_string()))
 }
