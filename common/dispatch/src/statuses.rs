@@ -66,7 +66,7 @@ impl Dispatcher {
         };
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
-        let region = region.unwrap_or_else(|| Region::named(&scope.region));
+        let region = region.unwrap_or_else(|| Region::new(&scope.region));
         let told = match vendor.statuses(&scope.kind, &region, ids).await {
             Ok(told) => told,
             Err(error) => {

@@ -5,7 +5,9 @@
 
 pub mod aliyun;
 mod engine;
+pub mod huawei;
 mod registry;
+pub mod tencent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

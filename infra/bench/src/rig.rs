@@ -157,7 +157,7 @@ pub async fn fetch(vendors: &Registry, account: &Account, mode: Mode) -> anyhow:
     let vendor = vendors.open(account, credentials(), Arc::new(Meter::default()))?;
     let kind = vendors.kinds(account)?.pop().context("the vendor has no kind")?;
     let fetches = account.regions.iter().map(|id| {
-        let region = Region { id: id.clone(), endpoint: String::new() };
+        let region = Region::new(id);
         let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
         async { tokio::spawn(fetch).await? }
     });

@@ -2,15 +2,21 @@
 //! chunks of ids, joins. It knows no vendor.
 
 pub(crate) mod decode;
+pub(crate) mod digest;
+pub(crate) mod endpoint;
 pub(crate) mod errors;
 pub(crate) mod http;
 mod limit;
 pub(crate) mod params;
+pub(crate) mod projects;
 pub(crate) mod redact;
+pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
 pub(crate) mod roles;
 pub(crate) mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vendor;
 mod xml;
 
@@ -32,6 +38,7 @@ use self::decode::Unreadable;
 use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::params::Params;
+use self::projects::Projects;
 use self::redact::Secrets;
 use self::retry::RetryPolicy;
 use self::roles::{Keyring, Roles};
@@ -116,6 +123,7 @@ pub(crate) struct Client {
     pub keyring: Keyring,
     pub account: String,
     pub default_region: String,
+    pub projects: Projects,
     pub rates: RatePolicy,
     pub meter: Arc<Meter>,
 }
@@ -137,7 +145,8 @@ impl Client {
         params: &Params,
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
-        self.call_as(None, call, region, params, read).await
+        let region = Box::pin(self.placed(call, region)).await?;
+        self.call_as(None, call, &region, params, read).await
     }
 
     /// Makes a call with given credentials, or with those of the moment.
@@ -294,6 +303,7 @@ impl Client {
         for item in items {
             match decode::resource(item.get(), spec) {
                 Ok(resource) => page.resources.push(resource),
+                Err(_) if spec.is_absent.is_some_and(|is_absent| is_absent(item.get())) => {}
                 Err(Undecodable { id, message }) => {
                     let message = self.keyring.redacted(&message);
                     page.undecodable.push(Undecodable { id, message });
