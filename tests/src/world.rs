@@ -110,6 +110,7 @@ pub fn account() -> Account {
         kinds: vec![kind()],
         enabled: true,
         endpoint: None,
+        signature: None,
         change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),

@@ -19,9 +19,18 @@ use crate::{Vendor, Vendors};
 const VENDORS: &[VendorSpec] = &[VendorSpec {
     name: "aliyun",
     open: aliyun::open,
+    signatures: aliyun::SIGNATURES,
     regions: aliyun::REGIONS,
     identity: Some(aliyun::IDENTITY),
-    kinds: &[&aliyun::ecs_instance::KIND],
+    kinds: &[
+        &aliyun::ecs_instance::KIND,
+        &aliyun::ecs_disk::KIND,
+        &aliyun::oss_bucket::KIND,
+        &aliyun::rds_instance::KIND,
+        &aliyun::redis_instance::KIND,
+        &aliyun::slb_loadbalancer::KIND,
+        &aliyun::vpc_eip::KIND,
+    ],
 }];
 
 /// How a process asks vendors.
@@ -148,7 +157,19 @@ fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
 }
 
 fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
-    vendor(&account.provider).map_err(|error| invalid(account, "provider", error.to_string()))
+    let vendor = vendor(&account.provider)
+        .map_err(|error| invalid(account, "provider", error.to_string()))?;
+    match account.signature.as_deref() {
+        Some(signature) if !vendor.signatures.contains(&signature) => {
+            let signature: String = signature.chars().take(80).collect();
+            let known = match vendor.signatures {
+                [] => "leave it out: this vendor has but one".to_owned(),
+                known => format!("expected {}", known.join(" or ")),
+            };
+            Err(invalid(account, "signature", format!("unknown signature '{signature}'; {known}")))
+        }
+        _ => Ok(vendor),
+    }
 }
 
 fn invalid(account: &Account, field: &'static str, reason: String) -> InvalidAccount {

@@ -32,6 +32,8 @@ pub const WORKERS: usize = 5;
 
 /// The account, and the key it is asked with.
 pub const ACCOUNT: &str = "bench";
+/// What is synced of it.
+const KIND: &str = "aliyun.ecs.instance";
 /// Its key's id.
 pub const KEY: &str = "bench-key";
 /// Its key's secret, which opens nothing but a simulated cloud.
@@ -80,9 +82,10 @@ pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
         provider: "aliyun".to_owned(),
         default_region: REGION.to_owned(),
         regions,
-        kinds: Vec::new(),
+        kinds: KIND.parse().into_iter().collect(),
         enabled: true,
         endpoint: Some(endpoint.to_owned()),
+        signature: None,
         change_feed: false,
         credentials: reference(),
         deletion: DeletionPolicy::default(),

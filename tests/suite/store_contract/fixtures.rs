@@ -42,6 +42,7 @@ pub fn account(id: &str) -> Account {
         kinds: vec![kind()],
         enabled: true,
         endpoint: Some("http://127.0.0.1:1".into()),
+        signature: None,
         change_feed: false,
         credentials: CredentialsRef::Env("ALIYUN".into()),
         deletion: DeletionPolicy { tombstone_days: 7, ..DeletionPolicy::default() },

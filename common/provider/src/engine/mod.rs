@@ -12,9 +12,11 @@ pub(crate) mod redact;
 pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
+#[cfg(test)]
+pub(crate) mod samples;
 pub(crate) mod spec;
 mod vendor;
-mod xml;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -33,6 +33,9 @@ pub(crate) struct VendorSpec {
     pub name: &'static str,
     /// Opens an account.
     pub open: Open,
+    /// The signatures that an account may have configured, the usual one
+    /// first; empty where there is but one.
+    pub signatures: &'static [&'static str],
     /// How it lists its regions.
     pub regions: RegionsSpec,
     /// How it is asked who is calling, where it can be.

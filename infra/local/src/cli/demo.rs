@@ -38,6 +38,9 @@ use crate::table::count;
 /// The account of the demo.
 const ACCOUNT: &str = "demo";
 
+/// What is synced of it.
+const KIND: &str = "aliyun.ecs.instance";
+
 /// So much of the cloud changes between the two syncs.
 const CHURN_PERCENT: f64 = 3.0;
 
@@ -113,9 +116,10 @@ fn account(endpoint: String) -> Account {
         provider: "aliyun".to_owned(),
         default_region: "cn-hangzhou".to_owned(),
         regions: Vec::new(),
-        kinds: Vec::new(),
+        kinds: KIND.parse().into_iter().collect(),
         enabled: true,
         endpoint: Some(endpoint),
+        signature: None,
         change_feed: false,
         credentials: CredentialsRef::Env("DEMO".to_owned()),
         deletion: DeletionPolicy::default(),
