@@ -21,7 +21,6 @@ import datetime
 import fnmatch
 import json
 import sys
-import typing
 import urllib.parse
 import warnings
 import xml.etree.ElementTree as ElementTree
@@ -35,44 +34,10 @@ from aliyunsdkecs.request.v20140526.DescribeInstanceStatusRequest import Describ
 from aliyunsdkecs.request.v20140526.DescribeInstanceTypesRequest import DescribeInstanceTypesRequest
 from aliyunsdkecs.request.v20140526.DescribeRegionsRequest import DescribeRegionsRequest
 
-# The secret of the account that the example serves.
-DEMO_SECRET = "simulated-secret-of-the-demo"
+from checks import DEMO_SECRET, Checks, Key
+
 # No more than so many resources are listed by tag.
 MOST_BY_TAG = 1000
-
-
-class Key(typing.NamedTuple):
-    """An access key."""
-
-    id: str
-    secret: str
-
-
-class Checks:
-    """Counts what held and what did not."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = []
-
-    def equal(self, what, found, expected):
-        if found == expected:
-            self.passed += 1
-        else:
-            self.failed.append(f"{what}: {difference(found, expected)}")
-
-    def true(self, what, holds):
-        self.equal(what, bool(holds), True)
-
-
-def difference(found, expected):
-    """Says in a line how two values differ."""
-    if isinstance(found, list) and isinstance(expected, list):
-        missing = [item for item in expected if item not in found][:3]
-        extra = [item for item in found if item not in expected][:3]
-        return (f"{len(found)} found, {len(expected)} expected; "
-                f"missing, for example: {missing}; too many, for example: {extra}")
-    return f"{found!r} found, {expected!r} expected"
 
 
 class Sdk:

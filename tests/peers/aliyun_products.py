@@ -360,6 +360,10 @@ def identity(served, signature, key=None):
     return newer(Sts, served, "cn-hangzhou", signature, key).get_caller_identity().body
 
 
+def key_of_older(lent):
+    return Key(lent["AccessKeyId"], lent["AccessKeySecret"], lent["SecurityToken"])
+
+
 def check_roles(checks, served, region, name, signature):
     ours = newer(Sts, served, region, signature)
     mine = identity(served, signature).account_id
@@ -384,6 +388,11 @@ def check_roles(checks, served, region, name, signature):
     checks.equal(f"{name}: what a role sees", total, len(served.account["managed"]["balancer"][region]))
     old = older(served, region, "2014-05-15", "DescribeLoadBalancers", key=session, RegionId=region)
     checks.equal(f"{name}: the older client in a role", old["TotalCount"], total)
+    old = older(served, region, "2015-04-01", "AssumeRole", RoleArn=f"acs:ram::{mine}:role/sync",
+                RoleSessionName="older")
+    old = key_of_older(old["Credentials"])
+    checks.equal(f"{name}: a role by the older client", identity(served, signature, old).arn,
+                 f"acs:sts::{mine}:assumed-role/sync/older")
     without = newer(Slb, served, region, signature, session._replace(token=None))
     checks.equal(f"{name}: a role without its token", code(
         without.describe_load_balancers, slb.DescribeLoadBalancersRequest(region_id=region)), "MissingSecurityToken")

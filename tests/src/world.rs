@@ -6,12 +6,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, replay};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest, WorkMessage};
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
@@ -102,21 +99,9 @@ pub fn secret(secret: &str) -> Credentials {
 #[must_use]
 pub fn account() -> Account {
     Account {
-        id: ACCOUNT.to_owned(),
-        name: String::new(),
-        provider: "aliyun".to_owned(),
-        default_region: "r1".to_owned(),
-        regions: Vec::new(),
         kinds: vec![kind()],
-        enabled: true,
-        endpoint: None,
-        signature: None,
-        change_feed: false,
-        credentials: reference(),
-        deletion: DeletionPolicy::default(),
         schedule: SchedulePolicy::every(60),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", "r1", reference())
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::budget::{BudgetPolicy, Spent};
+use crate::credentials::Credentials;
 use crate::deletion::DeletionPolicy;
 use crate::identity::KnownIdentity;
 use crate::pace::RatePolicy;
@@ -21,6 +22,25 @@ pub enum CredentialsRef {
     /// In AWS Secrets Manager, as a JSON object with `access_key_id`,
     /// `access_key_secret` and, optionally, `security_token`.
     SecretArn(String),
+}
+
+/// A role to be taken on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// The vendor's name of it: `acs:ram::1234567890123456:role/cloud-sync`.
+    pub arn: String,
+    /// What the role's owner wants to be told, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+/// How the members of an organisation are got at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organization {
+    /// The name of the role to take on in each member.
+    pub role: String,
 }
 
 /// A vendor account, as configured.
@@ -58,6 +78,17 @@ pub struct Account {
     pub change_feed: bool,
     /// Where the credentials are.
     pub credentials: CredentialsRef,
+    /// The roles that are taken on with the credentials, each by the one
+    /// before, until one is of this account; none where the credentials are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// Where the account heads an organisation whose members are to be synced
+    /// too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Organization>,
+    /// The account that it was found by as a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_of: Option<String>,
     /// When a missing resource is a deleted one.
     #[serde(default)]
     pub deletion: DeletionPolicy,
@@ -88,7 +119,54 @@ pub struct InvalidAccount {
     pub reason: String,
 }
 
+/// Vendors end chains of roles after some few.
+const MOST_ROLES: usize = 5;
+
+const MOST_ARN: usize = 2048;
+
 impl Account {
+    /// Returns an account of which everything is synced, with nothing else
+    /// configured.
+    #[must_use]
+    pub fn new(
+        id: &str,
+        provider: &str,
+        default_region: &str,
+        credentials: CredentialsRef,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: String::new(),
+            provider: provider.to_owned(),
+            default_region: default_region.to_owned(),
+            regions: Vec::new(),
+            kinds: Vec::new(),
+            enabled: true,
+            endpoint: None,
+            signature: None,
+            change_feed: false,
+            credentials,
+            roles: Vec::new(),
+            organization: None,
+            member_of: None,
+            deletion: DeletionPolicy::default(),
+            schedule: SchedulePolicy::default(),
+            budget: BudgetPolicy::default(),
+            rates: RatePolicy::default(),
+        }
+    }
+
+    /// Returns a digest of the credentials and of what they are used for,
+    /// which tells these from others and nothing else about them.
+    #[must_use]
+    pub fn digest(&self, credentials: &Credentials) -> String {
+        let roles = self
+            .roles
+            .iter()
+            .flat_map(|role| [role.arn.as_str(), role.external_id.as_deref().unwrap_or_default()]);
+        credentials.digest(roles)
+    }
+
     /// Checks what can be checked without knowing the vendors.
     ///
     /// # Errors
@@ -147,6 +225,17 @@ impl Account {
             "budget",
             "soft_calls_a_day is more than hard_calls_a_day".to_owned(),
         )?;
+        check(
+            self.roles.len() <= MOST_ROLES
+                && self.roles.iter().all(|role| (1..=MOST_ARN).contains(&role.arn.len())),
+            "roles",
+            format!("expected up to {MOST_ROLES} roles, each with an arn"),
+        )?;
+        check(
+            self.organization.as_ref().is_none_or(|head| is_key_word(&head.role)),
+            "organization",
+            format!("role: expected {word}"),
+        )?;
         let (CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference)) =
             &self.credentials;
         check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
@@ -154,20 +243,30 @@ impl Account {
 }
 
 /// A region that a vendor offers to an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
     /// The vendor's region id.
     pub id: String,
     /// The host that serves it, where the vendor says so.
     #[serde(default)]
     pub endpoint: String,
+    /// What the account's part of it is called, where the vendor divides its
+    /// regions into projects.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
 }
 
 impl Region {
+    /// Returns a region of which nothing but its id is known.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), ..Self::default() }
+    }
+
     /// Returns the region of account-wide scopes.
     #[must_use]
     pub fn global() -> Self {
-        Self { id: GLOBAL_REGION.to_owned(), endpoint: String::new() }
+        Self::new(GLOBAL_REGION)
     }
 
     /// Tells whether it is that one.

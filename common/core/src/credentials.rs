@@ -18,19 +18,23 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Returns a digest that tells these credentials from others, and nothing
-    /// else about them.
+    /// Returns a digest that tells these credentials, and what they are used
+    /// for, from others, and nothing else about them.
     #[must_use]
-    pub fn digest(&self) -> String {
+    pub fn digest<'a>(&self, uses: impl IntoIterator<Item = &'a str>) -> String {
         let token = self.security_token.as_ref().map_or("", |token| token.expose_secret());
-        let digest = Sha256::new()
+        let mut digest = Sha256::new()
             .chain_update(b"cloud-sync credentials digest\0")
             .chain_update(&self.access_key_id)
             .chain_update([0])
             .chain_update(self.access_key_secret.expose_secret())
             .chain_update([0])
-            .chain_update(token)
-            .finalize();
+            .chain_update(token);
+        for part in uses {
+            digest.update([0]);
+            digest.update(part);
+        }
+        let digest = digest.finalize();
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
@@ -49,7 +53,10 @@ mod tests {
 
     #[test]
     fn a_digest_tells_secrets_apart_and_shows_none() {
-        assert_ne!(credentials("canary").digest(), credentials("other").digest());
+        let digest = |secret: &str, uses: &[&str]| credentials(secret).digest(uses.to_vec());
+        assert_ne!(digest("canary", &[]), digest("other", &[]));
+        assert_ne!(digest("canary", &["role"]), digest("canary", &[]));
+        assert_ne!(digest("canary", &["role", ""]), digest("canary", &["", "role"]));
         assert!(!format!("{:?}", credentials("canary")).contains("canary"));
     }
 }

@@ -80,7 +80,7 @@ impl Dispatcher {
                 )));
             }
         };
-        let digest = credentials.digest();
+        let digest = account.digest(&credentials);
         let vendor = match self.vendors.open(account, credentials, Arc::new(Meter::default())) {
             Ok(vendor) => vendor,
             Err(error) => {

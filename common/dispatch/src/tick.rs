@@ -142,7 +142,7 @@ impl Dispatcher {
             return Ok(true);
         };
         match self.credentials.credentials(&record.account.credentials).await {
-            Ok(now) if now.digest() != suspension.credentials_digest => {
+            Ok(now) if record.account.digest(&now) != suspension.credentials_digest => {
                 tracing::info!(account = record.account.id, "credentials changed; resuming");
                 self.store.resume(&record.account.id).await?;
                 Ok(true)

@@ -6,6 +6,7 @@
 pub mod aliyun;
 mod engine;
 mod registry;
+pub mod tencent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -71,6 +72,15 @@ impl Detail {
             resource.security_groups.extend(self.security_groups);
         }
     }
+}
+
+/// An account of an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The vendor's number of it.
+    pub number: String,
+    /// The name a person gave it.
+    pub name: String,
 }
 
 /// What secondary calls a kind has. The primary list of one that has them
@@ -162,6 +172,15 @@ pub trait Vendor: Send + Sync {
     async fn identity(&self) -> Result<Option<Identity>> {
         Ok(None)
     }
+    /// Returns the accounts of the organisation that this one heads.
+    async fn members(&self) -> Result<Vec<Member>> {
+        Err(no_members(""))
+    }
+    /// Returns the vendor's name of a role in a member; `None` where it has no
+    /// organisations.
+    fn role_in(&self, _member: &Member, _role: &str) -> Option<String> {
+        None
+    }
     /// Returns what the vendor promises of its feed of changes to resources
     /// of the kind; `None` where it has none.
     fn feed_terms(&self, _kind: &Kind) -> Option<FeedTerms> {
@@ -178,6 +197,12 @@ pub trait Vendor: Send + Sync {
     ) -> Result<FeedPage> {
         Err(no_feed(kind))
     }
+}
+
+/// Returns the error of a vendor that is asked for an organisation.
+fn no_members(provider: &str) -> VendorError {
+    let text = format!("provider '{provider}' has no organisations whose members can be listed");
+    VendorError::new(ErrorClass::Internal, "", "NoOrganizations", text)
 }
 
 /// Returns the error of a vendor that is asked for a feed it does not have.

@@ -337,7 +337,7 @@ impl RegionSync {
                 return fail(error.class(), "CredentialsUnavailable", &error.to_string());
             }
         };
-        let credentials_digest = credentials.digest();
+        let credentials_digest = record.account.digest(&credentials);
         if let Some(suspension) = &record.suspended {
             if suspension.credentials_digest == credentials_digest {
                 let text = format!(
@@ -361,8 +361,7 @@ impl RegionSync {
         }
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
-        let region =
-            region.unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
+        let region = region.unwrap_or_else(|| Region::new(&scope.region));
         let (account, spent) = (record.account, record.spent);
         Ok(Ok(Opened { account, spent, region, credentials_digest, vendor }))
     }

@@ -7,13 +7,9 @@ use anyhow::{Context, ensure};
 use cloud_sync::connect::local_parts;
 use cloud_sync::service::{LocalService, Options, TaskReport};
 use cloud_sync_core::account::{Account, CredentialsRef, Region};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_core::meter::Meter;
-use cloud_sync_core::pace::RatePolicy;
-use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_provider::{Registry, Settings, Vendor, Vendors};
@@ -77,21 +73,10 @@ fn credentials() -> Credentials {
 /// Returns the account with everything in the cloud at `endpoint`.
 pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
     Account {
-        id: ACCOUNT.to_owned(),
-        name: String::new(),
-        provider: "aliyun".to_owned(),
-        default_region: REGION.to_owned(),
         regions,
         kinds: KIND.parse().into_iter().collect(),
-        enabled: true,
         endpoint: Some(endpoint.to_owned()),
-        signature: None,
-        change_feed: false,
-        credentials: reference(),
-        deletion: DeletionPolicy::default(),
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", REGION, reference())
     }
 }
 
@@ -156,7 +141,7 @@ impl Rig {
     pub async fn fetch(&self, mode: Mode) -> anyhow::Result<()> {
         let (vendor, kind) = (self.vendor()?, self.kind()?);
         let fetches = self.account.regions.iter().map(|id| {
-            let region = Region { id: id.clone(), endpoint: String::new() };
+            let region = Region::new(id);
             let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
             async { tokio::spawn(fetch).await? }
         });

@@ -34,9 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::Account;
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::message::{Mode, SyncRequest};
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 
@@ -133,22 +131,16 @@ async fn configure(universe: &Universe, enabled: bool) {
 }
 
 fn account(plan: &AccountPlan, enabled: bool) -> Account {
+    let default_region = plan.regions.first().map(|(id, _)| *id).unwrap_or_default();
     Account {
-        id: plan.id.clone(),
-        name: String::new(),
-        provider: "aliyun".to_owned(),
-        default_region: plan.regions.first().map(|(id, _)| (*id).to_owned()).unwrap_or_default(),
         regions: plan.regions.iter().map(|(id, _)| (*id).to_owned()).collect(),
         kinds: vec![verdict::kind()],
         enabled,
         endpoint: Some("https://cloud.example".to_owned()),
-        signature: None,
         change_feed: plan.change_feed,
-        credentials: reference(&plan.id),
         deletion: plan.deletion,
         schedule: plan.schedule,
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(&plan.id, "aliyun", default_region, reference(&plan.id))
     }
 }
 

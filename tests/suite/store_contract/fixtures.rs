@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Parts};
 use cloud_sync_core::listing::Walk;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::pace::RatePolicy;
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
-use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{Acquisition, Store};
@@ -34,21 +31,12 @@ pub fn scope(account: &str, region: &str) -> Scope {
 
 pub fn account(id: &str) -> Account {
     Account {
-        id: id.into(),
         name: "生产".into(),
-        provider: "aliyun".into(),
-        default_region: "cn-hangzhou".into(),
         regions: vec!["cn-hangzhou".into(), "cn-beijing".into()],
         kinds: vec![kind()],
-        enabled: true,
         endpoint: Some("http://127.0.0.1:1".into()),
-        signature: None,
-        change_feed: false,
-        credentials: CredentialsRef::Env("ALIYUN".into()),
         deletion: DeletionPolicy { tombstone_days: 7, ..DeletionPolicy::default() },
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(id, "aliyun", "cn-hangzhou", CredentialsRef::Env("ALIYUN".into()))
     }
 }
 

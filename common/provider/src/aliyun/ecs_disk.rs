@@ -102,13 +102,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_describe_disks.json");
 
     #[test]
     fn reads_disks_of_systems_and_of_data_attached_or_not() {
-        let mut all = samples::resources(&KIND, SAMPLE);
+        let mut all = testing::resources(&KIND, SAMPLE);
         let [system, data, _, free] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((&*system.id, &*system.zone), ("d-bp1resync000000s1", "cn-hangzhou-k"));
         assert_eq!((system.status, &*system.vendor_status), (Status::Running, "In_use"));
@@ -122,7 +122,7 @@ mod tests {
             (Status::Stopped, false)
         );
 
-        let mut item = samples::items(&KIND.list, SAMPLE).remove(0);
+        let mut item = testing::items(&KIND.list, SAMPLE).remove(0);
         for (field, value) in [
             ("DiskName", json!("data-01")),
             ("DiskChargeType", json!("PrePaid")),
@@ -130,23 +130,23 @@ mod tests {
             ("Size", json!(null)),
             ("Tags", json!({ "Tag": [{ "TagKey": "env", "TagValue": "prod" }] })),
         ] {
-            item = samples::changed(&item, field, value);
+            item = testing::changed(&item, field, value);
         }
         let odd = decode_disk(&item).unwrap();
         assert_eq!((odd.status, &*odd.spec), (Status::Unknown, "cloud_essd"));
         assert_eq!((&*odd.name, &*odd.tags["env"]), ("data-01", "prod"));
         assert_eq!(odd.expires_at, "2999-09-08T16:00:00Z".parse().ok(), "as the vendor says");
         all.push(odd);
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn what_is_of_the_wrong_type_is_an_error() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
         for (field, value) in
             [("DiskId", json!(1)), ("Size", json!("40")), ("CreationTime", json!("yesterday"))]
         {
-            assert!(decode_disk(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_disk(&testing::changed(item, field, value)).is_err(), "{field}");
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod oss_sign;
 mod products;
 pub(crate) mod rds_instance;
 pub(crate) mod redis_instance;
+mod resource_manager;
 mod rpc;
 mod shared;
 pub mod sign;
@@ -22,8 +23,9 @@ pub(crate) mod vpc_eip;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use serde::Deserialize;
 
+pub(crate) use self::resource_manager::MEMBERS;
 pub(crate) use self::rpc::SIGNATURES;
-pub(crate) use self::sts::IDENTITY;
+pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
 use crate::engine::spec::{Call, Paging, RegionsSpec};
@@ -56,5 +58,5 @@ struct RegionItem {
 
 fn decode_region(item: &str) -> Result<Option<Region>, Unreadable> {
     let item: RegionItem = serde_json::from_str(item)?;
-    Ok(Some(Region { id: item.region_id, endpoint: item.region_endpoint }))
+    Ok(Some(Region { id: item.region_id, endpoint: item.region_endpoint, ..Region::default() }))
 }

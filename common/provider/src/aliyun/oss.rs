@@ -79,7 +79,7 @@ mod tests {
     use crate::engine::params::{Params, fixed};
 
     fn sent(call: &Call, bucket: Option<&str>, endpoint: Option<&str>) -> Result<Request> {
-        let region = Region { id: "cn-shanghai".into(), endpoint: "ecs.example".into() };
+        let region = Region { endpoint: "ecs.example".into(), ..Region::new("cn-shanghai") };
         let mut params: Params = fixed(call.params);
         params.extend(bucket.map(|bucket| (BUCKET.to_owned(), bucket.to_owned())));
         let credentials = Credentials {

@@ -97,13 +97,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_oss_list_buckets.xml");
 
     #[test]
     fn reads_a_bucket_and_its_tags() {
-        let mut all = samples::resources(&KIND, SAMPLE);
+        let mut all = testing::resources(&KIND, SAMPLE);
         let [bucket, archive] = all.as_mut_slice() else { panic!("{all:?}") };
         assert_eq!((&*bucket.id, &*bucket.name), ("app-base-oss", "app-base-oss"));
         assert_eq!((&*bucket.zone, &*bucket.spec), ("cn-shanghai", "Standard"));
@@ -115,7 +115,7 @@ mod tests {
 
         let tags = "<Tagging><TagSet><Tag><Key>env</Key><Value>prod</Value></Tag>\
                     <Tag><Key>empty</Key><Value/></Tag></TagSet></Tagging>";
-        for item in samples::items(&KIND.secondary[0].call, tags) {
+        for item in testing::items(&KIND.secondary[0].call, tags) {
             for (id, detail) in decode_tag(&item).unwrap() {
                 assert_eq!(id, "", "the one that was asked for");
                 let mut merged =
@@ -125,18 +125,18 @@ mod tests {
             }
         }
         assert_eq!((&*bucket.tags["env"], &*bucket.tags["empty"]), ("prod", ""));
-        let none = samples::items(&KIND.secondary[0].call, "<Tagging><TagSet/></Tagging>");
+        let none = testing::items(&KIND.secondary[0].call, "<Tagging><TagSet/></Tagging>");
         assert!(none.is_empty());
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn a_bucket_without_a_region_is_where_its_location_says() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
-        let old = samples::changed(item, "Region", json!(null));
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
+        let old = testing::changed(item, "Region", json!(null));
         assert_eq!(decode_bucket(&old).unwrap().zone, "cn-shanghai");
         for (field, value) in [("Name", json!(null)), ("CreationDate", json!("yesterday"))] {
-            assert!(decode_bucket(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_bucket(&testing::changed(item, field, value)).is_err(), "{field}");
         }
     }
 }

@@ -79,6 +79,7 @@ const PRODUCTS: &[Product] = &[
     ),
     product("oss", "Object Storage Service", "oss", &[]),
     product("actiontrail", "ActionTrail", "actiontrail", &[]),
+    product("resourcemanager", "Resource Management", "resourcemanager", &[]),
     product("sts", "Security Token Service", "sts", &[]),
 ];
 
@@ -138,10 +139,11 @@ mod tests {
             ("oss", "ap-southeast-1", "oss-ap-southeast-1.aliyuncs.com"),
             ("actiontrail", "cn-hangzhou", "actiontrail.cn-hangzhou.aliyuncs.com"),
         ] {
-            let region = Region { id: region.to_owned(), endpoint: String::new() };
+            let region = Region::new(region);
             assert_eq!(host(&Call::new(product, "v", "a"), &region), expected);
         }
-        let told = Region { id: "cn-hangzhou".into(), endpoint: "ecs-cn-hangzhou.example".into() };
+        let told =
+            Region { endpoint: "ecs-cn-hangzhou.example".into(), ..Region::new("cn-hangzhou") };
         assert_eq!(host(&Call::new("ecs", "v", "a"), &told), "ecs-cn-hangzhou.example");
         assert_eq!(host(&Call::new("rds", "v", "a"), &told), "rds.aliyuncs.com", "of ecs only");
         let fixed = Call { host: "sts.aliyuncs.com", ..Call::new("sts", "v", "a") };

@@ -193,14 +193,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_describe_db_instances.json");
     const TAG: &str = r#"{"ResourceId": "rm-bp1resync00001", "TagKey": "env", "TagValue": "prod"}"#;
 
     #[test]
     fn reads_a_database_and_what_its_own_calls_tell() {
-        let mut all = samples::resources(&KIND, SAMPLE);
+        let mut all = testing::resources(&KIND, SAMPLE);
         let [main, replica, odd] = all.as_mut_slice() else { panic!("{all:?}") };
         assert_eq!((&*main.id, &*main.name), ("rm-bp1resync00001", "订单库"));
         assert_eq!((main.status, &*main.vendor_status), (Status::Running, "Running"));
@@ -234,19 +234,19 @@ mod tests {
         detail.put_into(main);
         assert_eq!(main.tags["env"], "prod");
         assert_eq!((main.private_ips.len(), main.public_ips.len()), (2, 1));
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn what_is_of_the_wrong_type_is_an_error() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
         for (field, value) in [
             ("DBInstanceId", json!(null)),
             ("DBInstanceStatus", json!(1)),
             ("CreateTime", json!("yesterday")),
         ] {
-            assert!(decode_instance(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_instance(&testing::changed(item, field, value)).is_err(), "{field}");
         }
-        assert!(decode_tag(&samples::changed(TAG, "ResourceId", json!(""))).is_err());
+        assert!(decode_tag(&testing::changed(TAG, "ResourceId", json!(""))).is_err());
     }
 }

@@ -113,13 +113,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_describe_redis_instances.json");
 
     #[test]
     fn reads_a_cache() {
-        let all = samples::resources(&KIND, SAMPLE);
+        let all = testing::resources(&KIND, SAMPLE);
         let [cache, odd] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((&*cache.id, &*cache.name), ("r-bp1resync00001", "session-cache"));
         assert_eq!((cache.status, &*cache.vendor_status), (Status::Running, "Normal"));
@@ -131,19 +131,19 @@ mod tests {
         assert_eq!((odd.status, &*odd.vendor_status), (Status::Unknown, "Meditating"));
         assert_eq!(odd.expires_at, "2027-02-14T16:00:00Z".parse().ok());
         assert_eq!((odd.tags.len(), odd.private_ips.len()), (0, 0));
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn what_is_of_the_wrong_type_is_an_error() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
         for (field, value) in [
             ("InstanceId", json!(1)),
             ("Tags", json!([])),
             ("EndTime", json!(0)),
             ("CreateTime", json!("yesterday")),
         ] {
-            assert!(decode_instance(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_instance(&testing::changed(item, field, value)).is_err(), "{field}");
         }
     }
 }

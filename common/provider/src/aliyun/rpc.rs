@@ -370,7 +370,7 @@ mod tests {
     fn version_3_has_what_is_asked_in_the_query_and_who_asks_in_headers() {
         let mut account = account(Some("http://127.0.0.1:8080/aliyun"));
         account.signature = Some(ACS3.to_owned());
-        let region = Region { id: "cn-beijing".into(), endpoint: String::new() };
+        let region = Region::new("cn-beijing");
         let params: Params = [("InstanceIds".to_owned(), r#"["a b"]"#.to_owned())].into();
         let asked = Asked {
             call: &REGIONS.call,
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn requests_go_to_the_override_the_regions_host_or_the_usual_one() {
         let url = |endpoint, host: &str| {
-            let region = Region { id: "cn-beijing".into(), endpoint: host.into() };
+            let region = Region { endpoint: host.into(), ..Region::new("cn-beijing") };
             let request = rpc(endpoint)?.request(Asked {
                 call: &REGIONS.call,
                 region: &region,

@@ -105,13 +105,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_describe_load_balancers.json");
 
     #[test]
     fn reads_a_load_balancer() {
-        let all = samples::resources(&KIND, SAMPLE);
+        let all = testing::resources(&KIND, SAMPLE);
         let [public, private, odd] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((&*public.id, &*public.name), ("lb-bp1resync00001", "入口"));
         assert_eq!((public.status, &*public.vendor_status), (Status::Running, "active"));
@@ -123,16 +123,16 @@ mod tests {
         assert_eq!(private.status, Status::Stopped);
         assert!(private.private_ips.contains("172.16.181.9") && private.public_ips.is_empty());
         assert_eq!((odd.status, odd.public_ips.len(), odd.created_at), (Status::Unknown, 0, None));
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn what_is_of_the_wrong_type_is_an_error() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
         for (field, value) in
             [("LoadBalancerId", json!(1)), ("Address", json!([])), ("CreateTime", json!("now"))]
         {
-            assert!(decode_balancer(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_balancer(&testing::changed(item, field, value)).is_err(), "{field}");
         }
     }
 }

@@ -1,11 +1,16 @@
-//! The vendor's word on who is calling. Source: its reference of the API of
+//! The vendor's word on who is calling, and roles. Source: its reference of the API of
 //! STS of 2015-04-01.
 
+use cloud_sync_core::account::Role;
+use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::identity::Identity;
+use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::engine::decode::{Unreadable, is_id, nullable};
-use crate::engine::spec::{Call, IdentitySpec};
+use crate::engine::params::Params;
+use crate::engine::spec::{AssumeSpec, Call, IdentitySpec, Lent};
 
 /// Who is calling. The call needs no permission.
 pub(crate) const IDENTITY: IdentitySpec = IdentitySpec {
@@ -16,6 +21,53 @@ pub(crate) const IDENTITY: IdentitySpec = IdentitySpec {
     },
     decode: decode_identity,
 };
+
+/// Taking on a role, whose credentials are good for an hour.
+pub(crate) const ASSUME: AssumeSpec = AssumeSpec {
+    call: Call {
+        host: "sts.aliyuncs.com",
+        per_second: 5,
+        ..Call::new("sts", "2015-04-01", "AssumeRole")
+    },
+    params: assume,
+    decode: decode_lent,
+};
+
+fn assume(role: &Role) -> Params {
+    let given = [
+        ("RoleArn", role.arn.as_str()),
+        ("RoleSessionName", "cloud-sync"),
+        ("DurationSeconds", "3600"),
+    ];
+    let external_id = role.external_id.as_deref().map(|id| ("ExternalId", id));
+    let params = given.into_iter().chain(external_id);
+    params.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Assumed {
+    credentials: Keys,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Keys {
+    access_key_id: String,
+    access_key_secret: SecretString,
+    security_token: SecretString,
+    expiration: Timestamp,
+}
+
+fn decode_lent(reply: &str) -> Result<Lent, Unreadable> {
+    let Assumed { credentials: keys } = serde_json::from_str(reply)?;
+    let credentials = Credentials {
+        access_key_id: keys.access_key_id,
+        access_key_secret: keys.access_key_secret,
+        security_token: Some(keys.security_token),
+    };
+    Ok(Lent { credentials, until: keys.expiration })
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,6 +93,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_role_lends_keys_with_a_token_for_a_while() {
+        let reply = json!({
+            "RequestId": "6894B13B-6D71-4EF5-88FA-F32781734A7F",
+            "AssumedRoleUser": { "AssumedRoleId": "34458433936495****:alice", "Arn": "acs:…" },
+            "Credentials": {
+                "SecurityToken": "token", "AccessKeyId": "STS.key", "AccessKeySecret": "secret",
+                "Expiration": "2026-11-23T12:00:00Z",
+            },
+        });
+        let lent = decode_lent(&reply.to_string()).unwrap();
+        assert_eq!(lent.credentials.access_key_id, "STS.key");
+        assert_eq!(lent.until, "2026-11-23T12:00:00Z".parse().unwrap());
+        assert!(decode_lent(r#"{"Credentials": {}}"#).is_err());
+    }
 
     #[test]
     fn an_answer_has_the_accounts_number() {

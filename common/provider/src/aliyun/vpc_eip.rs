@@ -107,13 +107,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::samples;
+    use crate::engine::testing;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aliyun_describe_eip_addresses.json");
 
     #[test]
     fn reads_an_address() {
-        let all = samples::resources(&KIND, SAMPLE);
+        let all = testing::resources(&KIND, SAMPLE);
         let [bound, free, odd] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((&*bound.id, &*bound.name), ("eip-bp1resync0001", "网关"));
         assert_eq!((bound.status, &*bound.vendor_status), (Status::Running, "InUse"));
@@ -129,18 +129,18 @@ mod tests {
         assert_eq!(free.expires_at, "2027-02-14T16:00:00Z".parse().ok());
         assert!(free.attributes.contains_key("OperationLocks"), "a lock says a lot");
         assert_eq!((odd.status, odd.public_ips.len(), &*odd.name), (Status::Unknown, 0, ""));
-        samples::assert_tracked(&KIND, &all);
+        testing::assert_tracked(&KIND, &all);
     }
 
     #[test]
     fn what_is_of_the_wrong_type_is_an_error() {
-        let item = &samples::items(&KIND.list, SAMPLE)[0];
+        let item = &testing::items(&KIND.list, SAMPLE)[0];
         for (field, value) in [
             ("AllocationId", json!(1)),
             ("Tags", json!("env")),
             ("AllocationTime", json!("yesterday")),
         ] {
-            assert!(decode_address(&samples::changed(item, field, value)).is_err(), "{field}");
+            assert!(decode_address(&testing::changed(item, field, value)).is_err(), "{field}");
         }
     }
 }

@@ -12,9 +12,10 @@ pub(crate) mod redact;
 pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
-#[cfg(test)]
-pub(crate) mod samples;
+pub(crate) mod roles;
 pub(crate) mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vendor;
 pub(crate) mod xml;
 
@@ -38,6 +39,7 @@ use self::limit::{LimitKey, Limits};
 use self::params::Params;
 use self::redact::Secrets;
 use self::retry::RetryPolicy;
+use self::roles::{Keyring, Roles};
 use self::spec::{Call, KindSpec, VendorSpec};
 use crate::Result;
 
@@ -100,13 +102,14 @@ impl Surroundings {
 pub(crate) struct Shared {
     pub around: Surroundings,
     pub limits: Option<Limits>,
+    pub roles: Roles,
     pub retry: RetryPolicy,
 }
 
 impl Shared {
     /// Returns it with rate limits that have not counted anything, or none.
     pub(crate) fn new(around: Surroundings, retry: RetryPolicy, paced: bool) -> Self {
-        Self { around, retry, limits: paced.then(Limits::default) }
+        Self { around, retry, limits: paced.then(Limits::default), roles: Roles::default() }
     }
 }
 
@@ -115,8 +118,7 @@ pub(crate) struct Client {
     pub shared: Arc<Shared>,
     pub spec: &'static VendorSpec,
     pub protocol: Box<dyn Protocol>,
-    pub credentials: Credentials,
-    pub secrets: Secrets,
+    pub keyring: Keyring,
     pub account: String,
     pub default_region: String,
     pub rates: RatePolicy,
@@ -140,24 +142,46 @@ impl Client {
         params: &Params,
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
+        self.call_as(None, call, region, params, read).await
+    }
+
+    /// Makes a call with given credentials, or with those of the moment.
+    async fn call_as<T: Send>(
+        &self,
+        credentials: Option<&Credentials>,
+        call: &Call,
+        region: &Region,
+        params: &Params,
+        read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
+    ) -> Result<T> {
         let chance = self.shared.around.chance.as_ref();
         let tried = AtomicBool::new(false);
+        // Before the first attempt, not in each: taking on a role is tried
+        // again by itself.
+        let current;
+        let credentials = match credentials {
+            Some(given) => given,
+            None => {
+                current = Box::pin(self.credentials()).await?;
+                &current
+            }
+        };
         let attempt = || {
             let retried = tried.swap(true, Ordering::Relaxed);
-            self.attempt(call, region, params, &read, retried)
+            self.attempt((call, credentials), region, params, &read, retried)
         };
         let outcome = self.shared.retry.run(chance, attempt).await;
         // Whatever answers may quote the request, as any answer.
         outcome.map_err(|error| VendorError {
-            code: self.secrets.redacted(&error.code),
-            message: self.secrets.redacted(&error.message),
+            code: self.keyring.redacted(&error.code),
+            message: self.keyring.redacted(&error.message),
             ..error
         })
     }
 
     async fn attempt<T>(
         &self,
-        call: &Call,
+        (call, credentials): (&Call, &Credentials),
         region: &Region,
         params: &Params,
         read: &(impl Fn(&[u8]) -> Result<T> + Send + Sync),
@@ -179,7 +203,7 @@ impl Client {
             call,
             region,
             params: params.clone(),
-            credentials: &self.credentials,
+            credentials,
             now: (around.now)(),
         })?;
         *request.timeout_mut() = Some(call.timeout);
@@ -187,7 +211,9 @@ impl Client {
         let took = started.elapsed();
         let bytes = reply.as_ref().map_or(0, |reply| reply.body.len() as u64);
         let outcome = reply.and_then(|reply| {
-            match self.protocol.refusal(call, &reply, &self.secrets, (around.now)()) {
+            let refusal =
+                self.protocol.refusal(call, &reply, &self.keyring.secrets(), (around.now)());
+            match refusal {
                 Some(error) => Err(error),
                 None => read(&reply::as_json(call, &reply.body)?),
             }
@@ -274,7 +300,7 @@ impl Client {
             match decode::resource(item.get(), spec) {
                 Ok(resource) => page.resources.push(resource),
                 Err(Undecodable { id, message }) => {
-                    let message = self.secrets.redacted(&message);
+                    let message = self.keyring.redacted(&message);
                     page.undecodable.push(Undecodable { id, message });
                 }
             }

@@ -23,6 +23,12 @@ impl Secrets {
         self.0.push(credentials.access_key_secret.clone());
     }
 
+    /// Tells whether those of some credentials are among them.
+    pub(crate) fn contain(&self, credentials: &Credentials) -> bool {
+        let wanted = credentials.access_key_secret.expose_secret();
+        self.0.iter().any(|secret| secret.expose_secret() == wanted)
+    }
+
     /// Returns a text without them.
     pub(crate) fn redacted(&self, text: &str) -> String {
         let mut text = text.to_owned();

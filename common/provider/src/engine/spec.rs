@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::account::{Account, InvalidAccount, Region, Role};
+use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::feed::{FeedEvent, FeedTerms};
 use cloud_sync_core::identity::Identity;
 use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_core::types::TypeSpec;
+use jiff::Timestamp;
 
 use super::Protocol;
 use super::decode::Unreadable;
-use crate::Detail;
+use super::params::Params;
+use crate::{Detail, Member};
 
 /// Parameters that are the same in every request of a call.
 pub(crate) type FixedParams = &'static [(&'static str, &'static str)];
@@ -40,6 +43,10 @@ pub(crate) struct VendorSpec {
     pub regions: RegionsSpec,
     /// How it is asked who is calling, where it can be.
     pub identity: Option<IdentitySpec>,
+    /// How a role is taken on, where it can be.
+    pub assume: Option<AssumeSpec>,
+    /// How the members of an organisation are listed, where they can be.
+    pub members: Option<MembersSpec>,
     /// What can be synced of it.
     pub kinds: &'static [&'static KindSpec],
 }
@@ -58,6 +65,35 @@ pub(crate) struct IdentitySpec {
     pub call: Call,
     /// Reads the answer.
     pub decode: Decode<Identity>,
+}
+
+/// How a role is taken on.
+pub(crate) struct AssumeSpec {
+    /// The call, whose answer is one object.
+    pub call: Call,
+    /// Returns what it asks for.
+    pub params: fn(&Role) -> Params,
+    /// Reads the answer.
+    pub decode: Decode<Lent>,
+}
+
+/// Credentials that are good for a while.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// How the members of an organisation are listed.
+pub(crate) struct MembersSpec {
+    /// The call.
+    pub call: Call,
+    /// Reads one member; `None` is one that is no account of its own any more.
+    pub decode: Decode<Option<Member>>,
+    /// Returns the vendor's name of a role in a member.
+    pub role: fn(&Member, &str) -> String,
 }
 
 /// A kind of resource.

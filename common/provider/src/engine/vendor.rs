@@ -19,7 +19,9 @@ use super::decode::Unreadable;
 use super::params::{fixed, with_ids};
 use super::spec::{ByIds, Call, Secondary};
 use super::{Client, errors, read_all, reply};
-use crate::{Details, DetailsPage, Permission, Result, SecondaryCalls, Vendor, no_feed};
+use crate::{
+    Details, DetailsPage, Member, Permission, Result, SecondaryCalls, Vendor, no_feed, no_members,
+};
 
 /// A name that the domain name system can know has at most so many bytes.
 const LONGEST_HOST: usize = 253;
@@ -30,8 +32,8 @@ impl Client {
         if region.is_global() { self.home() } else { region.clone() }
     }
 
-    fn home(&self) -> Region {
-        Region { id: self.default_region.clone(), endpoint: String::new() }
+    pub(super) fn home(&self) -> Region {
+        Region::new(&self.default_region)
     }
 
     /// Asks for given ids, chunk by chunk.
@@ -44,12 +46,21 @@ impl Client {
         mut take: impl FnMut(&[String], T) + Send,
     ) -> Result<()> {
         let call = by_ids.call.as_ref().unwrap_or(call);
-        for chunk in ids.chunks(by_ids.most) {
+        let mut left: Vec<_> = ids.chunks(by_ids.most).rev().collect();
+        while let Some(chunk) = left.pop() {
             let params = with_ids(fixed(call.params), by_ids, chunk);
-            let walked = self.walk(call, region, params, &read, |found| take(chunk, found)).await;
-            match walked {
-                Err(error) if by_ids.absent.contains(&error.code.as_str()) => {}
-                walked => walked?,
+            let mut pages = Vec::new();
+            match self.walk(call, region, params, &read, |found| pages.push(found)).await {
+                // It need not say which of them is not there, and the others
+                // may well be.
+                Err(error) if by_ids.absent.contains(&error.code.as_str()) => {
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    left.extend([second, first].into_iter().filter(|_| chunk.len() > 1));
+                }
+                walked => {
+                    walked?;
+                    pages.into_iter().for_each(|found| take(chunk, found));
+                }
             }
         }
         Ok(())
@@ -69,8 +80,7 @@ impl Client {
             by_region.entry(place).or_default().push(resource.id.clone());
         }
         for (place, ids) in by_region {
-            let elsewhere = || Region { id: place.to_owned(), endpoint: String::new() };
-            let region = if place == region.id { region.clone() } else { elsewhere() };
+            let region = if place == region.id { region.clone() } else { Region::new(place) };
             let read = read_all(&spec.call, spec.decode);
             let take = |asked: &[String], found: Vec<(String, crate::Detail)>| {
                 for (id, detail) in found {
@@ -251,6 +261,21 @@ impl Vendor for Client {
         Ok(types)
     }
 
+    async fn members(&self) -> Result<Vec<Member>> {
+        let Some(spec) = &self.spec.members else {
+            return Err(no_members(self.spec.name));
+        };
+        let mut members = Vec::new();
+        let read = read_all(&spec.call, |item| Ok(Vec::from_iter((spec.decode)(item)?)));
+        let params = fixed(spec.call.params);
+        self.walk(&spec.call, &self.home(), params, read, |found| members.extend(found)).await?;
+        Ok(members)
+    }
+
+    fn role_in(&self, member: &Member, role: &str) -> Option<String> {
+        self.spec.members.as_ref().map(|spec| (spec.role)(member, role))
+    }
+
     fn feed_terms(&self, kind: &Kind) -> Option<FeedTerms> {
         self.kind(kind).ok()?.feed.as_ref().map(|feed| feed.terms)
     }
@@ -267,11 +292,11 @@ impl Vendor for Client {
         let seconds = span.map(|at| format!("{at:.0}"));
         params.extend(spec.span.map(str::to_owned).into_iter().zip(seconds));
         // The host that the region was listed with is another service's.
-        let region = Region { id: region.id.clone(), endpoint: String::new() };
+        let region = Region::new(&region.id);
         let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
         let (mut events, next) = self.step(&spec.call, &region, params, token, read).await?;
         for event in &mut events {
-            event.name = errors::bounded(&self.secrets.redacted(&event.name));
+            event.name = errors::bounded(&self.keyring.redacted(&event.name));
         }
         Ok(FeedPage { events, next })
     }

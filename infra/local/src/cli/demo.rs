@@ -9,13 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, CredentialsRef};
-use cloud_sync_core::budget::BudgetPolicy;
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::credentials::Credentials;
-use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::message::SyncRequest;
-use cloud_sync_core::pace::RatePolicy;
-use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::Store;
@@ -110,22 +106,12 @@ fn world(args: &DemoArgs, secret: &str) -> anyhow::Result<World> {
 }
 
 fn account(endpoint: String) -> Account {
+    let credentials = CredentialsRef::Env("DEMO".to_owned());
     Account {
-        id: ACCOUNT.to_owned(),
         name: "Demo".to_owned(),
-        provider: "aliyun".to_owned(),
-        default_region: "cn-hangzhou".to_owned(),
-        regions: Vec::new(),
         kinds: KIND.parse().into_iter().collect(),
-        enabled: true,
         endpoint: Some(endpoint),
-        signature: None,
-        change_feed: false,
-        credentials: CredentialsRef::Env("DEMO".to_owned()),
-        deletion: DeletionPolicy::default(),
-        schedule: SchedulePolicy::default(),
-        budget: BudgetPolicy::default(),
-        rates: RatePolicy::default(),
+        ..Account::new(ACCOUNT, "aliyun", "cn-hangzhou", credentials)
     }
 }
 

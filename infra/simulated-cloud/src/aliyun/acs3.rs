@@ -1,7 +1,7 @@
 //! The signature of version 3: HMAC-SHA256 over a canonical request, with the
 //! action in headers.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ApiError;
@@ -58,25 +58,6 @@ impl<'a> Signed<'a> {
         Ok(Some(Self(read)))
     }
 
-    /// Checks that a request is not from another time, and returns until when
-    /// it could be sent again.
-    #[allow(clippy::unused_self, reason = "only of a request that is signed so")]
-    pub(super) fn check_time(
-        &self,
-        request: &Request<'_>,
-        now: Timestamp,
-    ) -> Result<Timestamp, ApiError> {
-        let text = request.header("x-acs-date");
-        let whole = text.len() == "2026-11-22T08:00:00Z".len() && text.ends_with('Z');
-        let sent: Option<Timestamp> = text.parse().ok().filter(|_| whole);
-        let sent = sent.ok_or_else(ApiError::malformed_time)?;
-        let off: SignedDuration = now.duration_since(sent);
-        if off.abs() > WINDOW {
-            return Err(ApiError::time_expired_at(now));
-        }
-        Ok(sent + WINDOW)
-    }
-
     /// Checks the signature, over the headers that the request names, and that
     /// the body is the one that was signed.
     pub(super) fn check(
@@ -106,6 +87,19 @@ impl<'a> Signed<'a> {
             hash(request.body),
         ))
     }
+}
+
+/// Checks that a request is not from another time, and returns until when it
+/// could be sent again.
+pub(super) fn check_time(request: &Request<'_>, now: Timestamp) -> Result<Timestamp, ApiError> {
+    let text = request.header("x-acs-date");
+    let whole = text.len() == "2026-11-22T08:00:00Z".len() && text.ends_with('Z');
+    let sent: Option<Timestamp> = text.parse().ok().filter(|_| whole);
+    let sent = sent.ok_or_else(ApiError::malformed_time)?;
+    if now.duration_since(sent).abs() > WINDOW {
+        return Err(ApiError::time_expired_at(now));
+    }
+    Ok(sent + WINDOW)
 }
 
 fn canonical_query(query: &str) -> String {

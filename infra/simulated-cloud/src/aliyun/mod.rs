@@ -3,7 +3,7 @@
 //! A request passes the signature, the flow control and the account's
 //! permissions before an API sees it. Nothing here knows of sockets: the
 //! server hands requests in and sends the answers out. A product is one file
-//! and one line in [`rpc::PRODUCTS`].
+//! and one line in `rpc.rs`.
 
 mod acs3;
 mod arguments;

@@ -190,7 +190,7 @@ fn authenticate(
     let token = params.given("SecurityToken");
     let (expires, nonce) = match &signed {
         Some(signed) => {
-            let expires = signed.check_time(request, now)?;
+            let expires = acs3::check_time(request, now)?;
             sign::check_key(&caller.key, token, now)?;
             signed.check(request, &caller.key.secret)?;
             (expires, request.header("x-acs-signature-nonce"))

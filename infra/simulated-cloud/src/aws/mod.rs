@@ -1,7 +1,7 @@
 //! AWS: the query protocols and S3's REST, all of them XML, signed with
 //! version 4.
 //!
-//! A product is one file and one line in [`PRODUCTS`].
+//! A product is one file and one line in `PRODUCTS`.
 
 mod ec2;
 mod elasticache;

@@ -1,7 +1,7 @@
 //! Huawei Cloud: REST with JSON.
 //!
 //! A region is told by the project in the path. A product is one file with
-//! its routes and one line in [`PRODUCTS`].
+//! its routes and one line in `PRODUCTS`.
 
 mod ecs;
 mod ecs_view;

@@ -1,6 +1,6 @@
 //! Tencent Cloud: API 3.0, JSON over POST.
 //!
-//! A product is one file and one line in [`PRODUCTS`]. Whatever goes wrong is
+//! A product is one file and one line in `PRODUCTS`. Whatever goes wrong is
 //! told with HTTP status 200.
 
 mod cdb;

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Provider;
 use super::id::scatter;
 
 /// What goes wrong.
@@ -80,6 +81,40 @@ impl Fault {
     pub fn region_not_opened() -> Self {
         let message = "There is no authority to use the specified region.";
         Self::error(403, "RegionUnauthorized", message)
+    }
+
+    /// Returns the error of a vendor for too many calls, as its machines'
+    /// listing has it.
+    pub fn throttled_by(vendor: Provider) -> Self {
+        let message = "Request was denied: there were too many.";
+        match vendor {
+            Provider::Aliyun => Self::throttled(),
+            Provider::Tencent => Self::error(200, "RequestLimitExceeded", message),
+            Provider::Huawei => Self::error(429, "APIGW.0308", message),
+            Provider::Aws => Self::error(503, "RequestLimitExceeded", message),
+        }
+    }
+
+    /// Returns the error of a vendor for what is not allowed, likewise.
+    pub fn forbidden_by(vendor: Provider) -> Self {
+        let message = "You are not authorized to perform this operation.";
+        match vendor {
+            Provider::Aliyun => Self::forbidden(),
+            Provider::Tencent => Self::error(200, "AuthFailure.UnauthorizedOperation", message),
+            Provider::Huawei => Self::error(403, "APIGW.0302", message),
+            Provider::Aws => Self::error(403, "UnauthorizedOperation", message),
+        }
+    }
+
+    /// Returns the error of a vendor that cannot answer for now, likewise.
+    pub fn unavailable_by(vendor: Provider) -> Self {
+        let message = "The service is unavailable. Please try again shortly.";
+        match vendor {
+            Provider::Aliyun => Self::unavailable(),
+            Provider::Tencent => Self::error(200, "InternalError", message),
+            Provider::Huawei => Self::error(502, "APIGW.0201", message),
+            Provider::Aws => Self::error(503, "Unavailable", message),
+        }
     }
 
     /// Returns an error of the vendor.

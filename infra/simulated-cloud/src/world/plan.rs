@@ -265,6 +265,10 @@ impl Plan {
                 return Err(InvalidPlan::Key(account.key.id.clone()));
             }
         }
+        let mut heads = self.accounts.iter().filter_map(|account| account.member_of.as_ref());
+        if let Some(unknown) = heads.find(|head| !accounts.contains(head)) {
+            return Err(InvalidPlan::Head(unknown.clone()));
+        }
         let mut named: BTreeSet<(Provider, &str)> = BTreeSet::new();
         for account in &self.accounts {
             named.extend(account.regions.iter().map(|(id, _)| (account.provider, id.as_str())));
@@ -324,6 +328,9 @@ pub enum InvalidPlan {
     /// An account twice.
     #[error("the account `{0}` is there twice; give each its own id")]
     Account(String),
+    /// An organisation's head that is not there.
+    #[error("there is no account `{0}` to head an organisation; add it to the plan")]
+    Head(String),
     /// An access key twice.
     #[error("the access key `{0}` is there twice; give each account its own key")]
     Key(String),

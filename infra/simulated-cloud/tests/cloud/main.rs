@@ -11,6 +11,7 @@ mod managed;
 mod objects;
 mod products;
 mod roles;
+mod services;
 mod signed;
 mod signing;
 mod trail;

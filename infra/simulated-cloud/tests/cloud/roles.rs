@@ -85,6 +85,15 @@ fn roles_are_refused_to_those_whom_they_do_not_trust() {
 }
 
 #[test]
+fn an_organisation_needs_its_head() {
+    let plan = Plan::new(7)
+        .account("one", AccessKey::new("one", SECRET), [(REGION, 0)])
+        .member_of("nobody");
+    let refused = World::new(&plan).err().expect("no head").to_string();
+    assert!(refused.contains("`nobody`"), "{refused}");
+}
+
+#[test]
 fn only_the_head_of_an_organisation_sees_its_members() {
     let mut client = Client::new(organisation());
     let list = |client: &Client, page: &str| {

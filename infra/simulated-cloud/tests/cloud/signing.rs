@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use simulated_cloud::aws::Aws;
 use simulated_cloud::huawei::Huawei;
 use simulated_cloud::tencent::Tencent;
-use simulated_cloud::{AccessKey, Answer, Plan, Provider, Request, World};
+use simulated_cloud::{AccessKey, Answer, Counts, Plan, Provider, Request, World};
 
 use crate::client::noon;
 
@@ -35,12 +35,23 @@ pub fn action_of(vendor: Provider) -> &'static str {
 
 /// Makes a world with an account of each vendor, named after it.
 pub fn world(instances: u32) -> World {
+    World::new(&plan(instances, 0)).expect("a world")
+}
+
+/// Describes a world with an account of each vendor, and so many managed
+/// resources of each family.
+pub fn plan(instances: u32, managed: u32) -> Plan {
     let mut plan = Plan::new(7);
     for vendor in Provider::ALL {
         let key = AccessKey::new(&format!("key-{}", vendor.name()), "secret");
-        plan = plan.account_of(vendor, vendor.name(), key, [(region_of(vendor), instances)]);
+        let region = region_of(vendor);
+        plan = plan.account_of(vendor, vendor.name(), key, [(region, instances)]);
+        plan = plan.role("sync", &[vendor.name()]);
+        if managed > 0 {
+            plan = plan.managed([(region, Counts::of_each(managed))]);
+        }
     }
-    World::new(&plan).expect("a world")
+    plan
 }
 
 /// A vendor's front.
@@ -204,16 +215,26 @@ impl Caller {
     }
 
     fn tencent(&self, body: &Value) -> Sent {
+        self.signed_by_tencent(("cvm", "2017-03-12"), "DescribeInstances", body)
+    }
+
+    /// Signs a call of a product, which has a name and a version.
+    pub fn signed_by_tencent(
+        &self,
+        (service, version): (&str, &str),
+        action: &str,
+        body: &Value,
+    ) -> Sent {
         let (body, second) = (body.to_string(), self.now.as_second().to_string());
         let day = self.now.strftime("%Y-%m-%d").to_string();
-        let scope = format!("{day}/cvm/tc3_request");
+        let scope = format!("{day}/{service}/tc3_request");
         let canonical = format!(
             "POST\n/\n\ncontent-type:application/json\nhost:{HOST}\n\ncontent-type;host\n{}",
             hash(&body)
         );
         let to_sign = format!("TC3-HMAC-SHA256\n{second}\n{scope}\n{}", hash(&canonical));
         let key = mac(format!("TC3{}", self.secret).as_bytes(), &day);
-        let signature = hex(&mac(&mac(&mac(&key, "cvm"), "tc3_request"), &to_sign));
+        let signature = hex(&mac(&mac(&mac(&key, service), "tc3_request"), &to_sign));
         let authorization = format!(
             "TC3-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=content-type;host, \
              Signature={signature}",
@@ -223,11 +244,11 @@ impl Caller {
             ("authorization", &authorization),
             ("content-type", "application/json"),
             ("host", HOST),
-            ("x-tc-action", "DescribeInstances"),
+            ("x-tc-action", action),
             ("x-tc-region", &self.region),
             ("x-tc-timestamp", &second),
             ("x-tc-token", self.token.as_deref().unwrap_or("")),
-            ("x-tc-version", "2017-03-12"),
+            ("x-tc-version", version),
         ]);
         Sent { method: "POST", path: "/".into(), query: String::new(), headers, body }
     }
@@ -264,17 +285,24 @@ impl Caller {
 
     /// Signs a call of EC2.
     pub fn aws(&self, form: &str) -> Sent {
+        self.signed_by_aws("ec2", "/", "", form)
+    }
+
+    /// Signs a request whose query is sorted and escaped already: a form if
+    /// there is one.
+    pub fn signed_by_aws(&self, service: &str, path: &str, query: &str, form: &str) -> Sent {
         let time = self.now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let (day, kind) = (&time[..8], "application/x-www-form-urlencoded");
-        let scope = format!("{day}/{}/ec2/aws4_request", self.region);
+        let method = if form.is_empty() { "GET" } else { "POST" };
+        let scope = format!("{day}/{}/{service}/aws4_request", self.region);
         let canonical = format!(
-            "POST\n/\n\ncontent-type:{kind}\nhost:{HOST}\nx-amz-date:{time}\n\n\
+            "{method}\n{path}\n{query}\ncontent-type:{kind}\nhost:{HOST}\nx-amz-date:{time}\n\n\
              content-type;host;x-amz-date\n{}",
             hash(form)
         );
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hash(&canonical));
         let key = mac(format!("AWS4{}", self.secret).as_bytes(), day);
-        let key = mac(&mac(&mac(&key, &self.region), "ec2"), "aws4_request");
+        let key = mac(&mac(&mac(&key, &self.region), service), "aws4_request");
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=content-type;host;x-amz-date, \
              Signature={}",
@@ -288,8 +316,8 @@ impl Caller {
             ("x-amz-date", &time),
             ("x-amz-security-token", self.token.as_deref().unwrap_or("")),
         ]);
-        let (path, query) = ("/".to_owned(), String::new());
-        Sent { method: "POST", path, query, headers, body: form.to_owned() }
+        let (path, query, body) = (path.to_owned(), query.to_owned(), form.to_owned());
+        Sent { method, path, query, headers, body }
     }
 
     /// Reads a listing of machines.

@@ -222,6 +222,14 @@ fn faults_strike_every_vendor() {
         strike(Fault::error(503, "Odd", "odd"));
         let odd = caller.list(20, None);
         assert_eq!((odd.status, odd.code.as_str()), (503, "Odd"), "{vendor:?}");
+        for (fault, case) in
+            [(Fault::throttled_by(vendor), "rate"), (Fault::forbidden_by(vendor), "permission")]
+        {
+            strike(fault);
+            check(case, &caller);
+        }
+        strike(Fault::unavailable_by(vendor));
+        assert_ne!(caller.list(20, None).code, "", "{vendor:?}");
         strike(Fault::Empty);
         assert_eq!(caller.list(20, None).ids.len(), 0);
         strike(Fault::ShortPage(3));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::instance_view::{Shown, state, view};
-use super::{IdWords, Page, check_filters, codes};
+use super::{IdWords, Page, SIZES, check_filters, codes};
 use crate::aws::error::ApiError;
 use crate::aws::params::Filter;
 use crate::aws::{Asked, number};
@@ -43,7 +43,7 @@ fn shown(holding: &Holding, now: Timestamp) -> BTreeMap<u64, Shown<'_>> {
 
 pub(super) fn describe(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let ids = asked.params.list("InstanceId");
-    let page = Page::read(asked, ("instancesSet", &ids))?;
+    let page = Page::read(asked, SIZES, ("instancesSet", &ids))?;
     let filters = asked.params.filters();
     check_filters(&filters, &FILTERS)?;
     let state = asked.world.state();
@@ -128,7 +128,7 @@ fn fits(truth: &TruthInstance, name: &str, value: &str) -> bool {
 
 pub(super) fn describe_status(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let ids = asked.params.list("InstanceId");
-    let page = Page::read(asked, ("instancesSet", &ids))?;
+    let page = Page::read(asked, SIZES, ("instancesSet", &ids))?;
     let everything = asked.params.flag("IncludeAllInstances")?.unwrap_or(false);
     let world = asked.world.state();
     let holding = asked.holding(&world)?;

@@ -3,6 +3,7 @@
 mod instance_view;
 mod instances;
 mod regions;
+mod types;
 mod volumes;
 
 use std::collections::BTreeSet;
@@ -62,6 +63,12 @@ pub(super) static PRODUCT: Product = Product {
             answer: volumes::describe,
         },
         Action {
+            name: "DescribeInstanceTypes",
+            params: &["InstanceType", "MaxResults", "NextToken"],
+            shape: None,
+            answer: types::describe,
+        },
+        Action {
             name: "DescribeRegions",
             params: &["RegionName", "AllRegions"],
             shape: None,
@@ -99,9 +106,13 @@ struct Page {
 
 impl Page {
     /// Reads it. With ids there are no pages.
-    fn read(asked: &Asked<'_>, ids: (&str, &[String])) -> Result<Self, ApiError> {
+    fn read(
+        asked: &Asked<'_>,
+        sizes: (usize, usize),
+        ids: (&str, &[String]),
+    ) -> Result<Self, ApiError> {
         let params = asked.params;
-        let size = params.number("MaxResults", SIZES)?;
+        let size = params.number("MaxResults", sizes)?;
         let given = params.given("NextToken");
         let (name, listed) = ids;
         if !listed.is_empty() && (size.is_some() || given.is_some()) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{IdWords, Page, check_filters, codes, tag_set, time};
+use super::{IdWords, Page, SIZES, check_filters, codes, tag_set, time};
 use crate::aws::Asked;
 use crate::aws::error::ApiError;
 use crate::aws::params::Filter;
@@ -26,7 +26,7 @@ const FILTERS: [&str; 6] = [
 
 pub(super) fn describe(asked: &Asked<'_>) -> Result<Value, ApiError> {
     let ids = asked.params.list("VolumeId");
-    let page = Page::read(asked, ("volumesSet", &ids))?;
+    let page = Page::read(asked, SIZES, ("volumesSet", &ids))?;
     let filters = asked.params.filters();
     check_filters(&filters, &FILTERS)?;
     let state = asked.world.state();
