@@ -3,11 +3,8 @@
 
 use cloud_sync_core::error::ErrorClass::{self, Auth, Network, NotOffered, Throttled};
 
-use crate::engine::errors::Rule;
-
-const fn rule(code: &'static str, class: ErrorClass, hint: &'static str) -> Rule {
-    Rule { code, class, hint }
-}
+use crate::engine::errors::{Rule, rule};
+use crate::engine::refusal::SET_CLOCK;
 
 const KEY: &str = "check the account's access key";
 const TOKEN: &str = "renew the account's temporary credentials";
@@ -36,17 +33,9 @@ pub(super) const RULES: &[Rule] = &[
     rule("Forbbiden*", Auth, GRANT),
     rule("NoPermission*", Auth, GRANT),
     rule("UnauthorizedOperation*", Auth, GRANT),
-    rule(CLOCK_CODES[0], Auth, "set the clock of this machine"),
-    rule(CLOCK_CODES[1], Auth, "set the clock of this machine"),
+    rule("InvalidTimeStamp*", Auth, SET_CLOCK),
+    rule("IllegalTimestamp*", Auth, SET_CLOCK),
 ];
-
-/// The codes that blame the time of a request.
-const CLOCK_CODES: [&str; 2] = ["InvalidTimeStamp*", "IllegalTimestamp*"];
-
-/// Tells whether a code blames the time of a request.
-pub(super) fn is_about_time(code: &str) -> bool {
-    CLOCK_CODES.iter().any(|known| code.starts_with(known.trim_end_matches('*')))
-}
 
 /// Tells whether an error that no rule knows is about the page token. Calls
 /// of this vendor differ in how they word it; all name the parameter.

@@ -4,27 +4,24 @@ use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use jiff::fmt::rfc2822;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{errors, sign};
 use crate::Result;
-use crate::engine::errors::{bounded, class_of_status, rule_for, snippet};
+use crate::engine::errors::rule_for;
 use crate::engine::http::Reply;
 use crate::engine::params::query;
 use crate::engine::redact::Secrets;
+use crate::engine::refusal::{Answered, LONGEST_WAIT, Refused, foreign, to_next_minute};
 use crate::engine::spec::Call;
-use crate::engine::{Asked, Protocol};
+use crate::engine::{Asked, Protocol, endpoint};
 
 /// The service that lists regions, each with its own host there.
 const REGIONS_PRODUCT: &str = super::REGIONS.call.product;
-
-/// However long the vendor asks to wait, it is asked again after this.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Makes an account's requests.
 pub(super) struct Rpc {
@@ -34,13 +31,7 @@ pub(super) struct Rpc {
 
 impl Rpc {
     pub(super) fn open(account: &Account) -> std::result::Result<Self, InvalidAccount> {
-        let endpoint = account.endpoint.as_deref().map(parse_endpoint).transpose();
-        let endpoint = endpoint.map_err(|reason| InvalidAccount {
-            account: account.id.clone(),
-            field: "endpoint",
-            reason,
-        })?;
-        Ok(Self { endpoint })
+        Ok(Self { endpoint: endpoint::override_of(account)? })
     }
 
     fn url(&self, call: &Call, region: &Region) -> Result<Url> {
@@ -52,38 +43,8 @@ impl Rpc {
             ("", product) => format!("{product}.{}.aliyuncs.com", region.id),
             (host, _) => host.to_owned(),
         };
-        // What is not a host would send signed requests who knows where.
-        let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
-        let url = Url::parse(&format!("https://{host}/")).ok().filter(|_| is_host);
-        url.ok_or_else(|| {
-            let text = format!("'{}' is not a host", bounded(&host));
-            VendorError::new(ErrorClass::Internal, call.action, "BadEndpoint", text)
-        })
+        endpoint::of_host(call, &host)
     }
-}
-
-/// Takes secrets out of a refusal of the vendor's, which for one quotes the
-/// text it signed, security token and all.
-fn without_secrets(secrets: &Secrets, text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let quoted = ["string to sign", "stringtosign"].iter().filter_map(|at| lower.find(at)).min();
-    bounded(&secrets.redacted(text[..quoted.unwrap_or(text.len())].trim_end()))
-}
-
-/// Reads an account's endpoint: scheme, host, perhaps a port and a path.
-fn parse_endpoint(text: &str) -> std::result::Result<Url, String> {
-    let expected = "expected https://host[:port][/path]";
-    let url = Url::parse(text).map_err(|error| format!("'{text}': {error}; {expected}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(format!("'{text}' is not a URL of HTTP; {expected}"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("credentials do not belong into a URL; {expected}"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("'{text}' has a query or a fragment; {expected}"));
-    }
-    Ok(url)
 }
 
 impl Protocol for Rpc {
@@ -113,52 +74,27 @@ impl Protocol for Rpc {
         if reply.status.is_success() {
             return None;
         }
+        let wait = retry_after(reply, now);
+        let answered = Answered { call, reply, secrets, now, wait };
         let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
-            return Some(unreadable_refusal(call, reply, secrets, now));
+            return Some(foreign(answered));
         };
-        let rule = rule_for(errors::RULES, &body.code);
-        let message = without_secrets(secrets, &body.text(rule.map_or("", |rule| rule.hint)));
-        let class = rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
-        let code = bounded(&secrets.redacted(&body.code));
-        let mut error = VendorError::new(class, call.action, code, message);
-        if class == ErrorClass::Throttled {
-            error.retry_after = Some(retry_after(reply, now));
-        }
-        if class == ErrorClass::Internal && errors::rejects_token(&body.code, &body.message) {
+        let permission =
+            body.access_denied_detail.as_ref().map_or("", |denied| &denied.auth_action);
+        let refused = Refused {
+            rule: rule_for(errors::RULES, &body.code),
+            code: &body.code,
+            message: &body.message,
+            request_id: &body.request_id,
+            permission,
+        };
+        let mut error = refused.error(answered);
+        if error.class == ErrorClass::Internal && errors::rejects_token(&body.code, &body.message) {
             error.class = ErrorClass::Data;
             error.token_rejected = true;
         }
-        if errors::is_about_time(&body.code) {
-            error.message.push_str(&compare_clocks(reply, now));
-        }
         Some(error)
     }
-}
-
-/// Returns the error for an answer that is not the vendor's: a proxy's or a
-/// gateway's.
-fn unreadable_refusal(
-    call: &Call,
-    reply: &Reply,
-    secrets: &Secrets,
-    now: Timestamp,
-) -> VendorError {
-    let class = match class_of_status(reply.status) {
-        ErrorClass::Internal => ErrorClass::Data,
-        class => class,
-    };
-    let text = format!(
-        "HTTP {} with '{}', which is not an error of the vendor's; check that the account's \
-         endpoint is the vendor's API",
-        reply.status.as_u16(),
-        without_secrets(secrets, &snippet(&reply.body))
-    );
-    let code = format!("Http{}", reply.status.as_u16());
-    let mut error = VendorError::new(class, call.action, code, text);
-    if class == ErrorClass::Throttled {
-        error.retry_after = Some(retry_after(reply, now));
-    }
-    error
 }
 
 #[derive(Deserialize)]
@@ -180,54 +116,13 @@ struct AccessDenied {
     auth_action: String,
 }
 
-impl ErrorBody {
-    /// Returns what the vendor says and what to do. The vendor's own words
-    /// come last, since they may have to be cut.
-    fn text(&self, hint: &str) -> String {
-        let action = self.access_denied_detail.as_ref().map_or("", |denied| &denied.auth_action);
-        let mut text = match (hint, action) {
-            ("", _) => String::new(),
-            (hint, "") => format!("{hint}: "),
-            (hint, action) => format!("{hint} {action}: "),
-        };
-        if !self.request_id.is_empty() {
-            text.push_str(&format!("(request {}) ", self.request_id));
-        }
-        text.push_str(&self.message);
-        text
-    }
-}
-
 /// Returns how long the vendor wants no further call: as it says, else until
 /// its next minute begins, when it counts anew.
 fn retry_after(reply: &Reply, now: Timestamp) -> Duration {
     let told = reply.headers.get("x-acs-retry-after").and_then(|value| value.to_str().ok());
-    if let Some(milliseconds) = told.and_then(|text| text.trim().parse().ok()) {
-        return Duration::from_millis(milliseconds).min(LONGEST_WAIT);
-    }
-    // Its own clock says when its minute ends. The header has whole seconds,
-    // so that this is late by less than one, never early.
-    let second = server_time(reply).unwrap_or(now).as_second().rem_euclid(60);
-    Duration::from_secs(60 - second.unsigned_abs())
-}
-
-fn server_time(reply: &Reply) -> Option<Timestamp> {
-    let date = reply.headers.get(DATE)?.to_str().ok()?;
-    rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
-}
-
-/// Says how far this machine's clock is from the vendor's.
-fn compare_clocks(reply: &Reply, now: Timestamp) -> String {
-    let Some(theirs) = server_time(reply) else {
-        return format!(" (this machine's clock says {now:.0})");
-    };
-    let ahead = now.duration_since(theirs);
-    let (seconds, word) = (ahead.as_secs().unsigned_abs(), direction(ahead));
-    format!(" (this machine's clock says {now:.0}, the vendor's {theirs}: {seconds} s {word})")
-}
-
-fn direction(ahead: SignedDuration) -> &'static str {
-    if ahead.is_negative() { "behind" } else { "ahead" }
+    told.and_then(|text| text.trim().parse().ok())
+        .map_or_else(|| to_next_minute(reply, now), Duration::from_millis)
+        .min(LONGEST_WAIT)
 }
 
 #[cfg(test)]
@@ -236,6 +131,7 @@ mod tests {
 
     use cloud_sync_core::account::CredentialsRef;
     use cloud_sync_core::credentials::Credentials;
+    use jiff::SignedDuration;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
     use serde_json::{Value, json};

@@ -21,6 +21,11 @@ pub(crate) struct Rule {
     pub hint: &'static str,
 }
 
+/// Returns a rule.
+pub(crate) const fn rule(code: &'static str, class: ErrorClass, hint: &'static str) -> Rule {
+    Rule { code, class, hint }
+}
+
 /// Returns the first rule that fits a code.
 pub(crate) fn rule_for(rules: &'static [Rule], code: &str) -> Option<&'static Rule> {
     rules.iter().find(|rule| match rule.code.strip_suffix('*') {

@@ -2,11 +2,14 @@
 //! chunks of ids, joins. It knows no vendor.
 
 pub(crate) mod decode;
+pub(crate) mod digest;
+pub(crate) mod endpoint;
 pub(crate) mod errors;
 pub(crate) mod http;
 mod limit;
 pub(crate) mod params;
 pub(crate) mod redact;
+pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
 pub(crate) mod roles;
