@@ -303,7 +303,7 @@ impl Vendor for ScriptedVendor {
     async fn regions(&self) -> Result<Vec<Region>> {
         self.enter(Call::Regions, None).await?;
         let state = self.state();
-        let region = |id: &String| Region { id: id.clone(), endpoint: String::new() };
+        let region = |id: &String| Region::new(id);
         Ok(state.regions.keys().map(region).collect())
     }
 

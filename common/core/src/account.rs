@@ -238,20 +238,30 @@ impl Account {
 }
 
 /// A region that a vendor offers to an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
     /// The vendor's region id.
     pub id: String,
     /// The host that serves it, where the vendor says so.
     #[serde(default)]
     pub endpoint: String,
+    /// What the account's part of it is called, where the vendor divides its
+    /// regions into projects.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
 }
 
 impl Region {
+    /// Returns a region of which nothing but its id is known.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), ..Self::default() }
+    }
+
     /// Returns the region of account-wide scopes.
     #[must_use]
     pub fn global() -> Self {
-        Self { id: GLOBAL_REGION.to_owned(), endpoint: String::new() }
+        Self::new(GLOBAL_REGION)
     }
 
     /// Tells whether it is that one.

@@ -6,6 +6,7 @@
 pub mod aliyun;
 mod engine;
 mod registry;
+pub mod tencent;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -361,8 +361,7 @@ impl RegionSync {
         }
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
-        let region =
-            region.unwrap_or_else(|| Region { id: scope.region.clone(), endpoint: String::new() });
+        let region = region.unwrap_or_else(|| Region::new(&scope.region));
         let (account, spent) = (record.account, record.spent);
         Ok(Ok(Opened { account, spent, region, credentials_digest, vendor }))
     }

@@ -138,7 +138,7 @@ impl Rig {
     pub async fn fetch(&self, mode: Mode) -> anyhow::Result<()> {
         let (vendor, kind) = (self.vendor()?, self.kind()?);
         let fetches = self.account.regions.iter().map(|id| {
-            let region = Region { id: id.clone(), endpoint: String::new() };
+            let region = Region::new(id);
             let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
             async { tokio::spawn(fetch).await? }
         });

@@ -141,7 +141,8 @@ pub async fn run(options: Options) -> anyhow::Result<Report> {
 async fn fill(store: &MemoryStore, kinds: &[Kind], options: Options) -> anyhow::Result<usize> {
     let now = SystemClock.now();
     let names = (0..options.regions).map(|number| format!("region-{number:02}"));
-    let regions = names.map(|id| Region { id, endpoint: "ecs.example.com".to_owned() });
+    let regions =
+        names.map(|id| Region { id, endpoint: "ecs.example.com".to_owned(), ..Region::default() });
     let cache = RegionCache { fetched_at: now, regions: regions.collect() };
     let (mut number, mut due) = (0, 0);
     for account in 0..options.accounts {

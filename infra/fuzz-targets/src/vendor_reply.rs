@@ -65,7 +65,7 @@ fn items_of(body: &[u8]) -> Option<usize> {
 
 async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
     let kind = KIND.parse().unwrap();
-    let region = Region { id: REGION.to_owned(), endpoint: String::new() };
+    let region = Region::new(REGION);
     let ids = ["i-1".to_owned(), "i-2".to_owned()];
     for token in [None, Some("token")] {
         if let Some(page) = checked(vendor.page(&kind, &region, token).await) {

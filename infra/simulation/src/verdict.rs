@@ -270,7 +270,7 @@ pub(crate) async fn listed(
     let vendor: Arc<dyn Vendor> = vendors(&process)
         .open(&account, credentials, Arc::default())
         .map_err(|error| error.to_string())?;
-    let region = Region { id: scope.region.clone(), endpoint: String::new() };
+    let region = Region::new(&scope.region);
     let text = |error: cloud_sync_core::error::VendorError| error.to_string();
     let (mut disks, mut token) = (BTreeMap::<String, Vec<_>>::new(), None::<String>);
     loop {

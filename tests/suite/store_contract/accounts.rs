@@ -19,7 +19,7 @@ fn suspension(task: &str) -> Suspension {
 }
 
 fn regions() -> RegionCache {
-    let region = Region { id: "cn-hangzhou".into(), endpoint: String::new() };
+    let region = Region::new("cn-hangzhou");
     RegionCache { fetched_at: at(0), regions: vec![region] }
 }
 
@@ -146,7 +146,7 @@ pub async fn an_unknown_account_stays_unknown(store: Arc<dyn Store>) {
 pub async fn more_regions_than_fit_are_refused(store: Arc<dyn Store>) {
     store.put_account(&account("prod")).await.unwrap();
     store.put_regions("prod", &regions()).await.unwrap();
-    let region = |n: u32| Region { id: format!("{n:064}"), endpoint: String::new() };
+    let region = |n: u32| Region::new(&format!("{n:064}"));
     let many = RegionCache { fetched_at: at(1), regions: (0..8000).map(region).collect() };
     let refused = store.put_regions("prod", &many).await;
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");

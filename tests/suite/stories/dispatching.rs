@@ -173,7 +173,7 @@ async fn a_request_for_what_does_not_exist_names_what_does() {
 
 /// Adds accounts whose regions are known already.
 async fn add_accounts(world: &World, ids: &[&str]) {
-    let regions = vec![Region { id: "r1".to_owned(), endpoint: String::new() }];
+    let regions = vec![Region::new("r1")];
     let cache = RegionCache { fetched_at: world.clock.now(), regions };
     for id in ids {
         world.store.put_account(&Account { id: (*id).to_owned(), ..account() }).await.unwrap();

@@ -46,5 +46,5 @@ struct RegionItem {
 
 fn decode_region(item: &str) -> Result<Option<Region>, Unreadable> {
     let item: RegionItem = serde_json::from_str(item)?;
-    Ok(Some(Region { id: item.region_id, endpoint: item.region_endpoint }))
+    Ok(Some(Region { id: item.region_id, endpoint: item.region_endpoint, ..Region::default() }))
 }

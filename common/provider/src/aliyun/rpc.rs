@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn requests_go_to_the_override_the_regions_host_or_the_usual_one() {
         let url = |endpoint, host: &str| {
-            let region = Region { id: "cn-beijing".into(), endpoint: host.into() };
+            let region = Region { endpoint: host.into(), ..Region::new("cn-beijing") };
             let request = rpc(endpoint)?.request(Asked {
                 call: &REGIONS.call,
                 region: &region,

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, Response, StatusCode};
+
+use super::spec::Call;
 
 /// At most so much of an answer is read. A page of 100 machines is about
 /// 350 kB.
@@ -41,6 +43,17 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body, decompressed.
     pub body: Vec<u8>,
+}
+
+/// Returns the value of a header that is shown in no log.
+pub(crate) fn header_value(call: &Call, text: &str) -> Result<HeaderValue, VendorError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        let text = "the account's access key or token has characters that no header can hold; \
+                    check for blanks and line breaks";
+        VendorError::new(ErrorClass::Auth, call.action, "MalformedCredentials", text)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The clients that all requests of a process share.

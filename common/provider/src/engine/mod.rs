@@ -14,6 +14,8 @@ mod reply;
 pub(crate) mod retry;
 pub(crate) mod roles;
 pub(crate) mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vendor;
 mod xml;
 

@@ -33,7 +33,7 @@ impl Client {
     }
 
     pub(super) fn home(&self) -> Region {
-        Region { id: self.default_region.clone(), endpoint: String::new() }
+        Region::new(&self.default_region)
     }
 
     /// Asks for given ids, chunk by chunk.
@@ -46,12 +46,21 @@ impl Client {
         mut take: impl FnMut(&[String], T) + Send,
     ) -> Result<()> {
         let call = by_ids.call.as_ref().unwrap_or(call);
-        for chunk in ids.chunks(by_ids.most) {
+        let mut left: Vec<_> = ids.chunks(by_ids.most).rev().collect();
+        while let Some(chunk) = left.pop() {
             let params = with_ids(fixed(call.params), by_ids, chunk);
-            let walked = self.walk(call, region, params, &read, |found| take(chunk, found)).await;
-            match walked {
-                Err(error) if by_ids.absent.contains(&error.code.as_str()) => {}
-                walked => walked?,
+            let mut pages = Vec::new();
+            match self.walk(call, region, params, &read, |found| pages.push(found)).await {
+                // It need not say which of them is not there, and the others
+                // may well be.
+                Err(error) if by_ids.absent.contains(&error.code.as_str()) => {
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    left.extend([second, first].into_iter().filter(|_| chunk.len() > 1));
+                }
+                walked => {
+                    walked?;
+                    pages.into_iter().for_each(|found| take(chunk, found));
+                }
             }
         }
         Ok(())
@@ -71,8 +80,7 @@ impl Client {
             by_region.entry(place).or_default().push(resource.id.clone());
         }
         for (place, ids) in by_region {
-            let elsewhere = || Region { id: place.to_owned(), endpoint: String::new() };
-            let region = if place == region.id { region.clone() } else { elsewhere() };
+            let region = if place == region.id { region.clone() } else { Region::new(place) };
             let read = read_all(&spec.call, spec.decode);
             let take = |asked: &[String], found: Vec<(String, crate::Detail)>| {
                 for (id, detail) in found {
@@ -284,7 +292,7 @@ impl Vendor for Client {
         let seconds = span.map(|at| format!("{at:.0}"));
         params.extend(spec.span.map(str::to_owned).into_iter().zip(seconds));
         // The host that the region was listed with is another service's.
-        let region = Region { id: region.id.clone(), endpoint: String::new() };
+        let region = Region::new(&region.id);
         let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
         let (mut events, next) = self.step(&spec.call, &region, params, token, read).await?;
         for event in &mut events {

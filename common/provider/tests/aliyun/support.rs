@@ -99,7 +99,7 @@ pub fn kind() -> Kind {
 }
 
 pub fn region() -> Region {
-    Region { id: "cn-hangzhou".into(), endpoint: String::new() }
+    Region::new("cn-hangzhou")
 }
 
 pub fn machine(id: &str) -> Resource {
