@@ -135,6 +135,17 @@ def check_filters(checks, served, region, truth):
     checks.true("there are volumes that hang nowhere", loose and not any(each["Attachments"] for each in loose))
 
 
+def check_types(checks, served, region, truth):
+    ours = client("ec2", served, region)
+    names = sorted({each["instance_type"] for each in truth})
+    found = ours.describe_instance_types(InstanceTypes=names)["InstanceTypes"]
+    checks.equal("instance types", sorted(each["InstanceType"] for each in found), names)
+    everything = walk(ours, "describe_instance_types", "InstanceTypes", size=5)
+    checks.true("every type has processors and memory",
+                all(each["VCpuInfo"]["DefaultVCpus"] and each["MemoryInfo"]["SizeInMiB"] for each in everything))
+    checks.true("one has a GPU", any(each["GpuInfo"]["Gpus"][0]["Count"] for each in everything if "GpuInfo" in each))
+
+
 def check_volumes(checks, served, region):
     found = walk(client("ec2", served, region), "describe_volumes", "Volumes", size=500)
     checks.equal(f"{region}: volumes in full", by_id([{
@@ -302,6 +313,7 @@ def check_all(checks, served):
     gone = [check_region(checks, served, each, there) for each, there in sorted(served.regions.items())]
     checks.true("something was terminated and is still shown", sum(gone) > 0)
     check_filters(checks, served, region, truth)
+    check_types(checks, served, region, truth)
     for each in sorted(served.regions):
         check_volumes(checks, served, each)
         check_databases(checks, served, each)

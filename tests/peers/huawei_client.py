@@ -12,7 +12,9 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredenti
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
 from huaweicloudsdkecs.v2 import EcsClient, ListServersDetailsRequest, ShowServerRequest
 from huaweicloudsdkevs.v2 import EvsClient, ListVolumesRequest
-from huaweicloudsdkiam.v3 import (IamClient, KeystoneListAuthDomainsRequest, KeystoneListAuthProjectsRequest,
+from huaweicloudsdkiam.v3 import (AgencyAuth, AgencyAuthIdentity, CreateTemporaryAccessKeyByAgencyRequest,
+                                  CreateTemporaryAccessKeyByAgencyRequestBody, IamClient, IdentityAssumerole,
+                                  KeystoneListAuthDomainsRequest, KeystoneListAuthProjectsRequest,
                                   KeystoneListProjectsRequest)
 
 from checks import as_text, by_id, run
@@ -174,6 +176,29 @@ def check_refusals(checks, served, project):
     checks.equal("a project of nobody", fails(elsewhere.list_servers_details, request), refused)
 
 
+def check_agencies(checks, served, project, truth):
+    def ask(agency, **params):
+        role = IdentityAssumerole(agency_name=agency, **params)
+        identity = AgencyAuthIdentity(methods=["assume_role"], assume_role=role)
+        body = CreateTemporaryAccessKeyByAgencyRequestBody(auth=AgencyAuth(identity=identity))
+        return CreateTemporaryAccessKeyByAgencyRequest(body=body)
+
+    ours, name = iam(served), served.account["id"]
+    lent = ours.create_temporary_access_key_by_agency(ask("sync", domain_name=name)).credential
+    key = served.key._replace(id=lent.access, secret=lent.secret, token=lent.securitytoken)
+    theirs = client(EcsClient, served, project, key)
+    count = theirs.list_servers_details(ListServersDetailsRequest(limit=1)).count
+    checks.equal("what an agency sees", count, len(truth))
+    without = client(EcsClient, served, project, key._replace(token=None))
+    checks.equal("an agency's key without its token",
+                 fails(without.list_servers_details, ListServersDetailsRequest()), (401, "APIGW.0301"))
+    for agency, wanted in [("closed", 403), ("nothing", 404)]:
+        checks.equal(f"an agency called {agency}",
+                     fails(ours.create_temporary_access_key_by_agency, ask(agency, domain_name=name))[0], wanted)
+    checks.equal("a duration of a minute", fails(ours.create_temporary_access_key_by_agency,
+                                                 ask("sync", domain_name=name, duration_seconds=60))[0], 400)
+
+
 def check_all(checks, served):
     projects = iam(served).keystone_list_projects(KeystoneListProjectsRequest()).projects
     of_region = {each.name: each.id for each in projects}
@@ -189,6 +214,7 @@ def check_all(checks, served):
         check_region(checks, served, each, of_region[each], there)
     check_filters(checks, served, of_region[region], truth)
     check_refusals(checks, served, of_region[region])
+    check_agencies(checks, served, of_region[region], truth)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,17 @@ pub struct Organization {
     pub role: String,
 }
 
+/// That an account was found as a member of an organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// The account that heads the organisation.
+    pub head: String,
+    /// Whether it was disabled because it is listed there no longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_left: bool,
+}
+
 /// A vendor account, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,9 +97,9 @@ pub struct Account {
     /// too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<Organization>,
-    /// The account that it was found by as a member.
+    /// Whose member it was found as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member_of: Option<String>,
+    pub membership: Option<Membership>,
     /// When a missing resource is a deleted one.
     #[serde(default)]
     pub deletion: DeletionPolicy,
@@ -148,11 +159,28 @@ impl Account {
             credentials,
             roles: Vec::new(),
             organization: None,
-            member_of: None,
+            membership: None,
             deletion: DeletionPolicy::default(),
             schedule: SchedulePolicy::default(),
             budget: BudgetPolicy::default(),
             rates: RatePolicy::default(),
+        }
+    }
+
+    /// Returns the account of a member of the organisation that this one
+    /// heads: with the same credentials, through a role in it.
+    #[must_use]
+    pub fn member(&self, number: &str, name: &str, role_arn: String) -> Self {
+        let mut roles = self.roles.clone();
+        roles.push(Role { arn: role_arn, external_id: None });
+        Self {
+            id: format!("{}-{number}", self.id),
+            name: name.to_owned(),
+            enabled: true,
+            roles,
+            organization: None,
+            membership: Some(Membership { head: self.id.clone(), has_left: false }),
+            ..self.clone()
         }
     }
 

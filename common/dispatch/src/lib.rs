@@ -8,6 +8,7 @@
 //! ended, sends their messages again, which is harmless.
 
 pub mod deletions;
+mod members;
 mod regions;
 mod request;
 mod tick;
@@ -31,6 +32,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
 
+pub use members::Discovery;
 pub use request::InvalidRequest;
 
 /// What a dispatcher works with.

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use cloud_sync_core::account::{AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::account::{Account, AccountRecord, Organization, RegionCache, Suspension};
 use cloud_sync_core::error::{ErrorClass, Handling};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::is_key_word;
+use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::store::StoreError;
 use jiff::SignedDuration;
@@ -59,10 +60,11 @@ impl Dispatcher {
         }
     }
 
-    async fn ask_for_regions(
+    /// Opens an account at its vendor. Returns a digest of its credentials too.
+    pub(crate) async fn open(
         &self,
         record: &AccountRecord,
-    ) -> Result<Result<RegionCache, Problem>, DispatchError> {
+    ) -> Result<Result<(Arc<dyn Vendor>, String), Problem>, DispatchError> {
         let account = &record.account;
         let problem = |class: ErrorClass, code: &str, message: String| Problem {
             account_id: account.id.clone(),
@@ -73,25 +75,33 @@ impl Dispatcher {
         let credentials = match self.credentials.credentials(&account.credentials).await {
             Ok(credentials) => credentials,
             Err(error) => {
-                return Ok(Err(problem(
-                    error.class(),
-                    "CredentialsUnavailable",
-                    error.to_string(),
-                )));
+                let code = "CredentialsUnavailable";
+                return Ok(Err(problem(error.class(), code, error.to_string())));
             }
         };
         let digest = account.digest(&credentials);
-        let vendor = match self.vendors.open(account, credentials, Arc::new(Meter::default())) {
-            Ok(vendor) => vendor,
-            Err(error) => {
-                let code = "InvalidAccount";
-                return Ok(Err(problem(ErrorClass::Internal, code, error.to_string())));
-            }
+        let opened = self.vendors.open(account, credentials, Arc::new(Meter::default()));
+        Ok(opened
+            .map(|vendor| (vendor, digest))
+            .map_err(|error| problem(ErrorClass::Internal, "InvalidAccount", error.to_string())))
+    }
+
+    async fn ask_for_regions(
+        &self,
+        record: &AccountRecord,
+    ) -> Result<Result<RegionCache, Problem>, DispatchError> {
+        let account = &record.account;
+        let (vendor, digest) = match self.open(record).await? {
+            Ok(opened) => opened,
+            Err(problem) => return Ok(Err(problem)),
         };
         match vendor.regions().await {
             Ok(mut regions) => {
                 // A region's id becomes part of a key.
                 regions.retain(|region| is_key_word(&region.id));
+                if let Some(organization) = &account.organization {
+                    self.look_for_members(account, organization, vendor.as_ref()).await?;
+                }
                 Ok(Ok(RegionCache { fetched_at: self.clock.now(), regions }))
             }
             Err(error) => {
@@ -105,13 +115,29 @@ impl Dispatcher {
                     };
                     self.suspend(&account.id, &suspension).await?;
                 }
-                Ok(Err(problem(
-                    error.class,
-                    &error.code,
-                    format!("{}: {}", error.api, error.message),
-                )))
+                Ok(Err(Problem {
+                    account_id: account.id.clone(),
+                    class: error.class,
+                    code: error.code,
+                    message: format!("{}: {}", error.api, error.message),
+                }))
             }
         }
+    }
+
+    /// Looks for an organisation's members as often as for regions. What
+    /// keeps it from that keeps nobody from syncing the account itself.
+    async fn look_for_members(
+        &self,
+        account: &Account,
+        organization: &Organization,
+        vendor: &dyn Vendor,
+    ) -> Result<(), DispatchError> {
+        if let Err(problem) = self.discover_with(account, organization, vendor).await? {
+            let (account, code) = (&account.id, &problem.code);
+            tracing::error!(account, code, error = problem.message, "members stay as they were");
+        }
+        Ok(())
     }
 
     async fn suspend(

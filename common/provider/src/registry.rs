@@ -12,10 +12,25 @@ use crate::engine::retry::RetryPolicy;
 use crate::engine::roles::Keyring;
 use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
-use crate::{Vendor, Vendors, aliyun, tencent};
+use crate::{Vendor, Vendors, aliyun, aws, tencent};
 
 /// One line a kind.
 const VENDORS: &[VendorSpec] = &[
+    VendorSpec {
+        name: "aws",
+        open: aws::open,
+        signatures: &[],
+        regions: aws::REGIONS,
+        identity: Some(aws::IDENTITY),
+        assume: Some(aws::ASSUME),
+        members: None,
+        kinds: &[
+            &aws::ec2_instance::KIND,
+            &aws::rds_instance::KIND,
+            &aws::elasticache_cluster::KIND,
+            &aws::s3_bucket::KIND,
+        ],
+    },
     VendorSpec {
         name: "aliyun",
         open: aliyun::open,

@@ -129,7 +129,7 @@ fn vendor_of(request: &Request<'_>) -> Provider {
         "AWS4-HMAC-SHA256" => Provider::Aws,
         _ if has("x-tc-action") || has("x-tc-version") => Provider::Tencent,
         _ if has("x-sdk-date") || has("x-project-id") || has("x-domain-id") => Provider::Huawei,
-        _ if starts(&["/v1/", "/v2/", "/v3/"]) => Provider::Huawei,
+        _ if starts(&["/v1/", "/v2/", "/v3/", "/v3.0/"]) => Provider::Huawei,
         _ if has("x-amz-date") || has("x-amz-content-sha256") => Provider::Aws,
         _ if aws::is_query(request) => Provider::Aws,
         _ => Provider::Aliyun,

@@ -178,8 +178,6 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
         public_ips: set(public_ips),
         private_ips: set(private_ips),
         security_groups: set(std::mem::take(&mut item.security_group_ids)),
-        data_disks: None,
-        is_deferred: false,
         tags: tags(std::mem::take(&mut item.tags)),
         created_at,
         expires_at,
@@ -189,6 +187,7 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
         spec: std::mem::take(&mut item.instance_type),
         zone: std::mem::take(&mut item.zone_id),
         attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
+        ..Resource::default()
     })
 }
 

@@ -72,6 +72,12 @@ impl ApiError {
         Self::new(400, "InvalidAction", message)
     }
 
+    /// The account has not signed up for a service.
+    pub(super) fn closed(style: Style) -> Self {
+        let code = if style == Style::Rest { "NotSignedUp" } else { "OptInRequired" };
+        Self::new(403, code, "You are not subscribed to this service.")
+    }
+
     /// Returns status, code and message as a service has them.
     fn words(&self, style: Style) -> (u16, String, String) {
         if let Self::Given { status, code, message } = self {

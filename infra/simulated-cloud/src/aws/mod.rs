@@ -138,6 +138,9 @@ impl Aws {
         let account = caller.account;
         let admitted = self.front.pass(account, call, (Limit::Minute, dry_run), now, struck)?;
         let world = &self.front.world;
+        if !world.is_open(product.service, &admitted.call.region) {
+            return Err(ApiError::closed(product.style));
+        }
         let session = caller.key.session.as_deref();
         let asked = Asked { world, admitted: &admitted, params, path: request.path, session };
         let mut reply = (action.answer)(&asked)?;

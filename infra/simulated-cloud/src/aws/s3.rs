@@ -132,7 +132,11 @@ fn list(asked: &Asked<'_>) -> Result<Value, ApiError> {
         all.range::<String, _>((from, Bound::Unbounded)).collect();
     let (size, lost) = bent(most.unwrap_or(usize::MAX), &asked.admitted.faults);
     let last = size.saturating_add(lost);
-    let next = (rest.len() > last).then(|| rest[last.saturating_sub(1)].0.clone());
+    // An empty page gets on from where it began.
+    let next = (rest.len() > last).then(|| match last.checked_sub(1) {
+        Some(place) => rest[place].0.clone(),
+        None => after.clone().unwrap_or_default(),
+    });
     rest.truncate(size);
     // The region is told only to who asks for something.
     let asks = most.is_some() || after.is_some() || !prefix.is_empty() || !region.is_empty();

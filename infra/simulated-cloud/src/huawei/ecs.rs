@@ -15,6 +15,7 @@ use crate::world::model::{Holding, Instance};
 
 pub(super) static ROUTES: [Route; 2] = [
     Route {
+        method: "GET",
         path: "/v1/{project_id}/cloudservers/detail",
         action: "ListServersDetails",
         params: &[
@@ -41,6 +42,7 @@ pub(super) static ROUTES: [Route; 2] = [
         answer: list,
     },
     Route {
+        method: "GET",
         path: "/v1/{project_id}/cloudservers/{server_id}",
         action: "ShowServer",
         params: &[],

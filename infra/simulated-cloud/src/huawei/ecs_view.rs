@@ -2,19 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::project_id;
 use crate::world::TruthInstance;
 use crate::world::id::{render, scatter};
-use crate::world::model::{Holding, Instance, Minute, Status};
-
-/// Writes a time as the vendor does: `2024-04-14T22:32:00Z`.
-pub(super) fn time(minute: Minute) -> String {
-    let time = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
+use crate::world::model::{Holding, Instance, Status, second};
 
 /// Returns the words that go with the status: state, task and power.
 fn states(status: Status) -> (&'static str, Option<&'static str>, u8) {
@@ -41,8 +34,8 @@ pub(super) fn view(holding: &Holding, code: u64, instance: &Instance) -> Value {
         "id": truth.id,
         "name": truth.name,
         "status": truth.status,
-        "created": time(instance.created),
-        "updated": time(instance.started),
+        "created": second(instance.created),
+        "updated": second(instance.started),
         "tenant_id": project_id(holding),
         "user_id": format!("{:016x}", scatter(holding.salt)),
         "flavor": {
@@ -77,7 +70,7 @@ pub(super) fn view(holding: &Holding, code: u64, instance: &Instance) -> Value {
     item["OS-EXT-STS:vm_state"] = json!(state);
     item["OS-EXT-STS:task_state"] = json!(task);
     item["OS-EXT-STS:power_state"] = json!(power);
-    item["OS-SRV-USG:launched_at"] = json!(time(instance.started));
+    item["OS-SRV-USG:launched_at"] = json!(second(instance.started));
     if let Some(tags) = &instance.tags {
         let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
         item["tags"] = json!(tags.collect::<Vec<_>>());
@@ -89,11 +82,8 @@ pub(super) fn view(holding: &Holding, code: u64, instance: &Instance) -> Value {
 /// the first.
 fn addresses(code: u64, instance: &Instance, truth: &TruthInstance) -> Vec<Value> {
     let extra = instance.extra.as_deref();
-    let mut first = vec![instance.private_ip];
-    first.extend(extra.map_or(&[][..], |extra| &extra.more_ips));
-    let further = extra.map_or(&[][..], |extra| &extra.more_interfaces).iter().map(|ip| vec![*ip]);
     let mut written = Vec::new();
-    for (place, ips) in std::iter::once(first).chain(further).enumerate() {
+    for (place, ips) in instance.interfaces().into_iter().enumerate() {
         let port = scatter(code ^ place as u64);
         let each = ips.iter().map(|ip| (*ip, "fixed"));
         let floating = truth.public_ips.iter().filter(|_| place == 0).map(|ip| (*ip, "floating"));

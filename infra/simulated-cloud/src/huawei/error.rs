@@ -65,6 +65,7 @@ impl ApiError {
                     400 => "Bad Request",
                     401 => "Unauthorized",
                     403 => "Forbidden",
+                    404 => "Not Found",
                     429 => "Too Many Requests",
                     _ => "Internal Server Error",
                 };

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::ecs_view::time;
 use super::error::{ApiError, Style};
 use super::{Asked, Route, project_id};
 use crate::front::listing::Source;
 use crate::front::spoil::Shape;
 use crate::front::token::Position;
 use crate::world::id;
-use crate::world::model::{Disk, Holding};
+use crate::world::model::{Disk, Holding, second};
 
 pub(super) static ROUTES: [Route; 1] = [Route {
+    method: "GET",
     path: "/v2/{project_id}/cloudvolumes/detail",
     action: "ListVolumes",
     params: &[
@@ -109,7 +109,7 @@ fn view(holding: &Holding, code: u64, disk: &Disk) -> Value {
         json!({
             "server_id": holding.instance_id(at.instance),
             "attachment_id": id::render("attachment", holding.region, code ^ at.instance),
-            "attached_at": time(at.at),
+            "attached_at": second(at.at),
             "volume_id": id,
             "device": format!("/dev/vd{}", char::from(at.letter)),
             "id": id,
@@ -121,8 +121,8 @@ fn view(holding: &Holding, code: u64, disk: &Disk) -> Value {
         "status": status(disk),
         "attachments": attachments.collect::<Vec<_>>(),
         "availability_zone": holding.zone_id(disk.zone),
-        "created_at": time(disk.created),
-        "updated_at": time(disk.created),
+        "created_at": second(disk.created),
+        "updated_at": second(disk.created),
         "volume_type": holding.category_of(disk),
         "size": disk.size_gib,
         "bootable": disk.system.to_string(),

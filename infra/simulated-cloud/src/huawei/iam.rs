@@ -7,6 +7,7 @@ use super::{Asked, Route, domain_id, project_id};
 
 pub(super) static ROUTES: [Route; 3] = [
     Route {
+        method: "GET",
         path: "/v3/projects",
         action: "KeystoneListProjects",
         params: &["name", "domain_id", "enabled", "page", "per_page"],
@@ -15,6 +16,7 @@ pub(super) static ROUTES: [Route; 3] = [
         answer: projects,
     },
     Route {
+        method: "GET",
         path: "/v3/auth/projects",
         action: "KeystoneListAuthProjects",
         params: &[],
@@ -23,6 +25,7 @@ pub(super) static ROUTES: [Route; 3] = [
         answer: projects,
     },
     Route {
+        method: "GET",
         path: "/v3/auth/domains",
         action: "KeystoneListAuthDomains",
         params: &[],

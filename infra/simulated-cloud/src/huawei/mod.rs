@@ -3,6 +3,7 @@
 //! A region is told by the project in the path. A product is one file with
 //! its routes and one line in `PRODUCTS`.
 
+mod agency;
 mod ecs;
 mod ecs_view;
 mod error;
@@ -22,10 +23,11 @@ use crate::world::model::{Holding, State};
 use crate::world::{Call, Fault, Provider, World, id};
 
 /// The products there are.
-static PRODUCTS: [&[Route]; 3] = [&ecs::ROUTES, &evs::ROUTES, &iam::ROUTES];
+static PRODUCTS: [&[Route]; 4] = [&ecs::ROUTES, &evs::ROUTES, &iam::ROUTES, &agency::ROUTES];
 
 /// What a path is for.
 struct Route {
+    method: &'static str,
     /// The path: what is in braces stands for anything.
     path: &'static str,
     /// The vendor's name for the call.
@@ -60,6 +62,7 @@ struct Asked<'a> {
     params: &'a Params,
     /// What the path says of the things that are asked for: project, then id.
     parts: &'a [&'a str],
+    body: &'a [u8],
 }
 
 impl Asked<'_> {
@@ -98,8 +101,10 @@ impl Huawei {
         let mut struck = Vec::new();
         let found = find(request);
         let style = found.as_ref().map_or(Style::Gateway, |(route, _)| route.style);
+        // What makes something says so.
+        let good = if request.method == "POST" { 201 } else { 200 };
         let (status, body) = match self.serve(request, found, now, &mut struck) {
-            Ok(reply) => (200, reply),
+            Ok(reply) => (good, reply),
             Err(error) => (error.status, error.body(style, &request_id)),
         };
         let body = body.to_string().into_bytes();
@@ -133,7 +138,8 @@ impl Huawei {
         let account = caller.account;
         let admitted = self.front.pass(account, call, (Limit::Minute, false), now, struck)?;
         let world = &self.front.world;
-        let asked = Asked { world, admitted: &admitted, params: &params, parts: &parts };
+        let body = request.body;
+        let asked = Asked { world, admitted: &admitted, params: &params, parts: &parts, body };
         let mut reply = (route.answer)(&asked)?;
         if let Some(shape) = &route.shape {
             shape.spoil(&mut reply, struck, world.seed());
@@ -152,7 +158,8 @@ impl Huawei {
 /// Finds what a request is for, and what stands for the braces.
 fn find<'a>(request: &Request<'a>) -> Option<(&'static Route, Vec<&'a str>)> {
     let path = request.path.strip_suffix('/').unwrap_or(request.path);
-    let mut routes = PRODUCTS.iter().copied().flatten().filter(|_| request.method == "GET");
+    let all = PRODUCTS.iter().copied().flatten();
+    let mut routes = all.filter(|route| route.method == request.method);
     routes.find_map(|route| Some((route, route.parts(path)?)))
 }
 

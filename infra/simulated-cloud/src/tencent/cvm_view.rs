@@ -1,17 +1,10 @@
 //! An instance as `DescribeInstances` writes it.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::world::TruthInstance;
 use crate::world::id::scatter;
-use crate::world::model::{Disk, Holding, Instance, Minute, Status};
-
-/// Writes a time as the vendor does: `2024-04-14T22:32:00Z`.
-pub(super) fn time(minute: Minute) -> String {
-    let time = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
+use crate::world::model::{Disk, Holding, Instance, Status, second};
 
 fn uuid(code: u64) -> String {
     uuid::Uuid::from_u64_pair(scatter(code), scatter(!code)).to_string()
@@ -51,8 +44,8 @@ pub(super) fn view(holding: &Holding, code: u64, instance: &Instance) -> Value {
             "AsVpcGateway": false,
         },
         "ImageId": truth.image,
-        "CreatedTime": time(instance.created),
-        "ExpiredTime": instance.expires.map(time),
+        "CreatedTime": second(instance.created),
+        "ExpiredTime": instance.expires.map(second),
         "RenewFlag": instance.expires.map(|_| "NOTIFY_AND_MANUAL_RENEW"),
         "OsName": holding.image_of(instance).english,
         "SecurityGroupIds": truth.security_groups,

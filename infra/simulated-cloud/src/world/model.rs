@@ -23,6 +23,12 @@ pub(crate) type Tag = (Box<str>, Box<str>);
 /// Minutes since 1970.
 pub(crate) type Minute = i64;
 
+/// Writes a minute as most vendors do, to the second: `2024-04-14T22:32:00Z`.
+pub(crate) fn second(minute: Minute) -> String {
+    let time = Timestamp::from_second(minute.saturating_mul(60)).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// The state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -134,6 +140,18 @@ impl Instance {
             ips.extend(&extra.more_interfaces);
         }
         ips
+    }
+
+    /// Returns the private addresses by interface, the first one's first.
+    pub(crate) fn interfaces(&self) -> Vec<Vec<Ipv4Addr>> {
+        let mut first = vec![self.private_ip];
+        let mut all = Vec::new();
+        if let Some(extra) = &self.extra {
+            first.extend(&extra.more_ips);
+            all.extend(extra.more_interfaces.iter().map(|ip| vec![*ip]));
+        }
+        all.insert(0, first);
+        all
     }
 
     /// Tells whether an elastic address can be bound to it.

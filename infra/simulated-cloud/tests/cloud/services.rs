@@ -69,6 +69,19 @@ fn the_same_trouble_has_each_services_own_code() {
 }
 
 #[test]
+fn a_service_may_be_closed_in_a_region() {
+    let world = world(1);
+    let caller = Caller::new(world.clone(), Provider::Aws);
+    for (service, code) in [("rds", "OptInRequired"), ("s3", "NotSignedUp")] {
+        world.set_service(service, "us-east-1", false);
+        let found = ask(&caller, service);
+        assert_eq!((found.0, found.1.as_str()), (403, code));
+        world.set_service(service, "us-east-1", true);
+        assert_eq!(ask(&caller, service).0, 200);
+    }
+}
+
+#[test]
 fn a_skewed_clock_is_told_both_times() {
     let caller = Caller::new(world(1), Provider::Aws);
     let sent = caller.signed_by_aws("rds", "/", "", RDS);
@@ -138,9 +151,13 @@ fn buckets_come_in_pages_in_the_order_of_their_names() {
     let mut names = ids(&world, Family::Bucket);
     names.sort();
     assert_eq!(whole.concat(), names);
-    world.faults().add(Rule::new(Fault::ShortPage(3)).times(1));
-    assert_eq!(walk().concat(), names, "a short page loses nothing");
-    world.faults().clear();
+    for most in [3, 0] {
+        for before in [0, 1] {
+            world.faults().add(Rule::new(Fault::ShortPage(most)).after(before).times(1));
+            assert_eq!(walk().concat(), names, "a page of {most} loses nothing");
+            world.faults().clear();
+        }
+    }
     world.faults().add(Rule::new(Fault::Skip(2)).times(1));
     assert_eq!(walk().concat(), [&names[..10], &names[12..]].concat());
     world.faults().clear();

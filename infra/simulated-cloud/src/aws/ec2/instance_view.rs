@@ -139,14 +139,11 @@ fn interfaces(
     (groups, owner): (&Value, &str),
 ) -> Vec<Value> {
     let extra = instance.extra.as_deref();
-    let mut first = vec![instance.private_ip];
-    first.extend(extra.map_or(&[][..], |extra| &extra.more_ips));
-    let further = extra.map_or(&[][..], |extra| &extra.more_interfaces).iter().map(|ip| vec![*ip]);
     let public = truth
         .public_ips
         .first()
         .map(|ip| json!({ "publicIp": ip, "publicDnsName": public_name(*ip), "ipOwnerId": owner }));
-    let each = std::iter::once(first).chain(further).enumerate();
+    let each = instance.interfaces().into_iter().enumerate();
     let each = each.map(|(place, ips)| {
         let own = scatter(code ^ place as u64);
         let association = public.as_ref().filter(|_| place == 0);
