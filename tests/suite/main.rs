@@ -11,3 +11,4 @@ mod simulation;
 mod store_contract;
 mod stories;
 mod template_tables;
+mod vendors;

@@ -1,0 +1,5 @@
+//! The vendors' clients over the simulated clouds: what they list, what they
+//! say of what is not there, and what they make of refusals.
+
+mod aws;
+mod support;
