@@ -2,4 +2,5 @@
 //! say of what is not there, and what they make of refusals.
 
 mod aliyun;
+mod aws;
 mod support;
