@@ -6,7 +6,7 @@ use cloud_sync_core::resource::Resource;
 use cloud_sync_provider::{Permission, SecondaryCalls};
 use simulated_cloud::Provider;
 
-use super::support::{ACCOUNT, Cloud, assert_machines, assert_reread, kind, put_disks, walk};
+use super::clouds::{ACCOUNT, Cloud, assert_machines, assert_reread, kind, put_disks, walk};
 
 const SERVERS: &str = "huawei.ecs.server";
 const HERE: &str = "cn-north-4";

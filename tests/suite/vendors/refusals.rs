@@ -10,7 +10,7 @@ use simulated_cloud::{AccessKey, Fault, Permission, Provider, Rule};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::support::{ACCOUNT, Cloud, KEY, SECRET, credentials, kind, open_at};
+use super::clouds::{ACCOUNT, Cloud, KEY, SECRET, credentials, kind, open_at};
 
 /// A kind of a vendor, a region with such resources, one that has none and
 /// one that the world does not offer.

@@ -7,7 +7,7 @@ use simulated_cloud::{Counts, Family, Provider};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::support::{
+use super::clouds::{
     ACCOUNT, Cloud, assert_machines, assert_managed, assert_reread, kind, open_at, walk,
 };
 
