@@ -124,6 +124,7 @@ fn cells(record: &AccountRecord) -> Vec<comfy_table::Cell> {
     let credentials = match &account.credentials {
         CredentialsRef::Env(prefix) => format!("environment: {prefix}_…"),
         CredentialsRef::SecretArn(arn) => format!("secret: {arn}"),
+        CredentialsRef::Own => "this process's own".to_owned(),
     };
     vec![
         cell(&account.id),
