@@ -1,5 +1,9 @@
 //! Prints requests signed by this crate, one JSON object a line, for
-//! `tests/peers/verify_signatures.py` to check with the vendor's own code.
+//! `tests/peers/verify_signatures.py` and, with an argument that names another
+//! vendor, that vendor's script beside it, to check with the vendor's own code.
+
+#[path = "sign_requests/aws.rs"]
+mod aws;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,6 +30,9 @@ const AWKWARD: &[&[(&str, &str)]] = &[
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
+    if std::env::args().nth(1).as_deref() == Some("aws") {
+        return aws::print(&mut out);
+    }
     for token in [None, Some("CAISxyz+/==&% token")] {
         for method in ["GET", "POST"] {
             for (n, extra) in (0..).zip(AWKWARD) {

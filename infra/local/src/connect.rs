@@ -130,14 +130,14 @@ pub fn vendors(give_up_after: SignedDuration) -> anyhow::Result<Registry> {
 }
 
 /// Returns where the credentials of these accounts are. AWS is only asked
-/// where one of them is in a secret there.
+/// where those of one are there, in a secret or of this process itself.
 ///
 /// # Errors
 ///
 /// One is, and AWS is not configured.
 pub async fn credentials(accounts: &[Account]) -> Result<Arc<dyn CredentialSource>, UsageError> {
-    let in_secret = |account: &Account| matches!(account.credentials, CredentialsRef::SecretArn(_));
-    Ok(if accounts.iter().any(in_secret) {
+    let in_aws = |account: &Account| !matches!(account.credentials, CredentialsRef::Env(_));
+    Ok(if accounts.iter().any(in_aws) {
         Arc::new(EnvAndSecretsManager::connect(&sdk().await?))
     } else {
         Arc::new(EnvAndSecretsManager::new(None))

@@ -184,6 +184,7 @@ fn cells(record: &AccountRecord) -> Vec<comfy_table::Cell> {
     let credentials = match &account.credentials {
         CredentialsRef::Env(prefix) => format!("environment: {prefix}_…"),
         CredentialsRef::SecretArn(arn) => format!("secret: {arn}"),
+        CredentialsRef::Own => "this process's own".to_owned(),
     };
     let credentials = match account.roles.last() {
         Some(role) => format!("{credentials}, as {}", role.arn),
