@@ -5,6 +5,7 @@
 
 pub mod aliyun;
 pub mod aws;
+mod conformance;
 mod engine;
 pub mod huawei;
 mod registry;
@@ -27,6 +28,7 @@ use cloud_sync_core::scope::Kind;
 use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
 
+pub use self::conformance::conformance;
 pub use self::engine::Surroundings;
 pub use self::engine::http::{Reply, Transport};
 pub use self::engine::retry::RetryPolicy;

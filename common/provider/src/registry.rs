@@ -16,7 +16,7 @@ use crate::engine::{Client, Shared, Surroundings};
 use crate::{Vendor, Vendors, aliyun, aws, huawei, tencent};
 
 /// One line a kind.
-const VENDORS: &[VendorSpec] = &[
+pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "aws",
         open: aws::open,

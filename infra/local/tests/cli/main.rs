@@ -6,6 +6,7 @@ mod bad_input;
 mod deletions;
 mod interruptions;
 mod kills;
+mod kinds;
 mod printing;
 mod reading;
 mod serving;

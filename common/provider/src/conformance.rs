@@ -1,0 +1,136 @@
+//! What is known of each vendor and kind, as a page for people.
+
+use std::fmt::Write;
+
+use cloud_sync_core::diff::Field;
+
+use crate::engine::spec::{ByIds, Call, Counted, Format, KindSpec, Paging, VendorSpec};
+use crate::registry::VENDORS;
+
+/// Returns the page, in Markdown, from what is declared.
+#[must_use]
+pub fn conformance() -> String {
+    let mut page = HEAD.to_owned();
+    for vendor in VENDORS {
+        write_vendor(&mut page, vendor);
+        vendor.kinds.iter().for_each(|kind| write_kind(&mut page, kind));
+    }
+    page
+}
+
+const HEAD: &str = "\
+# Vendors and kinds
+
+Made from the declarations in `common/provider` by `cargo run -p cloud-sync-provider --example providers > docs/PROVIDERS.md`; never edited by hand, and a test fails when it is stale.
+
+*Requests a second* are what this service allows itself for an account, region and API: half of what the vendor documents, where it does, and less where `rates` or throttling says so. *Asked by id* is how a missing resource is looked for before it is believed gone. A *probe* asks the vendor whether the account may see what it does not see; without one, more deletions than are plausible are held all the same. Where the statuses come from another call, that is a second opinion on what is gone.
+";
+
+fn write_vendor(page: &mut String, vendor: &VendorSpec) {
+    let named = |call: Option<&Call>| call.map_or("no", |call| call.action);
+    let rows = [
+        ("regions", vendor.regions.call.action),
+        ("who is calling", named(vendor.identity.as_ref().map(|spec| &spec.call))),
+        ("roles taken on", named(vendor.assume.as_ref().map(|spec| &spec.call))),
+        ("members of organisations", named(vendor.members.as_ref().map(|spec| &spec.call))),
+    ];
+    line(page, &format!("\n## {}\n", vendor.name));
+    line(page, "| account-wide | call |\n| --- | --- |");
+    rows.iter().for_each(|(what, call)| line(page, &format!("| {what} | {call} |")));
+    if !vendor.signatures.is_empty() {
+        line(page, &format!("| signatures to choose | {} |", vendor.signatures.join(", ")));
+    }
+}
+
+fn write_kind(page: &mut String, kind: &KindSpec) {
+    line(page, &format!("\n### {}\n", kind.name));
+    line(page, "| | |\n| --- | --- |");
+    let mut row = |what: &str, text: String| line(page, &format!("| {what} | {text} |"));
+    row("scope", if kind.is_global { "one an account, `global`" } else { "a region" }.to_owned());
+    row("list", described(&kind.list));
+    row("asked by id", asked(&kind.list, &kind.by_ids));
+    for secondary in kind.secondary {
+        let how = if secondary.lists_region { "a region's at once" } else { "by id" };
+        row("secondary call", format!("{}, {how}", described(&secondary.call)));
+    }
+    let statuses = kind.statuses.as_ref();
+    row(
+        "statuses",
+        statuses.map_or_else(
+            || "the list".to_owned(),
+            |spec| format!("{}, {} at once", described(&spec.call), spec.by_ids.most),
+        ),
+    );
+    row("tracked", fields(kind.tracked));
+    let probe = kind.probe.as_ref();
+    row(
+        "probe",
+        probe.map_or_else(|| "no".to_owned(), |probe| format!("yes: `{}`", probe.granted)),
+    );
+    let feed = kind.feed.as_ref();
+    row("change feed", feed.map_or_else(|| "no".to_owned(), |feed| described(&feed.call)));
+    let types = kind.types.as_ref();
+    row("types", types.map_or_else(|| "no".to_owned(), |types| described(&types.call)));
+}
+
+fn described(call: &Call) -> String {
+    let version = if call.version.is_empty() { "" } else { " " };
+    let format = if call.format == Format::Xml { ", XML" } else { "" };
+    format!(
+        "`{}` ({}{version}{}{format}), {}, {} a second",
+        call.action,
+        call.product,
+        call.version,
+        paging(call),
+        call.per_second
+    )
+}
+
+fn paging(call: &Call) -> String {
+    let by = |what: &str, Counted { size, .. }: &Counted| format!("pages of {size} by {what}");
+    match &call.paging {
+        None => "one page".to_owned(),
+        Some(Paging::Token { .. }) => {
+            let most = PAGE_SIZES.iter().find_map(|name| parameter(call, name));
+            most.map_or_else(|| "pages by token".to_owned(), |n| format!("pages of {n} by token"))
+        }
+        Some(Paging::Pages(counted)) => by("number", counted),
+        Some(Paging::Offset(counted)) => by("offset", counted),
+    }
+}
+
+/// What vendors call the parameter that says how long a page is.
+const PAGE_SIZES: [&str; 6] =
+    ["MaxResults", "PageSize", "MaxRecords", "max-keys", "max-buckets", "limit"];
+
+fn parameter(call: &Call, wanted: &str) -> Option<&'static str> {
+    call.params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
+}
+
+fn asked(list: &Call, by_ids: &ByIds) -> String {
+    let call = by_ids.call.as_ref().unwrap_or(list);
+    format!("`{}` by `{}`, {} at once", call.action, by_ids.param, by_ids.most)
+}
+
+fn fields(fields: &[Field]) -> String {
+    fields.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn line(page: &mut String, text: &str) {
+    // Writing to a text cannot fail.
+    _ = writeln!(page, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_told_with_what_is_tracked_of_it() {
+        let page = conformance();
+        for kind in VENDORS.iter().flat_map(|vendor| vendor.kinds) {
+            assert!(page.contains(&format!("### {}\n", kind.name)), "{}", kind.name);
+            assert!(!kind.tracked.is_empty(), "{} tracks nothing", kind.name);
+        }
+    }
+}

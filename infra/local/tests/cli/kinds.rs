@@ -1,0 +1,244 @@
+//! Every kind of every vendor through the whole service: nothing in it knows
+//! one kind from another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cloud_sync::connect::local_parts;
+use cloud_sync::service::{LocalService, Options, SyncReport};
+use cloud_sync_core::account::{Account, CredentialsRef, Region};
+use cloud_sync_core::change::{ChangeKind, replay};
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::message::{Mode, SyncRequest};
+use cloud_sync_core::resource::{Resource, Row, Status};
+use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::task::{Counts as Counted, TaskStatus};
+use cloud_sync_provider::{Registry, SecondaryCalls, Settings, Vendor, Vendors};
+use cloud_sync_runtime::secrets::FixedCredentials;
+use cloud_sync_runtime::store::memory::MemoryStore;
+use cloud_sync_runtime::store::{AccountStore, ChangeStore, ResourceStore, Store};
+use simulated_cloud::{
+    AccessKey, Churn, Counts, FamilyChurn, Plan, Provider, Running, SimulatedCloud, World,
+    spread_of,
+};
+use tokio_util::sync::CancellationToken;
+
+const ACCOUNT: &str = "prod";
+
+/// The service over one account of a vendor, with some of everything in it.
+struct Place {
+    cloud: Running,
+    store: Arc<MemoryStore>,
+    service: LocalService,
+    account: Account,
+    vendor: Arc<dyn Vendor>,
+    registry: Arc<Registry>,
+}
+
+impl Place {
+    async fn new(provider: Provider) -> Self {
+        let regions = spread_of(provider, 90, 3);
+        let plan = Plan::new(5)
+            .account_of(provider, ACCOUNT, AccessKey::new("key", "secret"), regions.clone())
+            .managed(regions.iter().map(|(region, _)| (*region, Counts::of_each(25))));
+        let world = World::new(&plan).unwrap();
+        let cloud = SimulatedCloud::start(world, ([127, 0, 0, 1], 0).into()).await.unwrap();
+        let reference = CredentialsRef::Env("PROD".to_owned());
+        let account = Account {
+            regions: regions.iter().map(|(region, _)| (*region).to_owned()).collect(),
+            endpoint: Some(cloud.url()),
+            ..Account::new(ACCOUNT, provider.name(), regions[0].0, reference)
+        };
+        let store = Arc::new(MemoryStore::default());
+        store.put_account(&account).await.unwrap();
+        let settings = Settings { paced: false, ..Settings::default() };
+        let registry = Arc::new(Registry::with(settings).unwrap());
+        let credentials = Credentials {
+            access_key_id: "key".to_owned(),
+            access_key_secret: "secret".to_owned().into(),
+            security_token: None,
+        };
+        let vendor = registry.open(&account, credentials.clone(), Arc::default()).ok().unwrap();
+        let source = Arc::new(FixedCredentials::for_all(credentials));
+        let parts = local_parts(store.clone(), registry.clone(), source);
+        let service = LocalService::new(parts, Options::default());
+        Self { cloud, store, service, account, vendor, registry }
+    }
+
+    async fn sync(&self, mode: Mode) -> SyncReport {
+        let request = SyncRequest { mode, ..SyncRequest::default() };
+        let cancel = CancellationToken::new();
+        let report = self.service.sync(&request, &cancel, &mut |_| {}).await.unwrap();
+        assert_eq!(report.problems, []);
+        for report in &report.tasks {
+            let task = &report.task;
+            let errors: Vec<_> =
+                report.region_results.iter().flat_map(|result| &result.errors).collect();
+            assert_eq!(task.status, TaskStatus::Success, "{}: {errors:?}", task.resource_type);
+        }
+        report
+    }
+
+    fn scopes(&self) -> Vec<Scope> {
+        let kinds = self.registry.kinds(&self.account).unwrap();
+        let of = |kind: Kind| {
+            let regions = match self.registry.is_global(&kind) {
+                true => vec!["global".to_owned()],
+                false => self.account.regions.clone(),
+            };
+            regions.into_iter().map(move |region| Scope {
+                account_id: ACCOUNT.to_owned(),
+                kind: kind.clone(),
+                region,
+            })
+        };
+        kinds.into_iter().flat_map(of).collect()
+    }
+
+    /// Returns what the vendor's client lists, with what secondary calls tell.
+    async fn listed(&self, scope: &Scope) -> BTreeMap<String, Resource> {
+        let (mut found, mut token) = (Vec::new(), None);
+        let region = Region::new(&scope.region);
+        loop {
+            let page = self.vendor.page(&scope.kind, &region, token.as_deref()).await.unwrap();
+            assert_eq!(page.undecodable, []);
+            found.extend(page.resources);
+            token = page.next;
+            if token.is_none() {
+                break;
+            }
+        }
+        if self.vendor.secondary_calls(&scope.kind) != SecondaryCalls::None {
+            let mut details = self.vendor.details(&scope.kind, &region, &found).await.unwrap();
+            for resource in &mut found {
+                details.remove(&resource.id).unwrap_or_default().put_into(resource);
+            }
+        }
+        found.into_iter().map(|resource| (resource.id.clone(), resource)).collect()
+    }
+
+    /// Asserts that every row is what the vendor shows and its history says.
+    async fn assert_true(&self) {
+        for scope in self.scopes() {
+            let rows = all_rows(&*self.store, &scope).await;
+            let live: BTreeMap<_, _> = rows
+                .iter()
+                .filter(|row| row.is_live())
+                .map(|row| (row.resource.id.clone(), tracked(&row.resource)))
+                .collect();
+            let listed: BTreeMap<_, _> = self
+                .listed(&scope)
+                .await
+                .iter()
+                .map(|(id, it)| (id.clone(), tracked(it)))
+                .collect();
+            assert_eq!(live, listed, "{scope}");
+            for row in &rows {
+                let history = self.store.history(&scope, &row.resource.id).await.unwrap();
+                let replayed = history
+                    .iter()
+                    .fold(None, |row, change| Some(replay(row.as_ref(), change).unwrap()));
+                let replayed: Row = replayed.unwrap();
+                assert_eq!(tracked(&replayed.resource), tracked(&row.resource), "{scope}");
+                assert_eq!(replayed.version, row.version, "{scope}");
+            }
+        }
+    }
+}
+
+/// What is tracked of a resource.
+fn tracked(resource: &Resource) -> Resource {
+    let resource = resource.clone();
+    let (attributes, system_disk) = (Default::default(), String::new());
+    Resource { attributes, system_disk, is_deferred: false, ..resource }
+}
+
+async fn all_rows(store: &dyn Store, scope: &Scope) -> Vec<Row> {
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    loop {
+        let slice = store.scope_rows(scope, true, cursor.as_deref()).await.unwrap();
+        rows.extend(slice.items);
+        cursor = slice.cursor;
+        if cursor.is_none() {
+            return rows;
+        }
+    }
+}
+
+fn sum(report: &SyncReport) -> Counted {
+    let counts = report.tasks.iter().map(|report| report.task.counts);
+    counts.fold(Counted::default(), Counted::plus)
+}
+
+/// Syncs everything, lets everything change, and syncs it again.
+async fn every_kind_of(provider: Provider) {
+    let place = Place::new(provider).await;
+    let first = sum(&place.sync(Mode::Full).await);
+    assert_eq!(first.added_count, first.total_count);
+    place.assert_true().await;
+
+    for mode in [Mode::Full, Mode::Incremental] {
+        let again = sum(&place.sync(mode).await);
+        assert_eq!(again.unchanged_count, first.total_count, "{mode:?}");
+        assert_eq!((again.added_count, again.updated_count, again.deleted_count), (0, 0, 0));
+    }
+
+    let families = FamilyChurn::of_each(2);
+    let churn = Churn {
+        create: 3,
+        release: 3,
+        power: 4,
+        retag: 4,
+        attach_disk: 3,
+        disks: families,
+        databases: families,
+        caches: families,
+        buckets: families,
+        addresses: families,
+        balancers: families,
+        ..Churn::default()
+    };
+    place.cloud.world.churn(&churn, 9);
+    let changed = sum(&place.sync(Mode::Full).await);
+    place.assert_true().await;
+    assert!(changed.added_count > 0 && changed.updated_count > 0, "{changed:?}");
+    for scope in place.scopes() {
+        assert_kind_changed(&place, &scope.kind).await;
+    }
+}
+
+/// Every kind has been added to, changed and deleted from, somewhere.
+async fn assert_kind_changed(place: &Place, kind: &Kind) {
+    let mut seen = Vec::new();
+    for scope in place.scopes().iter().filter(|scope| scope.kind == *kind) {
+        for row in all_rows(&*place.store, scope).await {
+            let history = place.store.history(scope, &row.resource.id).await.unwrap();
+            let last = history.last().unwrap().change;
+            let is_over = row.resource.status == Status::Terminated;
+            seen.push(if is_over { ChangeKind::Deleted } else { last });
+        }
+    }
+    for change in [ChangeKind::Added, ChangeKind::Updated, ChangeKind::Deleted] {
+        assert!(seen.contains(&change), "{kind}: nothing was {change:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_alibaba_cloud_is_synced_as_every_other() {
+    every_kind_of(Provider::Aliyun).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_aws_is_synced_as_every_other() {
+    every_kind_of(Provider::Aws).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_tencent_cloud_is_synced_as_every_other() {
+    every_kind_of(Provider::Tencent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_huawei_cloud_is_synced_as_every_other() {
+    every_kind_of(Provider::Huawei).await;
+}
