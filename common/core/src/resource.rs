@@ -107,6 +107,10 @@ pub struct Resource {
     /// failed), which is never the same as having none.
     #[serde(default)]
     pub data_disks: Option<BTreeSet<Disk>>,
+    /// The disk that it starts from, where the call for disks tells of that
+    /// one too. It is no data disk, and is not kept.
+    #[serde(skip)]
+    pub system_disk: String,
     /// Whether tags, addresses and security groups come from secondary calls,
     /// as data disks do: then they are unknown where `data_disks` is `None`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -132,6 +136,14 @@ impl Resource {
     #[must_use]
     pub const fn has_details(&self) -> bool {
         self.data_disks.is_some()
+    }
+
+    /// Takes the disks that were found of it as its data disks.
+    pub fn set_disks(&mut self, mut disks: BTreeSet<Disk>) {
+        if !self.system_disk.is_empty() {
+            disks.retain(|disk| disk.id != self.system_disk);
+        }
+        self.data_disks = Some(disks);
     }
 
     /// Takes over from `other` what is not known here.

@@ -4,6 +4,7 @@
 //! are the engine's. The crate never names tables, queues or Lambda.
 
 pub mod aliyun;
+pub mod aws;
 mod engine;
 pub mod huawei;
 mod registry;
@@ -65,7 +66,7 @@ impl Detail {
 
     /// Puts it into the resource it is of.
     pub fn put_into(self, resource: &mut Resource) {
-        resource.data_disks = Some(self.disks);
+        resource.set_disks(self.disks);
         if resource.is_deferred {
             resource.tags.extend(self.tags);
             resource.public_ips.extend(self.public_ips);

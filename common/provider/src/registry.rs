@@ -13,22 +13,47 @@ use crate::engine::retry::RetryPolicy;
 use crate::engine::roles::Keyring;
 use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
-use crate::{Vendor, Vendors, aliyun, huawei, tencent};
+use crate::{Vendor, Vendors, aliyun, aws, huawei, tencent};
 
 /// One line a kind.
 const VENDORS: &[VendorSpec] = &[
     VendorSpec {
+        name: "aws",
+        open: aws::open,
+        signatures: &[],
+        regions: aws::REGIONS,
+        identity: Some(aws::IDENTITY),
+        assume: Some(aws::ASSUME),
+        members: None,
+        kinds: &[
+            &aws::ec2_instance::KIND,
+            &aws::rds_instance::KIND,
+            &aws::elasticache_cluster::KIND,
+            &aws::s3_bucket::KIND,
+        ],
+    },
+    VendorSpec {
         name: "aliyun",
         open: aliyun::open,
+        signatures: aliyun::SIGNATURES,
         regions: aliyun::REGIONS,
         identity: Some(aliyun::IDENTITY),
         assume: Some(aliyun::ASSUME),
         members: Some(aliyun::MEMBERS),
-        kinds: &[&aliyun::ecs_instance::KIND],
+        kinds: &[
+            &aliyun::ecs_instance::KIND,
+            &aliyun::ecs_disk::KIND,
+            &aliyun::oss_bucket::KIND,
+            &aliyun::rds_instance::KIND,
+            &aliyun::redis_instance::KIND,
+            &aliyun::slb_loadbalancer::KIND,
+            &aliyun::vpc_eip::KIND,
+        ],
     },
     VendorSpec {
         name: "tencent",
         open: tencent::open,
+        signatures: &[],
         regions: tencent::REGIONS,
         identity: Some(tencent::IDENTITY),
         assume: Some(tencent::ASSUME),
@@ -38,6 +63,7 @@ const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "huawei",
         open: huawei::open,
+        signatures: &[],
         regions: huawei::REGIONS,
         identity: Some(huawei::IDENTITY),
         assume: None,
@@ -172,7 +198,19 @@ fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
 }
 
 fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
-    vendor(&account.provider).map_err(|error| invalid(account, "provider", error.to_string()))
+    let vendor = vendor(&account.provider)
+        .map_err(|error| invalid(account, "provider", error.to_string()))?;
+    match account.signature.as_deref() {
+        Some(signature) if !vendor.signatures.contains(&signature) => {
+            let signature: String = signature.chars().take(80).collect();
+            let known = match vendor.signatures {
+                [] => "leave it out: this vendor has but one".to_owned(),
+                known => format!("expected {}", known.join(" or ")),
+            };
+            Err(invalid(account, "signature", format!("unknown signature '{signature}'; {known}")))
+        }
+        _ => Ok(vendor),
+    }
 }
 
 /// Checks that the vendor has what the account is to use of it.

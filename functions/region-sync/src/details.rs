@@ -169,7 +169,7 @@ impl DetailSource {
         let is_recent =
             resource.created_at.is_some_and(|created| created > walk.began_at - BLIND_TIME);
         if !is_recent {
-            resource.data_disks = Some(self.disks.of(&resource.id));
+            resource.set_disks(self.disks.of(&resource.id));
         }
     }
 

@@ -309,6 +309,7 @@ fn instance(number: u64) -> Resource {
         security_groups: [format!("sg-bp{:014x}", number % 40), "sg-bp-common".into()].into(),
         data_disks: Some([disk(1), disk(2)].into()),
         is_deferred: false,
+        system_disk: String::new(),
         tags: [
             tag("env", "production".into()),
             tag("team", format!("team-{}", number % 30)),

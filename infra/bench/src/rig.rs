@@ -28,6 +28,8 @@ pub const WORKERS: usize = 5;
 
 /// The account, and the key it is asked with.
 pub const ACCOUNT: &str = "bench";
+/// What is synced of it.
+const KIND: &str = "aliyun.ecs.instance";
 /// Its key's id.
 pub const KEY: &str = "bench-key";
 /// Its key's secret, which opens nothing but a simulated cloud.
@@ -72,6 +74,7 @@ fn credentials() -> Credentials {
 pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
     Account {
         regions,
+        kinds: KIND.parse().into_iter().collect(),
         endpoint: Some(endpoint.to_owned()),
         ..Account::new(ACCOUNT, "aliyun", REGION, reference())
     }

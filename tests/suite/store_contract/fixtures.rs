@@ -101,11 +101,11 @@ pub fn resource(id: &str) -> Resource {
         private_ips: ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()].into(),
         security_groups: ["sg-1".to_owned()].into(),
         data_disks: Some([disk].into()),
-        is_deferred: false,
         tags: BTreeMap::from([("env".to_owned(), String::new())]),
         created_at: Some(at(-1000)),
         expires_at: None,
         attributes: attributes.as_object().unwrap().clone().into(),
+        ..Resource::default()
     }
 }
 

@@ -79,6 +79,7 @@ pub fn resource() -> impl Strategy<Value = Resource> {
             security_groups: sets.2,
             data_disks,
             is_deferred: false,
+            system_disk: String::new(),
             tags: sets.3,
             created_at: times.0,
             expires_at: times.1,

@@ -18,7 +18,7 @@ pub(crate) mod spec;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vendor;
-mod xml;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

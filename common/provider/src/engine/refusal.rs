@@ -128,7 +128,8 @@ pub(crate) fn to_next_minute(reply: &Reply, now: Timestamp) -> Duration {
     Duration::from_secs(60 - second.unsigned_abs())
 }
 
-fn server_time(reply: &Reply) -> Option<Timestamp> {
+/// Returns what the vendor's clock says, where it does.
+pub(crate) fn server_time(reply: &Reply) -> Option<Timestamp> {
     let date = reply.headers.get(DATE)?.to_str().ok()?;
     rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }

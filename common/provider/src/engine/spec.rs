@@ -36,6 +36,9 @@ pub(crate) struct VendorSpec {
     pub name: &'static str,
     /// Opens an account.
     pub open: Open,
+    /// The signatures that an account may have configured, the usual one
+    /// first; empty where there is but one.
+    pub signatures: &'static [&'static str],
     /// How it lists its regions.
     pub regions: RegionsSpec,
     /// How it is asked who is calling, where it can be.
@@ -112,6 +115,7 @@ pub(crate) struct KindSpec {
     /// `decode` does not say what does.
     pub typed: &'static [&'static str],
     /// The tracked fields that the vendor tells.
+    #[cfg_attr(not(test), expect(dead_code, reason = "declared for readers; tests hold it true"))]
     pub tracked: &'static [Field],
     /// Tells of an item that `decode` cannot read whether all it says is that
     /// the resource is not there, where the vendor has such items.
@@ -267,13 +271,15 @@ pub(crate) struct ByIds {
     /// The codes by which the vendor says that a resource is not there,
     /// instead of leaving it out.
     pub absent: &'static [&'static str],
+    /// What a secondary call knows a resource by, where it is not its id.
+    pub name: Option<fn(&Resource) -> &str>,
 }
 
 impl ByIds {
     /// Returns a parameter of the list itself, which leaves out what is not
     /// there.
     pub(crate) const fn new(param: &'static str, form: IdForm, most: usize) -> Self {
-        Self { call: None, param, form, most, params: &[], absent: &[] }
+        Self { call: None, param, form, most, params: &[], absent: &[], name: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! An account at a vendor, as the service asks it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
@@ -75,22 +75,26 @@ impl Client {
         details: &mut Details,
     ) -> Result<()> {
         let mut by_region: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut ids: HashMap<&str, &str> = HashMap::new();
         for resource in resources {
             let place = spec.region.map_or(region.id.as_str(), |of| of(resource));
-            by_region.entry(place).or_default().push(resource.id.clone());
+            let name = spec.by_ids.name.map_or(resource.id.as_str(), |of| of(resource));
+            by_region.entry(place).or_default().push(name.to_owned());
+            ids.insert(name, &resource.id);
         }
-        for (place, ids) in by_region {
+        for (place, names) in by_region {
             let region = if place == region.id { region.clone() } else { Region::new(place) };
             let read = read_all(&spec.call, spec.decode);
             let take = |asked: &[String], found: Vec<(String, crate::Detail)>| {
                 for (id, detail) in found {
-                    let id = if id.is_empty() { asked.first().cloned() } else { Some(id) };
-                    if let Some(id) = id {
-                        details.entry(id).or_default().add(detail);
+                    let name = if id.is_empty() { asked.first() } else { Some(&id) };
+                    if let Some(name) = name {
+                        let id = ids.get(name.as_str()).map_or(name.as_str(), |id| id);
+                        details.entry(id.to_owned()).or_default().add(detail);
                     }
                 }
             };
-            self.by_ids((&spec.call, &spec.by_ids), &region, &ids, read, take).await?;
+            self.by_ids((&spec.call, &spec.by_ids), &region, &names, read, take).await?;
         }
         Ok(())
     }
