@@ -1,0 +1,119 @@
+//! Alibaba Cloud's requests, in each of its signatures.
+
+use std::collections::BTreeMap;
+
+use cloud_sync_core::credentials::Credentials;
+use cloud_sync_provider::aliyun::acs3::{self, Acs3Request};
+use cloud_sync_provider::aliyun::oss_sign::{self, OssRequest};
+use cloud_sync_provider::aliyun::sign;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+type Pairs = &'static [(&'static str, &'static str)];
+
+/// Parameters that are easily signed wrongly: what encoders disagree about,
+/// what sorts differently by bytes than by letters, what is empty.
+const AWKWARD: &[Pairs] = &[
+    &[],
+    &[("NextToken", "AAAAAVkPyzXz0sQ9mMvNGBQBxWVJ9pfyx0lm+Y2u/8U=")],
+    &[("InstanceName", "web prod  01 ")],
+    &[("InstanceName", "web*"), ("Tilde", "~-_."), ("Plus", "a+b%2Bc%20d")],
+    &[("InstanceName", "生产环境-数据库"), ("Emoji", "🦀é\u{301}")],
+    &[("InstanceIds", "[]"), ("Description", "")],
+    &[("InstanceIds", r#"["i-1","i-2"]"#), ("DryRun", "true")],
+    &[("Tag.1.Key", "a"), ("Tag.10.Key", "b"), ("Tag.2.Key", "c"), ("tag", "d"), ("Tag_", "e")],
+    &[("Reserved", ":/?#[]@!$&'()*+,;=\"<>\\^`{|}"), ("Control", "\u{1}\t\r\n\u{7f}")],
+];
+
+/// Names that need encoding, which the vendor's newer code leaves as they are.
+const AWKWARD_NAMES: Pairs = &[("Ключ", "значение"), ("a&b=c", "d=e&f")];
+
+/// What the object store is asked: the bucket, if one, and the parameters.
+const OF_STORE: &[(Option<&str>, Pairs)] = &[
+    (None, &[]),
+    (None, &[("max-keys", "1000")]),
+    (None, &[("marker", "my-bucket-09"), ("max-keys", "1000"), ("prefix", "my-")]),
+    (None, &[("prefix", "生产 ~*+/=&'()")]),
+    (Some("example-bucket"), &[("tagging", "")]),
+    (Some("example-bucket"), &[("acl", ""), ("Upper", "1"), ("lower_", ""), ("lower-", "a b")]),
+];
+
+const TOKENS: [Option<&str>; 2] = [None, Some("CAISxyz+/==&% token")];
+
+/// Returns requests of every signature, with a token and without.
+pub fn requests() -> Vec<Value> {
+    let mut all = Vec::new();
+    for token in TOKENS {
+        let numbered = || (0..).zip(AWKWARD);
+        for method in ["GET", "POST"] {
+            all.extend(numbered().map(|(n, extra)| rpc_v1(token, method, n, extra)));
+            all.push(rpc_v1(token, method, 9, AWKWARD_NAMES));
+            all.extend(numbered().map(|(n, extra)| acs3(token, method, n, extra)));
+        }
+        for region in ["cn-hangzhou", "ap-southeast-1"] {
+            let numbered = (0..).zip(OF_STORE);
+            all.extend(
+                numbered.map(|(n, (bucket, params))| oss(token, region, n, *bucket, params)),
+            );
+        }
+    }
+    all
+}
+
+fn secret(n: i64) -> &'static str {
+    ["testsecret", "s3cr&t +/=密"][usize::from(n % 2 == 1)]
+}
+
+fn credentials(token: Option<&str>, n: i64) -> Credentials {
+    Credentials {
+        access_key_id: "STS.LTAI-example".to_owned(),
+        access_key_secret: secret(n).to_owned().into(),
+        security_token: token.map(|token| token.to_owned().into()),
+    }
+}
+
+fn at(n: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 365 * 56 + n)
+}
+
+fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn rpc_v1(token: Option<&str>, method: &str, n: i64, extra: Pairs) -> Value {
+    let mut params = owned(&[("Action", "DescribeInstances"), ("Version", "2014-05-26")]);
+    params.extend(owned(extra));
+    let nonce = format!("nonce-{method}-{n}");
+    let params = sign::signed(&credentials(token, n), method, params, &nonce, at(n));
+    json!({ "signature": "rpc-v1", "method": method, "params": params, "secret": secret(n) })
+}
+
+fn acs3(token: Option<&str>, method: &str, n: i64, extra: Pairs) -> Value {
+    let mut params = owned(&[("RegionId", "cn-hangzhou")]);
+    params.extend(owned(extra));
+    let host = ["ecs.cn-hangzhou.aliyuncs.com", "127.0.0.1:8080"][usize::from(n % 3 == 1)];
+    let request = Acs3Request {
+        method,
+        host,
+        action: "DescribeInstances",
+        version: "2014-05-26",
+        params: &params,
+    };
+    let headers =
+        acs3::signed(&credentials(token, n), request, &format!("nonce-{method}-{n}"), at(n));
+    json!({
+        "signature": "acs3", "method": method, "params": params, "headers": headers,
+        "secret": secret(n),
+    })
+}
+
+fn oss(token: Option<&str>, region: &str, n: i64, bucket: Option<&str>, pairs: Pairs) -> Value {
+    let params = owned(pairs);
+    let path = bucket.map_or("/".to_owned(), |bucket| format!("/{bucket}/"));
+    let request = OssRequest { method: "GET", region, path: &path, params: &params };
+    let headers = oss_sign::signed(&credentials(token, n), request, at(n));
+    json!({
+        "signature": "oss4", "method": "GET", "region": region, "bucket": bucket,
+        "params": params, "headers": headers, "secret": secret(n), "token": token,
+    })
+}
