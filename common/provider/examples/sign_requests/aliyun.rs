@@ -1,29 +1,12 @@
 //! Alibaba Cloud's requests, in each of its signatures.
 
-use std::collections::BTreeMap;
-
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_provider::aliyun::acs3::{self, Acs3Request};
 use cloud_sync_provider::aliyun::oss_sign::{self, OssRequest};
 use cloud_sync_provider::aliyun::sign;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-type Pairs = &'static [(&'static str, &'static str)];
-
-/// Parameters that are easily signed wrongly: what encoders disagree about,
-/// what sorts differently by bytes than by letters, what is empty.
-const AWKWARD: &[Pairs] = &[
-    &[],
-    &[("NextToken", "AAAAAVkPyzXz0sQ9mMvNGBQBxWVJ9pfyx0lm+Y2u/8U=")],
-    &[("InstanceName", "web prod  01 ")],
-    &[("InstanceName", "web*"), ("Tilde", "~-_."), ("Plus", "a+b%2Bc%20d")],
-    &[("InstanceName", "生产环境-数据库"), ("Emoji", "🦀é\u{301}")],
-    &[("InstanceIds", "[]"), ("Description", "")],
-    &[("InstanceIds", r#"["i-1","i-2"]"#), ("DryRun", "true")],
-    &[("Tag.1.Key", "a"), ("Tag.10.Key", "b"), ("Tag.2.Key", "c"), ("tag", "d"), ("Tag_", "e")],
-    &[("Reserved", ":/?#[]@!$&'()*+,;=\"<>\\^`{|}"), ("Control", "\u{1}\t\r\n\u{7f}")],
-];
+use crate::awkward::{AWKWARD, Pairs, TOKENS, at, owned, secret};
 
 /// Names that need encoding, which the vendor's newer code leaves as they are.
 const AWKWARD_NAMES: Pairs = &[("Ключ", "значение"), ("a&b=c", "d=e&f")];
@@ -37,8 +20,6 @@ const OF_STORE: &[(Option<&str>, Pairs)] = &[
     (Some("example-bucket"), &[("tagging", "")]),
     (Some("example-bucket"), &[("acl", ""), ("Upper", "1"), ("lower_", ""), ("lower-", "a b")]),
 ];
-
-const TOKENS: [Option<&str>; 2] = [None, Some("CAISxyz+/==&% token")];
 
 /// Returns requests of every signature, with a token and without.
 pub fn requests() -> Vec<Value> {
@@ -60,24 +41,12 @@ pub fn requests() -> Vec<Value> {
     all
 }
 
-fn secret(n: i64) -> &'static str {
-    ["testsecret", "s3cr&t +/=密"][usize::from(n % 2 == 1)]
-}
-
 fn credentials(token: Option<&str>, n: i64) -> Credentials {
     Credentials {
         access_key_id: "STS.LTAI-example".to_owned(),
         access_key_secret: secret(n).to_owned().into(),
         security_token: token.map(|token| token.to_owned().into()),
     }
-}
-
-fn at(n: i64) -> Timestamp {
-    Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 365 * 56 + n)
-}
-
-fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn rpc_v1(token: Option<&str>, method: &str, n: i64, extra: Pairs) -> Value {

@@ -2,13 +2,20 @@
 //! for `tests/peers/verify_signatures.py` to check with the vendor's own code.
 
 mod aliyun;
+mod awkward;
+mod huawei;
+mod tencent;
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
+/// Makes the requests of a vendor.
+type Requests = fn() -> Vec<Value>;
+
 /// One line a vendor.
-const VENDORS: &[(&str, fn() -> Vec<Value>)] = &[("aliyun", aliyun::requests)];
+const VENDORS: &[(&str, Requests)] =
+    &[("aliyun", aliyun::requests), ("huawei", huawei::requests), ("tencent", tencent::requests)];
 
 fn main() -> io::Result<()> {
     let wanted = std::env::args().nth(1).unwrap_or_default();
