@@ -8,11 +8,12 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::Kind;
 use thiserror::Error;
 
+use crate::engine::projects::Projects;
 use crate::engine::retry::RetryPolicy;
 use crate::engine::roles::Keyring;
 use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
-use crate::{Vendor, Vendors, aliyun, aws, tencent};
+use crate::{Vendor, Vendors, aliyun, aws, huawei, tencent};
 
 /// One line a kind.
 const VENDORS: &[VendorSpec] = &[
@@ -58,6 +59,16 @@ const VENDORS: &[VendorSpec] = &[
         assume: Some(tencent::ASSUME),
         members: None,
         kinds: &[&tencent::cvm_instance::KIND, &tencent::cdb_instance::KIND],
+    },
+    VendorSpec {
+        name: "huawei",
+        open: huawei::open,
+        signatures: &[],
+        regions: huawei::REGIONS,
+        identity: Some(huawei::IDENTITY),
+        assume: None,
+        members: None,
+        kinds: &[&huawei::ecs_server::KIND],
     },
 ];
 
@@ -148,6 +159,7 @@ impl Vendors for Registry {
             keyring: Keyring::new(account, credentials),
             account: account.id.clone(),
             default_region: account.default_region.clone(),
+            projects: Projects::default(),
             rates: account.rates,
             meter,
         }))

@@ -139,18 +139,7 @@ impl Rig {
     /// Fetches and decodes every page that a sync of this mode asks for, of as
     /// many regions at a time: the least that any sync takes.
     pub async fn fetch(&self, mode: Mode) -> anyhow::Result<()> {
-        let (vendor, kind) = (self.vendor()?, self.kind()?);
-        let fetches = self.account.regions.iter().map(|id| {
-            let region = Region::new(id);
-            let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
-            async { tokio::spawn(fetch).await? }
-        });
-        stream::iter(fetches).buffer_unordered(WORKERS).try_collect().await
-    }
-
-    /// Returns the vendor as the service asks it.
-    fn vendor(&self) -> anyhow::Result<Arc<dyn Vendor>> {
-        Ok(self.vendors.open(&self.account, credentials(), Arc::new(Meter::default()))?)
+        fetch(&self.vendors, &self.account, mode).await
     }
 
     /// Returns the kind that is synced.
@@ -163,6 +152,19 @@ impl Rig {
         let kind = self.kind()?;
         Ok(Scope { account_id: ACCOUNT.to_owned(), kind, region: REGION.to_owned() })
     }
+}
+
+/// Fetches and decodes every page that a sync of an account asks for; see
+/// [`Rig::fetch`].
+pub async fn fetch(vendors: &Registry, account: &Account, mode: Mode) -> anyhow::Result<()> {
+    let vendor = vendors.open(account, credentials(), Arc::new(Meter::default()))?;
+    let kind = vendors.kinds(account)?.pop().context("the vendor has no kind")?;
+    let fetches = account.regions.iter().map(|id| {
+        let region = Region::new(id);
+        let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
+        async { tokio::spawn(fetch).await? }
+    });
+    stream::iter(fetches).buffer_unordered(WORKERS).try_collect().await
 }
 
 async fn fetch_region(

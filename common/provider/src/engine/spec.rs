@@ -115,7 +115,11 @@ pub(crate) struct KindSpec {
     /// `decode` does not say what does.
     pub typed: &'static [&'static str],
     /// The tracked fields that the vendor tells.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is what tests hold samples to"))]
     pub tracked: &'static [Field],
+    /// Tells of an item that `decode` cannot read whether all it says is that
+    /// the resource is not there, where the vendor has such items.
+    pub is_absent: Option<fn(&str) -> bool>,
     /// The secondary calls, where the list does not tell everything.
     pub secondary: &'static [Secondary],
     /// The cheapest call for statuses, where it is another than the list.
@@ -146,6 +150,7 @@ impl KindSpec {
             decode,
             typed: &[],
             tracked: &[],
+            is_absent: None,
             secondary: &[],
             statuses: None,
             probe: None,
@@ -165,7 +170,7 @@ pub(crate) struct Call {
     /// The API's name.
     pub action: &'static str,
     /// The path, where the API has one of its own. `{name}` stands for a
-    /// parameter, which is then in no query.
+    /// parameter, which is then in no query; `{project}` for the region's.
     pub path: &'static str,
     /// Parameters of every request.
     pub params: FixedParams,
