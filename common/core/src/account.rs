@@ -22,6 +22,9 @@ pub enum CredentialsRef {
     /// In AWS Secrets Manager, as a JSON object with `access_key_id`,
     /// `access_key_secret` and, optionally, `security_token`.
     SecretArn(String),
+    /// Those of this process itself, for an account of AWS: its function's
+    /// role, or what the environment and files of the AWS CLI say.
+    Own,
 }
 
 /// A role to be taken on.
@@ -264,9 +267,20 @@ impl Account {
             "organization",
             format!("role: expected {word}"),
         )?;
-        let (CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference)) =
-            &self.credentials;
-        check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
+        match &self.credentials {
+            CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference) => {
+                check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
+            }
+            CredentialsRef::Own => check(
+                self.provider == "aws",
+                "credentials",
+                format!(
+                    "\"own\" are credentials of AWS, which '{}' does not know; use {{ env = … }} \
+                     or {{ secret_arn = … }}",
+                    self.provider
+                ),
+            ),
+        }
     }
 }
 

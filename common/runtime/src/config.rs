@@ -335,6 +335,15 @@ credentials = { env = "PROD" }
     }
 
     #[test]
+    fn only_an_account_of_aws_has_the_credentials_of_this_process() {
+        let own = ACCOUNT.replace("{ env = \"PROD\" }", "\"own\"");
+        let error = accounts(&own).unwrap_err();
+        assert!(error.contains("credentials: \"own\" are credentials of AWS"), "{error}");
+        let accounts = accounts(&own.replace("aliyun", "aws")).unwrap();
+        assert_eq!(accounts[0].credentials, CredentialsRef::Own);
+    }
+
+    #[test]
     fn an_error_says_where_and_what() {
         let twice = format!("{ACCOUNT}{ACCOUNT}");
         let with = |line: &str| format!("{ACCOUNT}{line}\n");

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod metrics;
 pub mod notify;
+mod own_credentials;
 pub mod queue;
 pub mod secrets;
 pub mod store;

@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::aws::explain;
+use crate::own_credentials::OwnCredentials;
 
 /// How long a secret is remembered.
 const SECRET_TTL: Duration = Duration::from_secs(300);
@@ -51,6 +52,21 @@ pub enum CredentialError {
     NoSecretsManager {
         /// The secret's name or ARN.
         secret: String,
+    },
+    /// The process's own credentials are wanted, and it has none.
+    #[error(
+        "this process has no credentials of AWS of its own: {reason}; run it with a role, \
+         configure the AWS CLI, or use credentials = {{ env = \"PREFIX\" }}"
+    )]
+    NoOwn {
+        /// Where they were looked for.
+        reason: String,
+    },
+    /// What hands out the process's own credentials does not answer.
+    #[error("this process's own credentials of AWS cannot be had for now: {reason}")]
+    OwnUnavailable {
+        /// What happened.
+        reason: String,
     },
     /// Secrets Manager is busy or out of reach: it may answer later.
     #[error("secret {secret} cannot be read for now: {reason}")]
@@ -92,8 +108,9 @@ impl CredentialError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unavailable { .. } => ErrorClass::Network,
+            Self::Unavailable { .. } | Self::OwnUnavailable { .. } => ErrorClass::Network,
             Self::MissingVariable { .. }
+            | Self::NoOwn { .. }
             | Self::UnreadableVariable { .. }
             | Self::NoSecretsManager { .. }
             | Self::Refused { .. }
@@ -117,11 +134,12 @@ pub trait CredentialSource: Send + Sync {
 /// Reads an environment variable.
 type ReadVariable = Box<dyn Fn(&str) -> Result<String, VarError> + Send + Sync>;
 
-/// Credentials from the environment and, where there is a client for it, from
-/// Secrets Manager.
+/// Credentials from the environment and, in AWS, from Secrets Manager and the
+/// process's own role.
 pub struct EnvAndSecretsManager {
     read: ReadVariable,
     client: Option<Client>,
+    own: Option<OwnCredentials>,
     remembered: Mutex<HashMap<String, (Instant, Credentials)>>,
 }
 
@@ -135,7 +153,8 @@ impl EnvAndSecretsManager {
     /// Returns a source for a function in AWS.
     #[must_use]
     pub fn connect(sdk: &aws_config::SdkConfig) -> Self {
-        Self::new(Some(Client::new(sdk)))
+        let own = sdk.credentials_provider().map(OwnCredentials::new);
+        Self { own, ..Self::new(Some(Client::new(sdk))) }
     }
 
     /// Returns a source; without a client, references to secrets are errors.
@@ -145,7 +164,7 @@ impl EnvAndSecretsManager {
     }
 
     fn with(read: ReadVariable, client: Option<Client>) -> Self {
-        Self { read, client, remembered: Mutex::default() }
+        Self { read, client, own: None, remembered: Mutex::default() }
     }
 
     fn in_env(&self, prefix: &str) -> Result<Credentials, CredentialError> {
@@ -208,12 +227,23 @@ impl CredentialSource for EnvAndSecretsManager {
         match reference {
             CredentialsRef::Env(prefix) => self.in_env(prefix),
             CredentialsRef::SecretArn(secret) => self.in_secret(secret).await,
+            CredentialsRef::Own => match &self.own {
+                Some(own) => own.get().await,
+                None => {
+                    let reason = "it was started without access to AWS".to_owned();
+                    Err(CredentialError::NoOwn { reason })
+                }
+            },
         }
     }
 
     async fn forget(&self, reference: &CredentialsRef) {
-        if let CredentialsRef::SecretArn(secret) = reference {
-            self.remembered().remove(secret);
+        match reference {
+            CredentialsRef::Env(_) => {}
+            CredentialsRef::SecretArn(secret) => {
+                self.remembered().remove(secret);
+            }
+            CredentialsRef::Own => self.own.iter().for_each(OwnCredentials::forget),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(crate) struct Work<'a> {
     /// Live rows that this attempt added, less those it deleted.
     pub(crate) grown_by: i64,
     /// Whether the change feed told everything, and nothing was walked.
-    pub(crate) is_fed: bool,
+    pub(crate) is_partial: bool,
     /// The instance types of what was added or changed.
     pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
@@ -214,7 +214,7 @@ impl RegionSync {
             details,
             tally: Tally::new(&message.task_id),
             grown_by: 0,
-            is_fed: false,
+            is_partial: false,
             types: BTreeSet::new(),
             doubtful: Vec::new(),
             cancel_checked: now,
@@ -453,6 +453,10 @@ impl Work<'_> {
         self.vendor.recall(&self.region, &self.before.paces);
         self.resume().await?;
         self.recover().await?;
+        if self.message().mode.names_ids() {
+            self.sync_named().await?;
+            return Ok(Ending::Complete);
+        }
         if self.follow_feed().await? {
             return Ok(Ending::Complete);
         }
@@ -492,7 +496,7 @@ impl Work<'_> {
         let live_count = self.tally.ids().live().saturating_add_signed(self.grown_by);
         let changed_at = (self.tally.changes() > 0).then(|| self.sync.clock.now());
         match ending {
-            Ending::Complete if self.is_fed => Some(self.findings_of_feed(changed_at)),
+            Ending::Complete if self.is_partial => Some(self.findings_of_some(changed_at)),
             Ending::Complete => Some(Findings {
                 rhythm: self.rhythm(),
                 last_full_at,

@@ -18,6 +18,7 @@ pub mod event;
 mod feed;
 mod identity;
 mod index;
+mod named;
 mod recovery;
 mod spending;
 mod trouble;

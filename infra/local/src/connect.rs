@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use cloud_sync_core::account::{Account, CredentialsRef};
+use cloud_sync_dispatch::Dispatcher;
 use cloud_sync_provider::{Registry, RetryPolicy, Settings};
 use cloud_sync_runtime::clock::SystemClock;
 use cloud_sync_runtime::notify::{LogNotifier, Notifier, SnsNotifier};
@@ -21,7 +22,7 @@ use jiff::SignedDuration;
 use crate::cli::UsageError;
 use crate::cli::args::{QueueArgs, StorageArgs, WaitArgs, WriteArgs};
 use crate::database::Database;
-use crate::service::{Parts, RUN_TIME};
+use crate::service::{LocalService, Options, Parts, RUN_TIME};
 use crate::sqs::{Queues, create_queues};
 
 /// A message may be in hand for the time a worker has, and some more.
@@ -129,18 +130,32 @@ pub fn vendors(give_up_after: SignedDuration) -> anyhow::Result<Registry> {
 }
 
 /// Returns where the credentials of these accounts are. AWS is only asked
-/// where one of them is in a secret there.
+/// where those of one are there, in a secret or of this process itself.
 ///
 /// # Errors
 ///
 /// One is, and AWS is not configured.
 pub async fn credentials(accounts: &[Account]) -> Result<Arc<dyn CredentialSource>, UsageError> {
-    let in_secret = |account: &Account| matches!(account.credentials, CredentialsRef::SecretArn(_));
-    Ok(if accounts.iter().any(in_secret) {
+    let in_aws = |account: &Account| !matches!(account.credentials, CredentialsRef::Env(_));
+    Ok(if accounts.iter().any(in_aws) {
         Arc::new(EnvAndSecretsManager::connect(&sdk().await?))
     } else {
         Arc::new(EnvAndSecretsManager::new(None))
     })
+}
+
+/// Returns what asks the vendors of some accounts, and starts nothing.
+///
+/// # Errors
+///
+/// Credentials are in AWS, and AWS is not configured.
+pub async fn dispatcher(
+    store: &Arc<dyn Store>,
+    accounts: &[Account],
+) -> anyhow::Result<Arc<Dispatcher>> {
+    let vendors = Arc::new(Registry::with(Settings::default())?);
+    let parts = local_parts(store.clone(), vendors, credentials(accounts).await?);
+    Ok(LocalService::new(parts, Options::default()).dispatcher())
 }
 
 /// Returns everything the service works with on this machine alone.

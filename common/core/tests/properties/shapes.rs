@@ -172,6 +172,7 @@ proptest! {
             region: "cn-hangzhou".into(),
             mode,
             since,
+            ids: if full { Vec::new() } else { vec!["i-1".into()] },
             turn,
             yielded_to: full.then(|| "t#1".into()),
         });

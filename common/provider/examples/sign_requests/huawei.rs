@@ -1,10 +1,12 @@
 //! Huawei Cloud's requests.
 
+use std::io::{self, Write};
+
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_provider::huawei::sign;
 use serde_json::{Value, json};
 
-use crate::awkward::{AWKWARD, Pairs, TOKENS, at, owned, secret};
+use crate::{AWKWARD, Pairs, TOKENS, at, owned, secret};
 
 /// Hosts, paths and projects that are asked.
 const PLACES: [(&str, &str, &str); 4] = [
@@ -14,16 +16,16 @@ const PLACES: [(&str, &str, &str); 4] = [
     ("127.0.0.1:8080", "/proxy/v3/auth/domains", ""),
 ];
 
-/// Returns requests to every place, with a token and without.
-pub fn requests() -> Vec<Value> {
-    let mut all = Vec::new();
+/// Prints requests to every place, with a token and without.
+pub(crate) fn print(out: &mut dyn Write) -> io::Result<()> {
     for token in TOKENS {
         for place in PLACES {
-            let numbered = (0..).zip(AWKWARD);
-            all.extend(numbered.map(|(n, params)| request(token, place, n, params)));
+            for (n, params) in (0..).zip(AWKWARD) {
+                writeln!(out, "{}", request(token, place, n, params))?;
+            }
         }
     }
-    all
+    Ok(())
 }
 
 fn request(

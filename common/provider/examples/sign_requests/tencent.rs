@@ -1,10 +1,12 @@
 //! Tencent Cloud's requests.
 
+use std::io::{self, Write};
+
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_provider::tencent::sign;
 use serde_json::{Value, json};
 
-use crate::awkward::{AWKWARD, Pairs, at, owned, secret};
+use crate::{AWKWARD, Pairs, at, owned, secret};
 
 /// Services with the hosts that are asked.
 const PLACES: [(&str, &str); 3] = [
@@ -13,13 +15,14 @@ const PLACES: [(&str, &str); 3] = [
     ("cdb", "127.0.0.1:8080"),
 ];
 
-/// Returns requests to every service. A token is not part of the signature.
-pub fn requests() -> Vec<Value> {
-    let all = PLACES.into_iter().flat_map(|place| {
-        let numbered = (0..).zip(AWKWARD);
-        numbered.map(move |(n, params)| request(place, n, params))
-    });
-    all.collect()
+/// Prints requests to every service. A token is not part of the signature.
+pub(crate) fn print(out: &mut dyn Write) -> io::Result<()> {
+    for place in PLACES {
+        for (n, params) in (0..).zip(AWKWARD) {
+            writeln!(out, "{}", request(place, n, params))?;
+        }
+    }
+    Ok(())
 }
 
 fn request((service, host): (&str, &str), n: i64, params: Pairs) -> Value {

@@ -104,6 +104,7 @@ pub(super) async fn credentials_hint(
             format!("{prefix}_ACCESS_KEY_ID and {prefix}_ACCESS_KEY_SECRET")
         }
         CredentialsRef::SecretArn(secret) => format!("the secret {secret}"),
+        CredentialsRef::Own => "the credentials of this process itself".to_owned(),
     };
     Some(format!(
         "account '{}': {} was asked with access key {} from {place}; put the right key there, or \
