@@ -250,6 +250,7 @@ def put_account(stack: MiniStack, program: str, table_prefix: str, cloud: Simula
     config = stack.directory / f"{identifier}.toml"
     config.write_text(
         f'[[accounts]]\nid = "{identifier}"\nprovider = "aliyun"\n'
+        'kinds = ["aliyun.ecs.instance"]\n'
         f'default_region = "{regions[0]}"\nregions = {json.dumps(regions)}\n'
         f'endpoint = "{cloud.url}"\ncredentials = {{ secret_arn = "{secret["ARN"]}" }}\n')
     done = subprocess.run(

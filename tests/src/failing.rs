@@ -11,7 +11,7 @@ use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
@@ -281,9 +281,13 @@ impl TaskStore for FailingStore {
 
 #[async_trait]
 impl ResourceStore for FailingStore {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
         self.check(Operation::LiveIndex)?;
-        self.inner.live_index(scope).await
+        self.inner.live_index(scope, cursor).await
     }
 
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {

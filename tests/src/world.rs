@@ -217,9 +217,17 @@ impl World {
     ///
     /// It cannot be started, or it is not one.
     pub async fn start(&self, mode: Mode) -> SyncTask {
-        let request = SyncRequest { mode, ..SyncRequest::default() };
+        self.ask(&SyncRequest { mode, ..SyncRequest::default() }).await
+    }
+
+    /// Starts the one task that a request is for.
+    ///
+    /// # Panics
+    ///
+    /// It is refused, or is for another number of tasks.
+    pub async fn ask(&self, request: &SyncRequest) -> SyncTask {
         let now = self.clock.now();
-        let dispatch = self.dispatcher.request(&request, &now.to_string(), now).await;
+        let dispatch = self.dispatcher.request(request, &now.to_string(), now).await;
         let mut tasks = dispatch.unwrap_or_else(|error| panic!("{error}")).tasks;
         assert_eq!(tasks.len(), 1, "one account, one kind: one task");
         tasks.remove(0)

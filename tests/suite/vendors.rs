@@ -1,5 +1,9 @@
-//! The vendors' clients over the simulated clouds: what they list, what they
-//! say of what is not there, and what they make of refusals.
+//! Vendors' clients against a simulated cloud that verifies their signatures.
 
+mod aliyun;
 mod aws;
+mod clouds;
+mod huawei;
+mod refusals;
 mod support;
+mod tencent;

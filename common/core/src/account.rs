@@ -99,6 +99,10 @@ pub struct Account {
     /// Replaces the vendor's hosts: a proxy, a private gateway, a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// How requests are signed, where the vendor takes several signatures;
+    /// in the vendor's usual way where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Whether an incremental sync asks the vendor's change feed what was
     /// touched, instead of walking the list.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -170,6 +174,7 @@ impl Account {
             kinds: Vec::new(),
             enabled: true,
             endpoint: None,
+            signature: None,
             change_feed: false,
             credentials,
             roles: Vec::new(),

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::diff::Field;
-use crate::packing::Reader;
 use crate::resource::Resource;
 
 /// The set of fields that new fingerprints cover, and that of resources which
@@ -81,19 +80,15 @@ impl Fingerprint {
         Some(Self { projection, main, detail })
     }
 
-    /// Appends it to bytes, 18 or 26 of them.
-    pub(crate) fn pack(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&[self.projection, u8::from(self.detail.is_some())]);
-        bytes.extend_from_slice(&self.main);
-        bytes.extend(self.detail.iter().flatten());
-    }
-
-    /// Reads what [`Self::pack`] appended.
-    pub(crate) fn unpack(reader: &mut Reader<'_>) -> Option<Self> {
-        let [projection, has_detail] = reader.array()?;
-        let main = reader.array()?;
-        let detail = if has_detail == 0 { None } else { Some(reader.array()?) };
-        Some(Self { projection, main, detail })
+    /// Returns it in eleven bytes; see [`ShortFingerprint`].
+    pub(crate) fn short(&self, salt: &str) -> ShortFingerprint {
+        let all = self.detail.map(|detail| salted(salt, &[&self.main[..], &detail].concat()));
+        ShortFingerprint {
+            main: salted(salt, &self.main),
+            all: all.unwrap_or_default(),
+            projection: self.projection,
+            has_detail: all.is_some(),
+        }
     }
 
     /// Compares a resource with this, a stored fingerprint.
@@ -114,6 +109,45 @@ impl Fingerprint {
             Comparison::Same
         }
     }
+}
+
+/// A fingerprint as a sync has a million of them in memory: forty bits over
+/// what the primary list call tells, and forty over all of it.
+///
+/// So one change in some trillion is taken for none. It is not lost: the salt
+/// is the task's, so that the next walk sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShortFingerprint {
+    main: [u8; 5],
+    all: [u8; 5],
+    projection: u8,
+    has_detail: bool,
+}
+
+impl ShortFingerprint {
+    /// Compares a resource with this, a stored fingerprint, as
+    /// [`Fingerprint::compare`] does.
+    pub(crate) fn compare(&self, salt: &str, resource: &Resource) -> Comparison {
+        let Some(seen) = Fingerprint::over(resource, self.projection) else {
+            return Comparison::Unreadable;
+        };
+        let seen = seen.short(salt);
+        if seen.main != self.main {
+            Comparison::Differs
+        } else if seen.has_detail && (!self.has_detail || seen.all != self.all) {
+            Comparison::DetailDiffers
+        } else {
+            Comparison::Same
+        }
+    }
+}
+
+/// Returns forty bits of a hash of a fingerprint.
+fn salted(salt: &str, bytes: &[u8]) -> [u8; 5] {
+    let mut salted = Vec::with_capacity(salt.len() + bytes.len());
+    salted.extend_from_slice(bytes);
+    salted.extend_from_slice(salt.as_bytes());
+    truncated(&Sha256::digest(&salted))
 }
 
 /// Returns the tracked fields of a projection, and whether what is deferred
@@ -262,6 +296,24 @@ mod tests {
     fn a_projection_of_another_version_is_not_a_difference() {
         let newer: Fingerprint = format!("9.{}", "00".repeat(16)).parse().unwrap();
         assert_eq!(newer.compare(&machine()), Comparison::Unreadable);
+    }
+
+    #[test]
+    fn a_short_fingerprint_compares_as_the_whole_one_does() {
+        let unknown = Resource { data_disks: None, ..machine() };
+        let bare = Resource { data_disks: Some([].into()), ..machine() };
+        let renamed = Resource { name: "db".into(), ..machine() };
+        let all = [machine(), unknown, bare, renamed];
+        let newer: Fingerprint = format!("9.{}", "00".repeat(16)).parse().unwrap();
+        let stored = all.iter().map(Fingerprint::of);
+        for stored in stored.chain([newer, Fingerprint::unreadable()]) {
+            for seen in &all {
+                let short = stored.short("t");
+                assert_eq!(short.compare("t", seen), stored.compare(seen), "{stored} {seen:?}");
+            }
+        }
+        let stored = Fingerprint::of(&machine());
+        assert_ne!(stored.short("t"), stored.short("u"), "the next task sees it otherwise");
     }
 
     #[test]

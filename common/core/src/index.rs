@@ -1,10 +1,6 @@
-//! The fingerprints of the live rows of a scope, packed.
-//!
-//! A sync of a million rows has a million of these in memory at once, beside
-//! the disks of as many machines. So they lie in small blocks, ids shortened
-//! by what they share with the one before, and nothing grows by doubling.
+//! What the index of a scope's live rows tells of one of them, and the rows
+//! that a listing lacks, packed.
 
-use std::collections::BTreeMap;
 use std::iter::from_fn;
 
 use jiff::Timestamp;
@@ -13,8 +9,8 @@ use crate::fingerprint::Fingerprint;
 use crate::packing::{Reader, put_length, put_text};
 use crate::resource::Missing;
 
-/// So many entries are in a block, and are at most read to find one.
-const ENTRIES_A_BLOCK: usize = 64;
+/// A block is full at so many bytes.
+const BLOCK: usize = 32 << 10;
 
 /// What the index holds of one live row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,199 +21,129 @@ pub struct IndexEntry {
     pub missing: Option<Missing>,
 }
 
-/// The fingerprints of the live rows of a scope.
+/// Live rows that a complete listing does not have: their ids and marks, in
+/// the order in which the index has them.
 ///
-/// Entries may come in any order, but only those that come sorted by id are
-/// packed: a table's index gives them so.
+/// Where a listing has collapsed there are as many as the region has, so they
+/// lie in blocks, ids shortened by what they share with the one before.
 #[derive(Clone, Debug, Default)]
-pub struct LiveIndex {
-    full: Vec<Box<[u8]>>,
-    /// The block that is being filled.
-    last: Vec<u8>,
-    packed: usize,
+pub struct MissingRows {
+    blocks: Vec<Vec<u8>>,
     last_id: String,
-    /// What came out of order, or again: it counts, whatever is packed.
-    late: BTreeMap<Box<str>, IndexEntry>,
-    /// How many of those are packed too.
-    replaced: usize,
+    last_second: i64,
+    count: usize,
 }
 
-impl LiveIndex {
-    /// Adds or replaces one entry.
-    pub fn insert(&mut self, id: &str, entry: IndexEntry) {
-        if self.packed > 0 && id <= self.last_id.as_str() {
-            let is_packed = self.get_packed(id).is_some();
-            if self.late.insert(id.into(), entry).is_none() && is_packed {
-                self.replaced += 1;
-            }
-            return;
-        }
-        if self.packed.is_multiple_of(ENTRIES_A_BLOCK) {
-            if !self.last.is_empty() {
-                self.full.push(self.last.as_slice().into());
-                self.last.clear();
-            }
+impl MissingRows {
+    /// Adds a row.
+    pub(crate) fn push(&mut self, id: &str, mark: Option<Missing>) {
+        if self.blocks.last().is_none_or(|block| block.len() >= BLOCK) {
+            self.blocks.push(Vec::new());
             self.last_id.clear();
+            self.last_second = 0;
         }
-        put(&mut self.last, &self.last_id, id, &entry);
-        self.packed += 1;
+        let Some(block) = self.blocks.last_mut() else { return };
+        let pairs = self.last_id.bytes().zip(id.bytes());
+        let shared = pairs.take_while(|(one, other)| one == other).count();
+        put_length(block, shared);
+        put_text(block, &id.as_bytes()[shared..]);
+        put_length(block, usize::from(mark.is_some()));
+        if let Some(Missing { since, listing }) = mark {
+            let second = since.as_second();
+            put_number(block, second.wrapping_sub(self.last_second));
+            put_number(block, since.subsec_nanosecond().into());
+            put_number(block, listing.cast_signed());
+            self.last_second = second;
+        }
         id.clone_into(&mut self.last_id);
+        self.count += 1;
     }
 
-    /// Returns what is stored of a resource.
+    /// Returns how many there are.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<IndexEntry> {
-        self.late.get(id).copied().or_else(|| self.get_packed(id))
+    pub const fn len(&self) -> usize {
+        self.count
     }
 
-    fn get_packed(&self, id: &str) -> Option<IndexEntry> {
-        let is_before =
-            |block: &[u8]| first_id(block).is_some_and(|first| *first <= *id.as_bytes());
-        let block = if is_before(&self.last) {
-            &self.last
-        } else {
-            let after = self.full.partition_point(|block| is_before(block));
-            &**self.full.get(after.checked_sub(1)?)?
-        };
-        let mut entries = Entries::of(block);
-        while let Some(entry) = entries.advance() {
-            match entries.id.as_slice().cmp(id.as_bytes()) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Some(entry),
-                std::cmp::Ordering::Greater => return None,
-            }
-        }
-        None
-    }
-
-    /// Returns the number of live rows.
+    /// Tells whether there is none.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.packed + self.late.len() - self.replaced
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
-    /// Tells whether there is no live row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns every id with its entry, sorted by id.
-    pub fn iter(&self) -> impl Iterator<Item = (String, IndexEntry)> {
-        let blocks = self.full.iter().map(|block| &**block).chain([self.last.as_slice()]);
-        let packed = blocks.flat_map(|block| {
-            let mut entries = Entries::of(block);
-            from_fn(move || entries.advance().map(|entry| (entries.id_text(), entry)))
-        });
-        let mut packed = packed.filter(|(id, _)| !self.late.contains_key(id.as_str())).peekable();
-        let late = self.late.iter().map(|(id, entry)| (id.to_string(), *entry));
-        let mut late = late.peekable();
-        from_fn(move || match (packed.peek(), late.peek()) {
-            (Some((one, _)), Some((other, _))) if other < one => late.next(),
-            (Some(_), _) => packed.next(),
-            (None, _) => late.next(),
+    /// Returns every id with its mark.
+    pub fn iter(&self) -> impl Iterator<Item = (String, Option<Missing>)> {
+        self.blocks.iter().flat_map(|block| {
+            let (mut reader, mut id, mut second) = (Reader(block), Vec::new(), 0_i64);
+            from_fn(move || {
+                id.truncate(reader.length()?);
+                reader.text(&mut id)?;
+                let mark = match reader.length()? {
+                    0 => None,
+                    _ => {
+                        second = second.wrapping_add(number(&mut reader)?);
+                        let nanosecond = number(&mut reader)?.try_into().ok()?;
+                        let since = Timestamp::new(second, nanosecond).ok()?;
+                        let listing = number(&mut reader)?.cast_unsigned();
+                        Some(Missing { since, listing })
+                    }
+                };
+                Some((String::from_utf8_lossy(&id).into_owned(), mark))
+            })
         })
     }
 }
 
-/// Appends an entry to a block: how much of its id is that of the one before,
-/// the rest of the id, fingerprint and mark.
-fn put(block: &mut Vec<u8>, before: &str, id: &str, entry: &IndexEntry) {
-    let pairs = before.bytes().zip(id.bytes());
-    let shared = pairs.take_while(|(one, other)| one == other).count();
-    put_length(block, shared);
-    put_text(block, &id.as_bytes()[shared..]);
-    entry.fingerprint.pack(block);
-    match entry.missing {
-        None => block.push(0),
-        Some(Missing { since, listing }) => {
-            block.push(1);
-            block.extend_from_slice(&since.as_nanosecond().to_le_bytes());
-            block.extend_from_slice(&listing.to_le_bytes());
-        }
-    }
+/// Appends a number, in few bytes where it is near zero.
+fn put_number(block: &mut Vec<u8>, number: i64) {
+    put_length(block, (number << 1 ^ number >> 63).cast_unsigned() as usize);
 }
 
-fn first_id(block: &[u8]) -> Option<Vec<u8>> {
-    let (mut reader, mut id) = (Reader(block), Vec::new());
-    reader.length()?;
-    reader.text(&mut id)?;
-    Some(id)
-}
-
-/// Reads a block, entry by entry.
-struct Entries<'a> {
-    reader: Reader<'a>,
-    /// The id of the last entry read.
-    id: Vec<u8>,
-}
-
-impl<'a> Entries<'a> {
-    const fn of(block: &'a [u8]) -> Self {
-        Self { reader: Reader(block), id: Vec::new() }
-    }
-
-    fn id_text(&self) -> String {
-        String::from_utf8_lossy(&self.id).into_owned()
-    }
-
-    fn advance(&mut self) -> Option<IndexEntry> {
-        let shared = self.reader.length()?;
-        self.id.truncate(shared);
-        self.reader.text(&mut self.id)?;
-        let fingerprint = Fingerprint::unpack(&mut self.reader)?;
-        let missing = match self.reader.byte()? {
-            0 => None,
-            _ => Some(Missing {
-                since: Timestamp::from_nanosecond(i128::from_le_bytes(self.reader.array()?))
-                    .unwrap_or_default(),
-                listing: u64::from_le_bytes(self.reader.array()?),
-            }),
-        };
-        Some(IndexEntry { fingerprint, missing })
-    }
+fn number(reader: &mut Reader<'_>) -> Option<i64> {
+    let folded = reader.length()? as u64;
+    Some((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Resource;
-
-    fn entry(name: &str) -> IndexEntry {
-        let resource = Resource { name: name.into(), ..Resource::default() };
-        IndexEntry { fingerprint: Fingerprint::of(&resource), missing: None }
-    }
 
     #[test]
-    fn a_million_sorted_entries_take_less_than_forty_five_bytes_each() {
-        let mut index = LiveIndex::default();
+    fn a_million_missing_rows_take_less_than_twenty_five_bytes_each() {
+        let mut rows = MissingRows::default();
+        let count = 20_000_u64;
         // As many letters as a vendor's ids have, the last of them random.
-        let mut ids: Vec<_> = (0..20_000_u64)
-            .map(|n| format!("i-bp1{:017x}", u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
-            .collect();
+        let id = |n: u64| {
+            let random = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_9E37);
+            format!("i-bp1{:017x}", random >> 4 & ((1 << 68) - 1))
+        };
+        let mut ids: Vec<_> = (0..count).map(id).collect();
         ids.sort_unstable();
-        for id in &ids {
-            let resource = Resource { data_disks: Some([].into()), ..Resource::default() };
-            let fingerprint = Fingerprint::of(&resource);
-            index.insert(id, IndexEntry { fingerprint, missing: None });
+        for (id, n) in ids.iter().zip(0..) {
+            let since = Timestamp::from_millisecond(1_700_000_000_000 + n * 7).unwrap();
+            rows.push(id, Some(Missing { since, listing: 12 }));
         }
-        let bytes: usize = index.full.iter().map(|block| block.len()).sum();
-        assert!(bytes / index.len() < 45, "{} bytes an entry", bytes / index.len());
-        assert!(index.late.is_empty());
-        assert!(ids.iter().all(|id| index.get(id).is_some()));
+        let bytes: usize = rows.blocks.iter().map(Vec::len).sum();
+        assert!(bytes / rows.len() < 25, "{} bytes a row", bytes / rows.len());
+        assert!(rows.iter().map(|(id, _)| id).eq(ids));
     }
 
     #[test]
-    fn what_comes_again_replaces_what_came_before() {
-        let mut index = LiveIndex::default();
-        for id in ["b", "d", "b", "a", "d", "a", "e"] {
-            index.insert(id, entry(id));
-        }
-        index.insert("a", entry("second"));
-        index.insert("b", entry("second"));
-        let all: Vec<_> = index.iter().collect();
-        let expected = [("a", "second"), ("b", "second"), ("d", "d"), ("e", "e")];
-        assert_eq!(all, expected.map(|(id, name)| (id.to_owned(), entry(name))));
-        assert_eq!(index.len(), 4);
+    fn rows_come_back_in_order_with_their_marks() {
+        let mark = |since, listing| Some(Missing { since, listing });
+        let all = [
+            ("a".to_owned(), None),
+            ("a".to_owned(), mark(Timestamp::MAX, u64::MAX)),
+            ("ä".to_owned(), mark(Timestamp::MIN, 0)),
+            ("äb".to_owned(), None),
+            (String::new(), mark(Timestamp::new(5, 999_999_999).unwrap(), 3)),
+            ("x".repeat(60_000), mark(Timestamp::new(-5, -1).unwrap(), 4)),
+            ("y".to_owned(), mark(Timestamp::UNIX_EPOCH, 5)),
+        ];
+        let mut rows = MissingRows::default();
+        assert!(rows.is_empty());
+        all.iter().for_each(|(id, mark)| rows.push(id, *mark));
+        assert_eq!((rows.len(), rows.blocks.len()), (all.len(), 2));
+        assert_eq!(rows.iter().collect::<Vec<_>>(), all);
     }
 }

@@ -85,10 +85,9 @@ impl Checkpoint {
 pub struct Parts {
     /// The disks found so far.
     pub disks: Vec<String>,
-    /// The ids that the walk has seen.
-    pub seen: Vec<String>,
-    /// What the task did to which resource.
-    pub tally: Vec<String>,
+    /// Which ids the walk has seen, and what the task did to which.
+    #[serde(default)]
+    pub ids: Vec<String>,
 }
 
 impl Checkpoint {

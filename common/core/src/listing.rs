@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use crate::index::{IndexEntry, LiveIndex};
-use crate::marks::IdMarks;
+use crate::ids::Ids;
+pub use crate::index::{IndexEntry, MissingRows};
 use crate::resource::Resource;
 
 /// So many pages in a row without anything new, each with a token for a next
@@ -35,8 +35,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// The mark of an id that was seen.
-const SEEN: u8 = 1;
+/// The mark of an id that was seen. The tally has the lower ones.
+pub(crate) const SEEN: u8 = 64;
 
 /// Where a walk stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ enum Position {
     End,
 }
 
-/// What a checkpoint keeps of a walk, besides the hashes of the ids seen.
+/// What a checkpoint keeps of a walk, besides the marks of the ids seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalkState {
     position: Position,
@@ -69,11 +69,11 @@ impl WalkState {
     }
 }
 
-/// A walk over the pages of a scope, in progress.
+/// A walk over the pages of a scope, in progress. What it has seen is marked in
+/// the table of the scope's ids, which is always the same one.
 #[derive(Clone, Debug)]
 pub struct Walk {
     state: WalkState,
-    seen: IdMarks,
 }
 
 /// A walk will never reach an end.
@@ -101,26 +101,26 @@ pub struct Fresh {
 
 impl Walk {
     /// Returns a walk that stands before the first page.
-    ///
-    /// `salt` goes into the hashes that remember ids; a task's id will do, so
-    /// that two ids that collide in one task do not in the next.
     #[must_use]
-    pub fn new(salt: &str) -> Self {
-        Self { state: start(), seen: IdMarks::new(salt) }
+    pub const fn new() -> Self {
+        Self { state: start() }
     }
 
     /// Returns a walk that goes on where a checkpoint stood, from what that
-    /// one kept.
+    /// one kept; `None` where `ids` are not those that it has seen. Whoever
+    /// goes on without them takes them for gone.
     #[must_use]
-    pub const fn resume(state: WalkState, seen: IdMarks) -> Self {
-        Self { state, seen }
+    pub fn resume(state: WalkState, ids: &Ids) -> Option<Self> {
+        let seen = ids.all_marks().filter(|marks| marks & SEEN != 0).count() as u64;
+        let is_it = state.listed.checked_sub(state.unidentified) == Some(seen);
+        is_it.then_some(Self { state })
     }
 
     /// Goes back to before the first page, forgetting what was seen: what an
     /// earlier page showed may be gone by the time of the new first page.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, ids: &mut Ids) {
         self.state = start();
-        self.seen.forget();
+        ids.clear(SEEN);
     }
 
     /// Tells whether there is another page to fetch.
@@ -156,37 +156,24 @@ impl Walk {
         self.state.undecodable
     }
 
-    /// Tells whether a resource was seen in this walk.
-    #[must_use]
-    pub fn has_seen(&self, id: &str) -> bool {
-        self.seen.get(id) == SEEN
-    }
-
-    /// Tells the same of an id by the hash that other marks of the same salt
-    /// have of it.
-    #[must_use]
-    pub fn has_seen_hash(&self, hash: u64) -> bool {
-        self.seen.of_hash(hash) == SEEN
-    }
-
     /// Takes one page and returns what is new in it. Vendors repeat items when
     /// the list moves under the walk; only the first sight counts.
     ///
     /// # Errors
     ///
     /// The page shows that the walk will never end.
-    pub fn take(&mut self, page: Page) -> Result<Fresh, Stalled> {
+    pub fn take(&mut self, page: Page, ids: &mut Ids) -> Result<Fresh, Stalled> {
         if page.next.is_some() && page.next.as_deref() == self.token() {
             return Err(Stalled::TokenRepeated);
         }
         let mut fresh = Fresh::default();
         for resource in page.resources {
-            if self.see(&resource.id) {
+            if self.see(ids, &resource.id) {
                 fresh.resources.push(resource);
             }
         }
         for item in page.undecodable {
-            let is_new = item.id.as_deref().is_none_or(|id| self.see(id));
+            let is_new = item.id.as_deref().is_none_or(|id| self.see(ids, id));
             if item.id.is_none() {
                 self.state.listed += 1;
                 self.state.unidentified += 1;
@@ -206,8 +193,8 @@ impl Walk {
         Ok(fresh)
     }
 
-    fn see(&mut self, id: &str) -> bool {
-        let is_new = self.seen.add(id, SEEN) != SEEN;
+    fn see(&mut self, ids: &mut Ids, id: &str) -> bool {
+        let is_new = ids.add(id, SEEN) & SEEN == 0;
         self.state.listed += u64::from(is_new);
         is_new
     }
@@ -218,12 +205,6 @@ impl Walk {
         &self.state
     }
 
-    /// Returns the ids seen since the last checkpoint, in parts of at most
-    /// `most` bytes; empty where there are none. Each is returned once.
-    pub fn unsaved(&mut self, most: usize) -> Vec<u8> {
-        self.seen.unsaved(most)
-    }
-
     /// Returns the complete listing, if the last page was taken.
     ///
     /// # Errors
@@ -231,6 +212,12 @@ impl Walk {
     /// Gives the walk back where pages are left.
     pub fn complete(self) -> Result<CompleteListing, Box<Self>> {
         if self.is_at_end() { Ok(CompleteListing { walk: self }) } else { Err(Box::new(self)) }
+    }
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -271,19 +258,29 @@ impl CompleteListing {
         self.walk.state.unidentified
     }
 
-    /// Tells whether a resource was listed.
+    /// Tells whether a row of the index was listed, as far as `ids`, the
+    /// walk's, can tell: where it cannot, it was.
     #[must_use]
-    pub fn contains(&self, id: &str) -> bool {
-        self.walk.has_seen(id)
+    pub fn contains(&self, ids: &Ids, id: &str) -> bool {
+        !ids.may_lack(id, SEEN)
     }
 
-    /// Returns the live rows that were not listed, sorted by id: candidates
-    /// for deletion, nothing more.
-    pub fn missing<'a>(
-        &'a self,
-        index: &'a LiveIndex,
-    ) -> impl Iterator<Item = (String, IndexEntry)> + 'a {
-        index.iter().filter(|(id, _)| !self.contains(id))
+    /// Returns how many rows of the index, as it was read, were not listed.
+    #[must_use]
+    pub fn count_missing(&self, ids: &Ids) -> u64 {
+        ids.count_lacking(SEEN)
+    }
+
+    /// Adds those live rows that were not listed to `missing`: candidates for
+    /// deletion, nothing more.
+    pub fn add_missing(
+        &self,
+        ids: &Ids,
+        index: &[(String, IndexEntry)],
+        missing: &mut MissingRows,
+    ) {
+        let unlisted = index.iter().filter(|(id, _)| !self.contains(ids, id));
+        unlisted.for_each(|(id, entry)| missing.push(id, entry.missing));
     }
 
     /// Gives the walk back.
@@ -309,50 +306,63 @@ mod tests {
         }
     }
 
-    fn index(ids: &[&str]) -> LiveIndex {
-        let mut index = LiveIndex::default();
-        for id in ids {
-            let fingerprint = Fingerprint::of(&Resource::default());
-            index.insert(id, IndexEntry { fingerprint, missing: None });
-        }
-        index
+    /// Returns which rows of an index with these ids are missing.
+    fn missing(listing: &CompleteListing, ids: &Ids, rows: &[&str]) -> Vec<String> {
+        let fingerprint = Fingerprint::of(&Resource::default());
+        let entry = IndexEntry { fingerprint, missing: None };
+        let index: Vec<_> = rows.iter().map(|id| ((*id).to_owned(), entry)).collect();
+        let mut missing = MissingRows::default();
+        listing.add_missing(ids, &index, &mut missing);
+        let mut known = ids.clone();
+        index.iter().for_each(|(id, entry)| known.insert_live(id, entry));
+        assert_eq!(listing.count_missing(&known), missing.len() as u64);
+        missing.iter().map(|(id, _)| id).collect()
     }
 
-    fn missing(listing: &CompleteListing, index: &LiveIndex) -> Vec<String> {
-        listing.missing(index).map(|(id, _)| id).collect()
+    /// A walk and its ids.
+    struct Walking(Walk, Ids);
+
+    impl Walking {
+        fn new() -> Self {
+            Self(Walk::new(), Ids::new("t"))
+        }
+
+        fn take(&mut self, page: Page) -> Result<Fresh, Stalled> {
+            self.0.take(page, &mut self.1)
+        }
     }
 
     #[test]
     fn only_the_last_page_completes_a_listing() {
-        let mut walk = Walk::new("t");
-        assert!(walk.clone().complete().is_err(), "nothing was walked");
+        let mut walk = Walking::new();
+        assert!(walk.0.clone().complete().is_err(), "nothing was walked");
         walk.take(page(&["a"], Some("2"))).unwrap();
-        assert!(walk.clone().complete().is_err(), "a page is left");
+        assert!(walk.0.clone().complete().is_err(), "a page is left");
         walk.take(page(&["b"], None)).unwrap();
-        let listing = walk.complete().unwrap();
-        assert_eq!(missing(&listing, &index(&["a", "b", "c"])), ["c"]);
+        let listing = walk.0.complete().unwrap();
+        assert_eq!(missing(&listing, &walk.1, &["a", "b", "c"]), ["c"]);
     }
 
     #[test]
     fn an_empty_page_in_the_middle_is_not_the_end() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         walk.take(page(&[], Some("2"))).unwrap();
-        assert!(!walk.is_at_end());
-        assert_eq!(walk.token(), Some("2"));
+        assert!(!walk.0.is_at_end());
+        assert_eq!(walk.0.token(), Some("2"));
     }
 
     #[test]
     fn repeated_items_count_once() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         walk.take(page(&["a", "b"], Some("2"))).unwrap();
         let fresh = walk.take(page(&["b", "c", "c"], None)).unwrap();
         assert_eq!(fresh.resources.len(), 1);
-        assert_eq!(walk.complete().unwrap().total(), 3);
+        assert_eq!(walk.0.complete().unwrap().total(), 3);
     }
 
     #[test]
     fn an_undecodable_resource_counts_as_seen() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         let undecodable =
             |id: Option<&str>| Undecodable { id: id.map(Into::into), message: "no status".into() };
         let page = Page {
@@ -360,37 +370,50 @@ mod tests {
             ..Page::default()
         };
         walk.take(page).unwrap();
-        let listing = walk.complete().unwrap();
-        assert_eq!(missing(&listing, &index(&["a", "b"])), ["b"]);
+        let listing = walk.0.complete().unwrap();
+        assert_eq!(missing(&listing, &walk.1, &["a", "b"]), ["b"]);
         assert_eq!((listing.total(), listing.undecodable(), listing.unidentified()), (3, 3, 2));
     }
 
     #[test]
     fn a_resumed_walk_remembers_and_a_restarted_one_forgets() {
-        let mut first = Walk::new("t");
+        let mut first = Walking::new();
         first.take(page(&["a"], Some("2"))).unwrap();
-        let (state, part) = (first.state().clone(), first.unsaved(100));
-        assert!(first.unsaved(100).is_empty(), "ids are handed over once");
-        let mut seen = IdMarks::new("t");
+        let (state, part) = (first.0.state().clone(), first.1.unsaved(100));
+        assert!(first.1.unsaved(100).is_empty(), "ids are handed over once");
+        let mut seen = Ids::new("t");
         assert!(seen.load(&part));
 
-        let mut resumed = Walk::resume(state.clone(), seen.clone());
-        assert_eq!(resumed.token(), Some("2"));
+        let walk = Walk::resume(state.clone(), &seen).unwrap();
+        let mut resumed = Walking(walk, seen.clone());
+        assert_eq!(resumed.0.token(), Some("2"));
         resumed.take(page(&["b"], None)).unwrap();
-        let listing = resumed.complete().unwrap();
-        assert_eq!(missing(&listing, &index(&["a", "b"])), Vec::<String>::new());
+        let listing = resumed.0.complete().unwrap();
+        assert_eq!(missing(&listing, &resumed.1, &["a", "b"]), Vec::<String>::new());
 
-        let mut restarted = Walk::resume(state, seen);
-        restarted.restart();
-        assert_eq!(restarted.token(), None);
+        let mut restarted = Walking(Walk::resume(state, &seen).unwrap(), seen);
+        restarted.0.restart(&mut restarted.1);
+        assert_eq!(restarted.0.token(), None);
         restarted.take(page(&["b"], None)).unwrap();
-        let listing = restarted.complete().unwrap();
-        assert_eq!(missing(&listing, &index(&["a", "b"])), ["a"]);
+        let listing = restarted.0.complete().unwrap();
+        assert_eq!(missing(&listing, &restarted.1, &["a", "b"]), ["a"]);
+    }
+
+    #[test]
+    fn a_walk_does_not_go_on_without_what_it_has_seen() {
+        let mut walk = Walking::new();
+        let nameless = vec![Undecodable { id: None, message: String::new() }];
+        walk.take(Page { undecodable: nameless, ..page(&["a", "b"], Some("2")) }).unwrap();
+        let state = walk.0.state().clone();
+        assert!(Walk::resume(state.clone(), &walk.1).is_some());
+        let mut half = Ids::new("t");
+        assert!(half.load(&walk.1.unsaved(9)));
+        assert!(Walk::resume(state, &half).is_none());
     }
 
     #[test]
     fn tokens_in_a_circle_are_an_error() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         let circle = ["2", "3", "4"].into_iter().cycle();
         let stalled = circle.take(1000).find_map(|next| walk.take(page(&["a"], Some(next))).err());
         assert_eq!(stalled, Some(Stalled::NothingNew));
@@ -398,22 +421,22 @@ mod tests {
 
     #[test]
     fn many_pages_of_repeats_between_new_ones_are_a_list_that_moves() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         for number in 0..1000 {
             let id = (number / 90).to_string();
             walk.take(page(&[&id], Some(&number.to_string()))).unwrap();
         }
         walk.take(page(&["last"], None)).unwrap();
-        assert_eq!(walk.complete().unwrap().total(), 13);
+        assert_eq!(walk.0.complete().unwrap().total(), 13);
     }
 
     #[test]
     fn a_walk_that_will_never_end_is_an_error() {
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         walk.take(page(&["a"], Some("2"))).unwrap();
         assert_eq!(walk.take(page(&["b"], Some("2"))), Err(Stalled::TokenRepeated));
 
-        let mut walk = Walk::new("t");
+        let mut walk = Walking::new();
         let stalled = (0..).find_map(|n| walk.take(page(&[], Some(&n.to_string()))).err());
         assert_eq!(stalled, Some(Stalled::NothingNew));
     }

@@ -22,13 +22,34 @@ pub enum Mode {
     /// Asks as a full sync does, and shows what one would do instead of doing
     /// it.
     Plan,
+    /// Re-reads given resources.
+    Targeted,
+    /// Compares only the statuses of given resources, by the cheapest call
+    /// there is.
+    Status,
 }
+
+/// At most so many resources are named in one request.
+pub const MOST_IDS: usize = 100;
 
 impl Mode {
     /// Tells whether secondary calls are made for everything.
     #[must_use]
     pub const fn asks_everything(self) -> bool {
         matches!(self, Self::Full | Self::Plan)
+    }
+
+    /// Tells whether it is about given resources, not about whole scopes: it
+    /// completes no listing and deletes nothing.
+    #[must_use]
+    pub const fn names_ids(self) -> bool {
+        matches!(self, Self::Targeted | Self::Status)
+    }
+
+    /// Tells whether the schedule can count on it as on a sync.
+    #[must_use]
+    pub const fn is_sync(self) -> bool {
+        matches!(self, Self::Full | Self::Incremental)
     }
 
     /// Returns the name used in tables, messages and options.
@@ -38,6 +59,8 @@ impl Mode {
             Self::Full => "full",
             Self::Incremental => "incremental",
             Self::Plan => "plan",
+            Self::Targeted => "targeted",
+            Self::Status => "status",
         }
     }
 }
@@ -81,6 +104,9 @@ pub struct WorkMessage {
     /// created and at the change feed; the scope's last success where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// The resources, for modes that name some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// How many continuations came before this message.
     #[serde(default)]
     pub turn: u32,
@@ -100,6 +126,7 @@ impl WorkMessage {
             region: region.to_owned(),
             mode: task.mode,
             since: task.since,
+            ids: task.ids.clone(),
             turn: 0,
             yielded_to: None,
         }
@@ -150,4 +177,7 @@ pub struct SyncRequest {
     /// For incremental: since when to look closer, at the disks of what was
     /// created and at the change feed; the scope's last success where `None`.
     pub since: Option<Timestamp>,
+    /// The resources, for modes that name some: of one account, kind and
+    /// region.
+    pub ids: Vec<String>,
 }

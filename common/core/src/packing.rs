@@ -10,23 +10,118 @@ pub(crate) fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.push(left as u8);
 }
 
-/// The signs that ids consist of: sixty-four, so that each takes six bits.
+/// The signs that ids consist of: sixty-four, so that each takes six bits. The
+/// first thirty-six are all that most vendors' ids have.
 const SIGNS: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
-/// Appends a text, in six bits a sign where it has only the signs of ids.
+/// So many signs of thirty-six fit sixteen bytes.
+const SIGNS_A_NUMBER: usize = 24;
+
+/// How the signs of a text are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// As they are.
+    Plain = 0,
+    /// In six bits each.
+    SixtyFour = 1,
+    /// As digits of numbers to the base of thirty-six: 17 signs in 11 bytes.
+    ThirtySix = 2,
+}
+
+impl Coding {
+    /// Returns the shortest for a text.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        if text.iter().all(|sign| sign.is_ascii_digit() || sign.is_ascii_lowercase()) {
+            Self::ThirtySix
+        } else if text.iter().all(|sign| sign.is_ascii_alphanumeric() || b"-_".contains(sign)) {
+            Self::SixtyFour
+        } else {
+            Self::Plain
+        }
+    }
+
+    pub(crate) const fn of_number(number: usize) -> Option<Self> {
+        match number {
+            0 => Some(Self::Plain),
+            1 => Some(Self::SixtyFour),
+            2 => Some(Self::ThirtySix),
+            _ => None,
+        }
+    }
+
+    /// Appends a text that has no other signs than this has.
+    pub(crate) fn put(self, bytes: &mut Vec<u8>, text: &[u8]) {
+        let code = |sign: &u8| SIGNS.iter().position(|one| one == sign).unwrap_or(0);
+        match self {
+            Self::Plain => bytes.extend_from_slice(text),
+            Self::SixtyFour => {
+                for signs in text.chunks(4) {
+                    let codes = signs.iter().map(|sign| code(sign) as u64);
+                    let bits =
+                        codes.zip([18, 12, 6, 0]).map(|(code, shift)| code << shift).sum::<u64>();
+                    bytes.extend(&bits.to_be_bytes()[5..][..signs.len().min(3)]);
+                }
+            }
+            Self::ThirtySix => {
+                for signs in text.chunks(SIGNS_A_NUMBER) {
+                    let number = signs.iter().fold(0, |sum, sign| sum * 36 + code(sign) as u128);
+                    bytes.extend(&number.to_le_bytes()[..bytes_of_digits(signs.len())]);
+                }
+            }
+        }
+    }
+
+    /// Reads `length` signs that [`Self::put`] appended, and appends them to
+    /// `text`.
+    pub(crate) fn read(
+        self,
+        reader: &mut Reader<'_>,
+        length: usize,
+        text: &mut Vec<u8>,
+    ) -> Option<()> {
+        let mut left = length;
+        if self == Self::Plain {
+            text.extend_from_slice(reader.bytes(left)?);
+            return Some(());
+        }
+        while left > 0 {
+            let count = left.min(if self == Self::SixtyFour { 4 } else { SIGNS_A_NUMBER });
+            if self == Self::SixtyFour {
+                let taken = reader.bytes(count.min(3))?;
+                let mut bits = [0; 8];
+                bits[5..][..taken.len()].copy_from_slice(taken);
+                let bits = u64::from_be_bytes(bits);
+                let signs = [18, 12, 6, 0].map(|shift| SIGNS[(bits >> shift & 63) as usize]);
+                text.extend(&signs[..count]);
+            } else {
+                let taken = reader.bytes(bytes_of_digits(count))?;
+                let mut number = [0; 16];
+                number[..taken.len()].copy_from_slice(taken);
+                let mut number = u128::from_le_bytes(number);
+                let begin = text.len();
+                text.resize(begin + count, 0);
+                for sign in text[begin..].iter_mut().rev() {
+                    *sign = SIGNS[(number % 36) as usize];
+                    number /= 36;
+                }
+            }
+            left -= count;
+        }
+        Some(())
+    }
+}
+
+/// Returns how many bytes so many digits to the base of thirty-six take, 24 at
+/// most: each has a little less than 5.17 bits.
+const fn bytes_of_digits(count: usize) -> usize {
+    (count * 517).div_ceil(800)
+}
+
+/// Appends a text, as short as its signs let it be.
 pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    let is_plain = text.iter().all(|sign| sign.is_ascii_alphanumeric() || b"-_".contains(sign));
-    put_length(bytes, text.len() << 1 | usize::from(is_plain));
-    if !is_plain {
-        bytes.extend_from_slice(text);
-        return;
-    }
-    for signs in text.chunks(4) {
-        let code = |sign| SIGNS.iter().position(|one| *one == sign).unwrap_or(0) as u64;
-        let codes = signs.iter().map(|sign| code(*sign));
-        let bits = codes.zip([18, 12, 6, 0]).map(|(code, shift)| code << shift).sum::<u64>();
-        bytes.extend(&bits.to_be_bytes()[5..][..signs.len().min(3)]);
-    }
+    let coding = Coding::of(text);
+    put_length(bytes, text.len() << 2 | coding as usize);
+    coding.put(bytes, text);
 }
 
 /// Reads values from bytes; `None` where they end too early.
@@ -64,23 +159,7 @@ impl<'a> Reader<'a> {
     /// Reads what [`put_text`] appended, and appends it to `text`.
     pub(crate) fn text(&mut self, text: &mut Vec<u8>) -> Option<()> {
         let length = self.length()?;
-        let (mut left, is_plain) = (length >> 1, length & 1 == 1);
-        if !is_plain {
-            text.extend_from_slice(self.bytes(left)?);
-            return Some(());
-        }
-        while left > 0 {
-            let count = left.min(4);
-            let taken = self.bytes(count.min(3))?;
-            let mut bits = [0; 8];
-            bits[5..][..taken.len()].copy_from_slice(taken);
-            let bits = u64::from_be_bytes(bits);
-            let signs =
-                [18, 12, 6, 0].into_iter().map(|shift| SIGNS[(bits >> shift & 63) as usize]);
-            text.extend(signs.take(count));
-            left -= count;
-        }
-        Some(())
+        Coding::of_number(length & 3)?.read(self, length >> 2, text)
     }
 }
 
@@ -100,19 +179,42 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_as_they_were_written_and_ids_take_six_bits_a_sign() {
-        let ids = ["", "a", "-_", "0zA", "Z9-_", "i-bp1", "d-bp67acfmxazb4p12345"];
-        for text in ids.into_iter().chain(["ä", "a b", "#", "a\u{0}"]) {
+    fn texts_are_read_as_they_were_written_and_ids_take_few_bits_a_sign() {
+        let long = "z".repeat(2 * SIGNS_A_NUMBER + 17);
+        let texts = [
+            ("", 0),
+            ("a", 1),
+            ("zz", 2),
+            ("0zA", 3),
+            ("-_", 2),
+            ("Z9-_", 3),
+            ("i-bp1", 4),
+            ("67acfmxazb4p12345", 11),
+            (&long, 16 + 16 + 11),
+            ("ä", 2),
+            ("a b", 3),
+            ("#", 1),
+            ("a\u{0}", 2),
+        ];
+        for (text, length) in texts {
             let mut bytes = Vec::new();
             put_text(&mut bytes, text.as_bytes());
-            let is_id = text.bytes().all(|sign| SIGNS.contains(&sign));
-            let length = if is_id { (6 * text.len()).div_ceil(8) } else { text.len() };
-            assert_eq!(bytes.len(), 1 + length, "{text}");
+            let header = 1 + usize::from(text.len() > 31);
+            assert_eq!(bytes.len(), header + length, "{text}");
             let mut read = Vec::new();
             let mut reader = Reader(&bytes);
             assert_eq!((reader.text(&mut read), reader.0), (Some(()), &[][..]));
             assert_eq!(read, text.as_bytes());
             assert!(Reader(&bytes[..bytes.len() - 1]).text(&mut read).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn so_many_digits_fit_so_many_bytes() {
+        for count in 1..=SIGNS_A_NUMBER {
+            let largest = 36_u128.checked_pow(count as u32).unwrap() - 1;
+            let bytes = bytes_of_digits(count);
+            assert!(bytes <= 16 && (bytes == 16 || largest >> (8 * bytes) == 0), "{count}");
         }
     }
 }

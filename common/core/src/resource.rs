@@ -58,6 +58,12 @@ impl Status {
     }
 }
 
+/// Tells whether a text is one that the tables have room for as an id.
+#[must_use]
+pub fn is_resource_id(text: &str) -> bool {
+    (1..=256).contains(&text.len())
+}
+
 /// A data disk attached to a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Disk {

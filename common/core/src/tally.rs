@@ -2,7 +2,7 @@
 //! however many attempts it took.
 
 use crate::change::{Change, ChangeKind};
-use crate::marks::IdMarks;
+use crate::ids::Ids;
 use crate::task::Counts;
 
 /// The task recorded that it is there.
@@ -18,22 +18,36 @@ const FOUND: u8 = 16;
 /// A re-read by id did not find it either.
 const GONE: u8 = 32;
 
-/// The changes of one task in one scope, and what it saw besides. Nine bytes a
-/// resource, and only for those that something happened to.
+/// Set by the walk on what it has seen.
+const LISTED: u8 = crate::listing::SEEN;
+
+/// The changes of one task in one scope, and what it saw besides: marks in the
+/// table of the scope's ids, which the walk shares.
 ///
 /// One that was added and then updated by the same task counts as added.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    marks: IdMarks,
+    ids: Ids,
     held: u64,
 }
 
 impl Tally {
-    /// Returns the tally of a task that did nothing yet. `salt` goes into the
-    /// hashes that remember ids, and is that of the task's walk.
+    /// Returns the tally of a task that did nothing yet; see [`Ids::new`] of
+    /// the `salt`.
     #[must_use]
     pub fn new(salt: &str) -> Self {
-        Self { marks: IdMarks::new(salt), held: 0 }
+        Self { ids: Ids::new(salt), held: 0 }
+    }
+
+    /// Returns the table of the scope's ids.
+    #[must_use]
+    pub const fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Returns the table of the scope's ids, to be added to.
+    pub const fn ids_mut(&mut self) -> &mut Ids {
+        &mut self.ids
     }
 
     /// Counts a change, be it recorded now or by an earlier attempt.
@@ -43,48 +57,48 @@ impl Tally {
             ChangeKind::Updated => UPDATED,
             ChangeKind::Deleted => DELETED,
         };
-        self.marks.add(&change.id, mark);
+        self.ids.add(&change.id, mark);
     }
 
     /// Notes a listed resource that could not be decoded.
     pub fn undecodable(&mut self, id: Option<&str>) {
-        id.into_iter().for_each(|id| _ = self.marks.add(id, UNDECODABLE));
+        id.into_iter().for_each(|id| _ = self.ids.add(id, UNDECODABLE));
     }
 
     /// Counts a resource that only a re-read by id found.
     pub fn found(&mut self, id: &str) {
-        self.marks.add(id, FOUND);
+        self.ids.add(id, FOUND);
     }
 
     /// Counts a resource that only a re-read found, and that could not be
     /// decoded.
     pub fn found_undecodable(&mut self, id: &str) {
-        self.marks.add(id, FOUND | UNDECODABLE);
+        self.ids.add(id, FOUND | UNDECODABLE);
     }
 
     /// Notes that a re-read by id did not find a resource.
     pub fn gone(&mut self, id: &str) {
-        self.marks.add(id, GONE);
+        self.ids.add(id, GONE);
     }
 
     /// Tells whether a re-read by id found a resource; `None` where it was not
     /// re-read.
     #[must_use]
     pub fn was_found(&self, id: &str) -> Option<bool> {
-        let marks = self.marks.get(id);
+        let marks = self.ids.marks(id);
         (marks & (FOUND | GONE) != 0).then_some(marks & FOUND != 0)
     }
 
     /// Returns how many resources were re-read by id.
     #[must_use]
     pub fn reread(&self) -> u64 {
-        self.marks.iter().filter(|(_, marks)| marks & (FOUND | GONE) != 0).count() as u64
+        self.count(FOUND | GONE)
     }
 
     /// Forgets what was seen, for a walk that starts again. What was recorded
     /// stays. A checkpoint has nothing of it all then.
     pub fn restart(&mut self) {
-        self.marks.clear(UNDECODABLE | FOUND | GONE);
+        self.ids.clear(UNDECODABLE | FOUND | GONE);
         self.held = 0;
     }
 
@@ -102,42 +116,26 @@ impl Tally {
     /// Returns of how many resources the task recorded a change.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        let is_changed = |marks: u8| marks & (ADDED | UPDATED | DELETED) != 0;
-        self.marks.iter().filter(|(_, marks)| is_changed(*marks)).count() as u64
+        self.count(ADDED | UPDATED | DELETED)
     }
 
     /// Returns how many deletions the task recorded.
     #[must_use]
     pub fn deletions(&self) -> u64 {
-        self.marks.iter().filter(|(_, marks)| marks & DELETED != 0).count() as u64
+        self.count(DELETED)
     }
 
-    /// Returns what the next checkpoint has to keep, in parts of at most
-    /// `most` bytes; empty where it has everything. Each is returned once.
-    pub fn unsaved(&mut self, most: usize) -> Vec<u8> {
-        self.marks.unsaved(most)
+    fn count(&self, wanted: u8) -> u64 {
+        self.ids.all_marks().filter(|marks| marks & wanted != 0).count() as u64
     }
 
-    /// Takes over what a checkpoint kept. Returns whether it could be read.
+    /// Returns the counts. `listed` and `undecodable` are the walk's.
     #[must_use]
-    pub fn load(&mut self, bytes: &[u8]) -> bool {
-        self.marks.load(bytes)
-    }
-
-    /// Returns the counts. `listed` and `undecodable` are the walk's;
-    /// `is_listed` tells of an id, by its hash, whether the walk had it.
-    #[must_use]
-    pub fn counts(
-        &self,
-        listed: u64,
-        undecodable: u64,
-        error_count: u64,
-        is_listed: impl Fn(u64) -> bool,
-    ) -> Counts {
+    pub fn counts(&self, listed: u64, undecodable: u64, error_count: u64) -> Counts {
         let mut counts = Counts { error_count, held_count: self.held, ..Counts::default() };
         counts.total_count = listed;
         let mut undecodable = undecodable;
-        for (hash, marks) in self.marks.iter() {
+        for marks in self.ids.all_marks() {
             let has = |wanted: u8| u64::from(marks & wanted != 0);
             counts.total_count += has(FOUND);
             undecodable += has(FOUND) & has(UNDECODABLE);
@@ -148,7 +146,7 @@ impl Tally {
             counts.added_count += has(ADDED);
             counts.updated_count += u64::from(marks & ADDED == 0);
             // An earlier attempt listed it, this one did not.
-            counts.total_count += u64::from(marks & FOUND == 0 && !is_listed(hash));
+            counts.total_count += u64::from(marks & (FOUND | LISTED) == 0);
             // An earlier attempt could decode it, this one could not.
             undecodable = undecodable.saturating_sub(has(UNDECODABLE));
         }

@@ -169,6 +169,9 @@ pub struct SyncTask {
     /// created and at the change feed; the scope's last success where `None`.
     #[serde(default)]
     pub since: Option<Timestamp>,
+    /// The resources, for modes that name some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// What started it.
     pub trigger: Trigger,
     /// Where it stands.
@@ -216,6 +219,7 @@ impl SyncTask {
             regions,
             mode: Mode::Full,
             since: None,
+            ids: Vec::new(),
             trigger: Trigger::OnDemand,
             status: TaskStatus::Pending,
             cancel_requested: false,

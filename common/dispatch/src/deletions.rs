@@ -231,9 +231,16 @@ fn chosen(scope: &Scope, rows: &[HeldRow], ruling: &Ruling) -> Result<Vec<String
 /// Returns the rows that can be decided on, sorted by id. Those that a sync in
 /// progress has just marked can once it is done.
 async fn held_rows(store: &dyn Store, state: &ScopeState) -> Result<Vec<HeldRow>, StoreError> {
-    let index = store.live_index(&state.scope).await?;
-    let marked = index.iter().filter(|(_, entry)| entry.missing.is_some());
-    let ids: Vec<_> = marked.map(|(id, _)| id.to_owned()).collect();
+    let (mut ids, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.live_index(&state.scope, cursor.as_deref()).await?;
+        let marked = page.items.into_iter().filter(|(_, entry)| entry.missing.is_some());
+        ids.extend(marked.map(|(id, _)| id));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
     let mut held = Vec::new();
     for ids in ids.chunks(PAGE) {
         let rows = store.rows(&state.scope, ids).await?;

@@ -11,6 +11,7 @@ pub mod deletions;
 mod members;
 mod regions;
 mod request;
+pub mod statuses;
 mod tick;
 
 use std::sync::Arc;
@@ -108,6 +109,7 @@ struct Plan<'a> {
     regions: Vec<String>,
     mode: Mode,
     since: Option<Timestamp>,
+    ids: Vec<String>,
     trigger: Trigger,
     /// Tells this plan's trigger from every other.
     trigger_id: String,
@@ -129,6 +131,7 @@ impl Dispatcher {
         let new = SyncTask {
             mode: plan.mode,
             since: plan.since,
+            ids: plan.ids,
             trigger: plan.trigger,
             ..SyncTask::new(id, account_id, plan.kind, regions, self.clock.now())
         };
@@ -145,8 +148,7 @@ impl Dispatcher {
         let first = |region: &String| work_message(&WorkMessage::first(&task, region));
         let messages: Vec<_> = open.iter().map(first).collect();
         self.work.send(&messages).await?;
-        // A plan is no sync that the schedule could count on.
-        let synced = if task.mode == Mode::Plan { &[][..] } else { &open };
+        let synced = if task.mode.is_sync() { &open } else { &[][..] };
         for region in synced {
             let dispatched = Dispatched { task_id: task.task_id.clone(), at: self.clock.now() };
             self.store.set_dispatched(&task.scope(region), &dispatched).await?;

@@ -1,7 +1,8 @@
 //! On demand: somebody asks for syncs.
 
 use cloud_sync_core::account::{AccountRecord, RegionCache};
-use cloud_sync_core::message::{Mode, SyncRequest, Trigger};
+use cloud_sync_core::message::{MOST_IDS, Mode, SyncRequest, Trigger};
+use cloud_sync_core::resource::is_resource_id;
 use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
 use jiff::Timestamp;
 use thiserror::Error;
@@ -40,6 +41,7 @@ impl Dispatcher {
         trigger_id: &str,
         at: Timestamp,
     ) -> Result<Dispatch, DispatchError> {
+        check_ids(request)?;
         let records = self.chosen_accounts(request).await?;
         let mut dispatch = Dispatch::default();
         let mut plans = Vec::new();
@@ -70,10 +72,16 @@ impl Dispatcher {
                 regions,
                 mode: request.mode,
                 since: request.since,
+                ids: request.ids.clone(),
                 trigger: Trigger::OnDemand,
                 trigger_id: format!("on-demand:{trigger_id}"),
                 at,
             }));
+        }
+        let scopes: usize = plans.iter().map(|plan| plan.regions.len()).sum();
+        if request.mode.names_ids() && scopes > 1 {
+            let text = format!("they are of one account, kind and region; this names {scopes}");
+            return Err(invalid("ids", text));
         }
         if plans.is_empty() && dispatch.problems.is_empty() {
             let text = "no account has any of these kinds in any of these regions";
@@ -134,6 +142,26 @@ impl Dispatcher {
             ));
         }
         Ok(if request.kinds.is_empty() { configured } else { of_vendor.cloned().collect() })
+    }
+}
+
+/// Checks that ids are given where the mode wants some, and only there.
+fn check_ids(request: &SyncRequest) -> Result<(), DispatchError> {
+    let (mode, count) = (request.mode.as_str(), request.ids.len());
+    if !request.mode.names_ids() && count > 0 {
+        let text = format!("mode {mode} syncs whole regions; ids go with targeted and status");
+        return Err(invalid("ids", text));
+    }
+    if request.mode.names_ids() && !(1..=MOST_IDS).contains(&count) {
+        let text = format!("mode {mode} takes 1 to {MOST_IDS} ids, not {count}");
+        return Err(invalid("ids", text));
+    }
+    match request.ids.iter().find(|id| !is_resource_id(id)) {
+        Some(id) => {
+            let id: String = id.chars().take(80).collect();
+            Err(invalid("ids", format!("'{id}' is not a resource's id")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -214,6 +214,7 @@ impl Dispatcher {
                 regions,
                 mode,
                 since: None,
+                ids: Vec::new(),
                 trigger: Trigger::Scheduled,
                 trigger_id: format!("schedule:{id}:{}", mode.as_str()),
                 at,

@@ -6,6 +6,7 @@
 pub mod aliyun;
 pub mod aws;
 mod engine;
+pub mod huawei;
 mod registry;
 pub mod tencent;
 

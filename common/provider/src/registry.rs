@@ -8,17 +8,19 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::Kind;
 use thiserror::Error;
 
+use crate::engine::projects::Projects;
 use crate::engine::retry::RetryPolicy;
 use crate::engine::roles::Keyring;
 use crate::engine::spec::{KindSpec, VendorSpec};
 use crate::engine::{Client, Shared, Surroundings};
-use crate::{Vendor, Vendors, aliyun, aws, tencent};
+use crate::{Vendor, Vendors, aliyun, aws, huawei, tencent};
 
 /// One line a kind.
 const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "aws",
         open: aws::open,
+        signatures: &[],
         regions: aws::REGIONS,
         identity: Some(aws::IDENTITY),
         assume: Some(aws::ASSUME),
@@ -33,20 +35,40 @@ const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "aliyun",
         open: aliyun::open,
+        signatures: aliyun::SIGNATURES,
         regions: aliyun::REGIONS,
         identity: Some(aliyun::IDENTITY),
         assume: Some(aliyun::ASSUME),
         members: Some(aliyun::MEMBERS),
-        kinds: &[&aliyun::ecs_instance::KIND],
+        kinds: &[
+            &aliyun::ecs_instance::KIND,
+            &aliyun::ecs_disk::KIND,
+            &aliyun::oss_bucket::KIND,
+            &aliyun::rds_instance::KIND,
+            &aliyun::redis_instance::KIND,
+            &aliyun::slb_loadbalancer::KIND,
+            &aliyun::vpc_eip::KIND,
+        ],
     },
     VendorSpec {
         name: "tencent",
         open: tencent::open,
+        signatures: &[],
         regions: tencent::REGIONS,
         identity: Some(tencent::IDENTITY),
-        assume: None,
+        assume: Some(tencent::ASSUME),
         members: None,
         kinds: &[&tencent::cvm_instance::KIND, &tencent::cdb_instance::KIND],
+    },
+    VendorSpec {
+        name: "huawei",
+        open: huawei::open,
+        signatures: &[],
+        regions: huawei::REGIONS,
+        identity: Some(huawei::IDENTITY),
+        assume: None,
+        members: None,
+        kinds: &[&huawei::ecs_server::KIND],
     },
 ];
 
@@ -137,6 +159,7 @@ impl Vendors for Registry {
             keyring: Keyring::new(account, credentials),
             account: account.id.clone(),
             default_region: account.default_region.clone(),
+            projects: Projects::default(),
             rates: account.rates,
             meter,
         }))
@@ -175,7 +198,19 @@ fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
 }
 
 fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
-    vendor(&account.provider).map_err(|error| invalid(account, "provider", error.to_string()))
+    let vendor = vendor(&account.provider)
+        .map_err(|error| invalid(account, "provider", error.to_string()))?;
+    match account.signature.as_deref() {
+        Some(signature) if !vendor.signatures.contains(&signature) => {
+            let signature: String = signature.chars().take(80).collect();
+            let known = match vendor.signatures {
+                [] => "leave it out: this vendor has but one".to_owned(),
+                known => format!("expected {}", known.join(" or ")),
+            };
+            Err(invalid(account, "signature", format!("unknown signature '{signature}'; {known}")))
+        }
+        _ => Ok(vendor),
+    }
 }
 
 /// Checks that the vendor has what the account is to use of it.

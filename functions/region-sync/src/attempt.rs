@@ -1,6 +1,7 @@
 //! One attempt at a scope: from the lease to how it ends.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 
 use cloud_sync_core::account::{Account, Region};
@@ -8,7 +9,7 @@ use cloud_sync_core::budget::Spent;
 use cloud_sync_core::cost::Cost;
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::{LiveIndex, Stalled, Walk};
+use cloud_sync_core::listing::{Stalled, Walk};
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
@@ -20,6 +21,7 @@ use cloud_sync_runtime::queue::QueueError;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
 use cloud_sync_runtime::store::plan::PlanStore;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
+use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
@@ -27,6 +29,7 @@ use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::identity::Caller;
+use crate::index::IndexReading;
 use crate::spending::BUDGET_EXHAUSTED;
 use crate::{Action, Delivered, RegionSync, backoff};
 
@@ -79,7 +82,6 @@ pub(crate) struct Work<'a> {
     pub(crate) entered: Timestamp,
     pub(crate) result: RegionResult,
     pub(crate) earlier_cost: Cost,
-    pub(crate) index: Arc<LiveIndex>,
     pub(crate) walk: Walk,
     pub(crate) details: DetailSource,
     pub(crate) tally: Tally,
@@ -88,7 +90,7 @@ pub(crate) struct Work<'a> {
     /// Live rows that this attempt added, less those it deleted.
     pub(crate) grown_by: i64,
     /// Whether the change feed told everything, and nothing was walked.
-    pub(crate) is_fed: bool,
+    pub(crate) is_partial: bool,
     /// The instance types of what was added or changed.
     pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
@@ -208,12 +210,11 @@ impl RegionSync {
             progress: Progress::begin(result.start_time),
             earlier_cost: result.cost.clone(),
             result,
-            index: Arc::default(),
-            walk: Walk::new(&message.task_id),
+            walk: Walk::new(),
             details,
             tally: Tally::new(&message.task_id),
             grown_by: 0,
-            is_fed: false,
+            is_partial: false,
             types: BTreeSet::new(),
             doubtful: Vec::new(),
             cancel_checked: now,
@@ -427,10 +428,9 @@ impl Work<'_> {
             self.sync.settle_indexes().await;
             self.count_recorded().await?;
         }
-        let listed = |hash| self.walk.has_seen_hash(hash);
         let error_count = self.result.counts.error_count;
         self.result.counts =
-            self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count, listed);
+            self.tally.counts(self.walk.listed(), self.walk.undecodable(), error_count);
         self.account_for().await?;
         self.result.plan = self.store.plan();
         let findings = self.findings(&ending);
@@ -453,17 +453,31 @@ impl Work<'_> {
         self.vendor.recall(&self.region, &self.before.paces);
         self.resume().await?;
         self.recover().await?;
+        if self.message().mode.names_ids() {
+            self.sync_named().await?;
+            return Ok(Ending::Complete);
+        }
         if self.follow_feed().await? {
             return Ok(Ending::Complete);
         }
         // Tables and vendor are asked side by side: neither needs the other's
         // answer, until pages are compared.
-        let (store, scope) = (self.store.clone(), self.scope.clone());
-        let (index, walked) = futures::join!(store.live_index(&scope), self.walk_disks());
-        self.index = Arc::new(index?);
+        let mut index = IndexReading::of(self);
+        let (read, walked) = {
+            let (read, walk) = (pin!(index.read()), pin!(self.walk_disks()));
+            match select(walk, read).await {
+                // What is left of the time is for a checkpoint.
+                Either::Left((Ok(false), _)) => (Ok(()), Ok(false)),
+                Either::Left((walked, read)) => (read.await, walked),
+                Either::Right((read, walk)) => (read, walk.await),
+            }
+        };
+        index.give_back(self);
         if !walked? {
+            self.save_checkpoint().await?;
             return Ok(Ending::Continue);
         }
+        read?;
         if !self.walk_pages().await? {
             return Ok(Ending::Continue);
         }
@@ -479,10 +493,10 @@ impl Work<'_> {
         let earlier = &self.before.findings;
         let is_full = self.message().mode == Mode::Full;
         let last_full_at = if is_full { Some(self.began) } else { earlier.last_full_at };
-        let live_count = (self.index.len() as u64).saturating_add_signed(self.grown_by);
+        let live_count = self.tally.ids().live().saturating_add_signed(self.grown_by);
         let changed_at = (self.tally.changes() > 0).then(|| self.sync.clock.now());
         match ending {
-            Ending::Complete if self.is_fed => Some(self.findings_of_feed(changed_at)),
+            Ending::Complete if self.is_partial => Some(self.findings_of_some(changed_at)),
             Ending::Complete => Some(Findings {
                 rhythm: self.rhythm(),
                 last_full_at,

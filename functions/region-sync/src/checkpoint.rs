@@ -4,7 +4,6 @@
 use cloud_sync_core::disks::Disks;
 use cloud_sync_core::lease::{Checkpoint, Parts};
 use cloud_sync_core::listing::Walk;
-use cloud_sync_core::marks::IdMarks;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::tally::Tally;
 use cloud_sync_runtime::store::StoreError;
@@ -44,9 +43,9 @@ impl Work<'_> {
             return Ok(());
         };
         match self.load(&saved).await {
-            Ok((seen, tally, disks)) => {
-                tracing::info!(seen = seen.len(), "going on from a checkpoint");
-                self.walk = Walk::resume(saved.walk.clone(), seen);
+            Ok((walk, tally, disks)) => {
+                tracing::info!(listed = walk.listed(), "going on from a checkpoint");
+                self.walk = walk;
                 self.tally = tally;
                 if let Some(walk) = &saved.disks {
                     self.details.resume(walk.clone(), disks);
@@ -71,20 +70,21 @@ impl Work<'_> {
 
     /// Reads the parts of a checkpoint, one at a time: all of them are as
     /// much as what is made of them.
-    async fn load(&self, saved: &Checkpoint) -> Result<(IdMarks, Tally, Disks), StoreError> {
+    async fn load(&self, saved: &Checkpoint) -> Result<(Walk, Tally, Disks), StoreError> {
         let task_id = &saved.task_id;
-        let (mut seen, mut tally) = (IdMarks::new(task_id), Tally::new(task_id));
-        let mut disks = Disks::new(task_id);
-        for name in &saved.parts.seen {
-            self.load_part(task_id, name, |bytes| seen.load(bytes)).await?;
-        }
-        for name in &saved.parts.tally {
-            self.load_part(task_id, name, |bytes| tally.load(bytes)).await?;
+        let (mut tally, mut disks) = (Tally::new(task_id), Disks::new(task_id));
+        for name in &saved.parts.ids {
+            self.load_part(task_id, name, |bytes| tally.ids_mut().load(bytes)).await?;
         }
         for name in &saved.parts.disks {
             self.load_part(task_id, name, |bytes| disks.load(bytes)).await?;
         }
-        Ok((seen, tally, disks))
+        let walk = Walk::resume(saved.walk.clone(), tally.ids());
+        let corrupt = || StoreError::Corrupt {
+            operation: "reading a checkpoint",
+            reason: format!("the parts of that of {} are not what its walk has seen", self.scope),
+        };
+        Ok((walk.ok_or_else(corrupt)?, tally, disks))
     }
 
     async fn load_part(
@@ -108,13 +108,13 @@ impl Work<'_> {
             return Err(Stop::PlanTooLong);
         }
         let task_id = self.message().task_id.clone();
-        while let Some(bytes) = Some(self.walk.unsaved(LARGEST_PART)).filter(|b| !b.is_empty()) {
+        loop {
+            let bytes = self.tally.ids_mut().unsaved(LARGEST_PART);
+            if bytes.is_empty() {
+                break;
+            }
             let name = self.store.put_part(&self.lease, &task_id, &bytes).await?;
-            self.progress.parts.seen.push(name);
-        }
-        while let Some(bytes) = Some(self.tally.unsaved(LARGEST_PART)).filter(|b| !b.is_empty()) {
-            let name = self.store.put_part(&self.lease, &task_id, &bytes).await?;
-            self.progress.parts.tally.push(name);
+            self.progress.parts.ids.push(name);
         }
         if self.details.was_replaced() {
             self.progress.parts.disks.clear();

@@ -51,8 +51,8 @@ impl Work<'_> {
     /// Takes the mark from rows whose resources are there after all, however
     /// garbled: absences count in a row.
     pub(crate) async fn unmark(&mut self, items: &[Undecodable]) -> Result<(), Stop> {
-        let is_marked =
-            |id: &&String| self.index.get(id).is_some_and(|entry| entry.missing.is_some());
+        let rows = self.tally.ids();
+        let is_marked = |id: &&String| rows.stored(id).is_some_and(|row| row.is_marked());
         let ids: Vec<_> =
             items.iter().filter_map(|item| item.id.as_ref()).filter(is_marked).cloned().collect();
         if ids.is_empty() {
@@ -64,7 +64,7 @@ impl Work<'_> {
     }
 
     fn verdict(&self, resource: &Resource) -> Verdict {
-        let Some(entry) = self.index.get(&resource.id) else {
+        let Some(stored) = self.tally.ids().stored(&resource.id) else {
             let knows_all = resource.data_disks.is_some()
                 || !self.details.wants_all()
                 || self.details.has_failed();
@@ -73,9 +73,9 @@ impl Work<'_> {
         let was_created_since = self
             .since()
             .is_some_and(|since| resource.created_at.is_some_and(|created| created >= since));
-        match entry.fingerprint.compare(resource) {
+        match stored.compare(resource) {
             Comparison::Same if was_created_since && self.details.is_needed() => Verdict::Candidate,
-            Comparison::Same if entry.missing.is_some() => Verdict::Candidate,
+            Comparison::Same if stored.is_marked() => Verdict::Candidate,
             Comparison::Same => Verdict::Same,
             // Disks and machines are two snapshots: one may be ahead of the
             // other, so the disks are asked for again before this is believed.

@@ -5,20 +5,17 @@ use std::collections::HashSet;
 
 use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete, Verdict, decision_on};
 use cloud_sync_core::error::{Handling, VendorError};
-use cloud_sync_core::listing::{CompleteListing, Page, Walk};
+use cloud_sync_core::listing::{CompleteListing, MissingRows, Page};
 use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_provider::Permission;
 
 use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
+use crate::index::{CONTROLS, Unlisted};
 
 /// So many resources are judged before the time is looked at; so many are in
 /// memory together.
 const AT_ONCE: usize = 1000;
-
-/// So many resources that were listed are asked for together with those that
-/// were not: an answer that has none of them is no answer.
-const CONTROLS: usize = 3;
 
 /// Whether everything was done.
 enum Done {
@@ -42,8 +39,7 @@ impl Work<'_> {
     /// that cannot be or are too many to believe. Returns whether that is
     /// done; if not, a checkpoint was saved.
     pub(crate) async fn delete_missing(&mut self) -> Result<bool, Stop> {
-        let walk = Walk::new(&self.message().task_id);
-        let (done, walk) = match std::mem::replace(&mut self.walk, walk).complete() {
+        let (done, walk) = match std::mem::take(&mut self.walk).complete() {
             Ok(listing) => (self.delete_unlisted(&listing).await, listing.into_walk()),
             Err(walk) => (Ok(Done::Yes), *walk),
         };
@@ -56,58 +52,67 @@ impl Work<'_> {
     }
 
     async fn delete_unlisted(&mut self, listing: &CompleteListing) -> Result<Done, Stop> {
-        let index = self.index.clone();
-        let Some(first) = listing.missing(&index).next() else {
+        if listing.count_missing(self.tally.ids()) == 0 {
             return Ok(Done::Yes);
-        };
+        }
         // A cancelled task deletes nothing, however late the wish came.
         self.check_cancelled_now().await?;
-        tracing::info!(resource_id = first.0, "live rows are not in the listing");
+        // Their place may be needed for as many ids.
+        self.details.forget();
+        let Some(Unlisted { rows: missing, controls }) = self.read_unlisted(listing).await? else {
+            return Ok(Done::NotYet);
+        };
+        let Some((first, _)) = missing.iter().next() else {
+            // The index has caught up with writes before this task's.
+            return Ok(Done::Yes);
+        };
+        tracing::info!(resource_id = first, "live rows are not in the listing");
         if listing.unidentified() > 0 {
             // Each item without an id may be any of the candidates.
             tracing::warn!("items without an id were listed; nothing is deleted");
-            self.tally.set_held(self.count_gone(listing));
+            self.tally.set_held(self.count_gone(&missing));
             return Ok(Done::Yes);
         }
         // A permission that was taken away during the walk, and may be back
         // after the re-read, makes everything look gone: it has to be there
         // before and after.
-        if !self.has_permission(listing).await? {
+        if !self.has_permission(&missing).await? {
             return Ok(Done::Yes);
         }
-        match self.reread_missing(listing).await? {
+        match self.reread_missing(&missing, &controls).await? {
             Reread::OutOfTime => return Ok(Done::NotYet),
             Reread::Held => return Ok(Done::Yes),
             Reread::Gone => {}
         }
-        let gone = self.count_gone(listing);
-        if gone == 0 || !self.has_permission(listing).await? {
+        let gone = self.count_gone(&missing);
+        if gone == 0 || !self.has_permission(&missing).await? {
             return Ok(Done::Yes);
         }
-        self.judge_missing(listing, gone).await
+        self.judge_missing(&missing, gone).await
     }
 
     /// Re-reads the candidates by id, a request's worth at a time, and asks a
     /// second API of the vendor about those it does not find.
-    async fn reread_missing(&mut self, listing: &CompleteListing) -> Result<Reread, Stop> {
-        let index = self.index.clone();
-        let mut missing = listing.missing(&index).map(|(id, _)| id);
-        let listed = index.iter().map(|(id, _)| id).filter(|id| listing.contains(id));
-        let controls: Vec<String> = listed.take(CONTROLS).collect();
+    async fn reread_missing(
+        &mut self,
+        missing: &MissingRows,
+        controls: &[String],
+    ) -> Result<Reread, Stop> {
+        let mut left = missing.iter().map(|(id, _)| id);
         loop {
-            let ids = missing.by_ref().filter(|id| self.tally.was_found(id).is_none());
+            let ids = left.by_ref().filter(|id| self.tally.was_found(id).is_none());
             let ids: Vec<_> = ids.take(PAGE - CONTROLS).collect();
             if ids.is_empty() {
                 return Ok(Reread::Gone);
             }
-            match self.is_believable(ids, &controls).await {
+            match self.is_believable(ids, controls).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.tally.set_held(self.count_gone(listing));
+                    self.tally.set_held(self.count_gone(missing));
                     return Ok(Reread::Held);
                 }
                 Err(Stop::Vendor(error)) => {
-                    self.hold_all(&error, self.count_gone(listing))?;
+                    self.hold_all(&error, self.count_gone(missing))?;
                     return Ok(Reread::Held);
                 }
                 Err(stop) => return Err(stop),
@@ -153,9 +158,8 @@ impl Work<'_> {
     }
 
     /// Returns how many candidates there are that no re-read found.
-    fn count_gone(&self, listing: &CompleteListing) -> u64 {
-        let missing = listing.missing(&self.index);
-        missing.filter(|(id, _)| self.tally.was_found(id) != Some(true)).count() as u64
+    fn count_gone(&self, missing: &MissingRows) -> u64 {
+        missing.iter().filter(|(id, _)| self.tally.was_found(id) != Some(true)).count() as u64
     }
 
     /// Takes what a re-read of these ids found. Returns those it did not find;
@@ -193,11 +197,11 @@ impl Work<'_> {
 
     /// Asks the vendor for proof that the account may see what it does not
     /// see. Without it all candidates are held.
-    async fn has_permission(&mut self, listing: &CompleteListing) -> Result<bool, Stop> {
+    async fn has_permission(&mut self, missing: &MissingRows) -> Result<bool, Stop> {
         match self.vendor.probe(&self.scope.kind, &self.region).await {
             Ok(Permission::Granted | Permission::NoProbe) => Ok(true),
             Err(error) => {
-                self.hold_all(&error, self.count_gone(listing))?;
+                self.hold_all(&error, self.count_gone(missing))?;
                 Ok(false)
             }
         }
@@ -217,13 +221,12 @@ impl Work<'_> {
     /// Judges what is gone, some at a time. What earlier turns of the task
     /// deleted still counts among what is missing; what an operator approved
     /// does not.
-    async fn judge_missing(&mut self, listing: &CompleteListing, gone: u64) -> Result<Done, Stop> {
-        let index = self.index.clone();
-        let mut missing = listing.missing(&index).map(|(id, _)| id);
-        let approved = self.count_approved(listing).await?;
+    async fn judge_missing(&mut self, missing: &MissingRows, gone: u64) -> Result<Done, Stop> {
+        let mut left = missing.iter().map(|(id, _)| id);
+        let approved = self.count_approved(missing).await?;
         let mut whole = None;
         loop {
-            let ids = missing.by_ref().filter(|id| self.tally.was_found(id) != Some(true));
+            let ids = left.by_ref().filter(|id| self.tally.was_found(id) != Some(true));
             let ids: Vec<_> = ids.take(AT_ONCE).collect();
             if ids.is_empty() {
                 return Ok(Done::Yes);
@@ -231,7 +234,7 @@ impl Work<'_> {
             let rows = self.live_rows(&ids).await?;
             // The index may lag behind: of so few rows it is known better.
             let gone = if gone <= AT_ONCE as u64 { rows.len() as u64 } else { gone };
-            let (live, deleted) = (index.len() as u64, self.tally.deletions());
+            let (live, deleted) = (self.tally.ids().live(), self.tally.deletions());
             let open = |rows: u64| (rows + deleted).saturating_sub(approved);
             let policy = *whole
                 .get_or_insert_with(|| self.account.deletion.knowing_all(open(live), open(gone)));
@@ -244,11 +247,8 @@ impl Work<'_> {
 
     /// Returns how many of the rows that were not listed an operator approved
     /// the deletion of.
-    async fn count_approved(&self, listing: &CompleteListing) -> Result<u64, Stop> {
-        let marked = || {
-            let missing = listing.missing(&self.index);
-            missing.filter_map(|(id, entry)| Some((id, entry.missing?)))
-        };
+    async fn count_approved(&self, missing: &MissingRows) -> Result<u64, Stop> {
+        let marked = || missing.iter().filter_map(|(id, mark)| Some((id, mark?)));
         if marked().next().is_none() {
             return Ok(0);
         }
@@ -274,7 +274,7 @@ impl Work<'_> {
         let candidates =
             rows.iter().map(|row| (row.resource.id.clone(), row.missing)).collect::<Vec<_>>();
         let decisions = self.decisions(&rows).await?;
-        let live = self.index.len() as u64;
+        let live = self.tally.ids().live();
         let judgement = policy.judge(live, listing, candidates, &decisions);
         let hold: HashSet<_> = judgement.hold.into_iter().collect();
         let (held, gone): (Vec<_>, Vec<_>) =

@@ -105,6 +105,12 @@ impl DetailSource {
         }
     }
 
+    /// Forgets the disks found: nothing is compared any more in this task. They
+    /// count as given up, so that nothing is taken for one without disks.
+    pub(crate) fn forget(&mut self) {
+        self.fail();
+    }
+
     fn replace(&mut self, walk: DiskWalk, disks: Disks) {
         self.walk = Some(walk);
         self.disks = disks;

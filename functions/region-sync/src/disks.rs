@@ -8,7 +8,7 @@ use crate::attempt::{Stop, Work};
 impl Work<'_> {
     /// Walks the pages of disks that are left, where the mode wants the disks
     /// of everything. Returns whether there is time for what comes after; if
-    /// not, a checkpoint was saved.
+    /// not, a checkpoint is to be saved.
     ///
     /// A walk that fails leaves disks unknown: an error is recorded, and the
     /// sync goes on with what it knows.
@@ -43,7 +43,6 @@ impl Work<'_> {
                 }
             }
             if self.is_time_up() {
-                self.save_checkpoint().await?;
                 return Ok(false);
             }
         }

@@ -62,8 +62,11 @@ impl Work<'_> {
             }
         };
         let until = touched.until;
-        self.take_touched(touched.found).await?;
-        self.is_fed = true;
+        let touched = touched.found;
+        let count = touched.resources.len() + touched.undecodable.len();
+        tracing::info!(touched = count, "following the change feed");
+        self.take_some(touched).await?;
+        self.is_partial = true;
         // Disks that could not be asked for are asked for again next time.
         if !self.details.has_failed() {
             self.before.findings.fed_until = Some(until);
@@ -136,12 +139,8 @@ impl Work<'_> {
         Ok(Ok(page))
     }
 
-    /// Writes what differs of what was touched.
-    async fn take_touched(&mut self, page: Page) -> Result<(), Stop> {
-        tracing::info!(
-            touched = page.resources.len() + page.undecodable.len(),
-            "following the change feed"
-        );
+    /// Writes what differs of some resources that were re-read by id.
+    pub(crate) async fn take_some(&mut self, page: Page) -> Result<(), Stop> {
         for item in &page.undecodable {
             self.note_undecodable(item);
             item.id.iter().for_each(|id| self.tally.found_undecodable(id));
@@ -157,14 +156,15 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Returns what is known after the change feed was followed: a success,
-    /// and no listing. How many rows are live follows from what the whole task
+    /// Returns what is known after some resources were looked at: no listing,
+    /// and where they were all that the change feed tells of, a success. How many rows are live follows from what the whole task
     /// recorded, in this attempt or an earlier one.
-    pub(crate) fn findings_of_feed(&self, changed_at: Option<Timestamp>) -> Findings {
+    pub(crate) fn findings_of_some(&self, changed_at: Option<Timestamp>) -> Findings {
         let (earlier, counts) = (&self.before.findings, &self.result.counts);
         let live_count = earlier.live_count + counts.added_count;
+        let is_sync = self.message().mode.is_sync();
         Findings {
-            rhythm: self.rhythm(),
+            rhythm: if is_sync { self.rhythm() } else { earlier.rhythm },
             last_changed_at: changed_at.or(earlier.last_changed_at),
             live_count: live_count.saturating_sub(counts.deleted_count),
             ..earlier.clone()

@@ -17,6 +17,8 @@ mod disks;
 pub mod event;
 mod feed;
 mod identity;
+mod index;
+mod named;
 mod recovery;
 mod spending;
 mod trouble;

@@ -129,7 +129,7 @@ impl Work<'_> {
                 }
                 Err(stop) => return Err(stop),
             };
-            let fresh = self.walk.take(page)?;
+            let fresh = self.walk.take(page, self.tally.ids_mut())?;
             let is_time_up = self.is_time_up();
             let next = (!self.walk.is_at_end() && !is_time_up).then(|| {
                 let page = fetcher.fetch(self.walk.token().map(str::to_owned));
@@ -163,10 +163,9 @@ impl Work<'_> {
         let errors = &mut self.result.counts.error_count;
         *errors = errors.saturating_sub(self.walk.undecodable());
         self.result.errors.retain(|error| error.code != UNDECODABLE);
-        self.walk.restart();
+        self.walk.restart(self.tally.ids_mut());
         self.tally.restart();
-        self.progress.parts.seen.clear();
-        self.progress.parts.tally.clear();
+        self.progress.parts.ids.clear();
         self.doubtful.clear();
     }
 

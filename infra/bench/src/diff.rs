@@ -14,7 +14,8 @@ use clap::Args;
 use cloud_sync_core::change::{Observer, Outcome};
 use cloud_sync_core::diff::diff;
 use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
-use cloud_sync_core::listing::{IndexEntry, LiveIndex, Page, Walk};
+use cloud_sync_core::ids::Ids;
+use cloud_sync_core::listing::{IndexEntry, Page, Walk};
 use cloud_sync_core::resource::{Disk, Resource, Row, Status};
 use cloud_sync_core::scope::Scope;
 use jiff::Timestamp;
@@ -141,7 +142,7 @@ fn by_fingerprint(options: Options) -> anyhow::Result<Run> {
     let scope = scope()?;
     let observer = Observer { scope: &scope, task_id: "bench", now: Timestamp::UNIX_EPOCH };
 
-    let mut index = LiveIndex::default();
+    let mut ids = Ids::new("bench");
     for numbers in options.pages() {
         let stored: Vec<_> = numbers
             .map(|number| {
@@ -154,20 +155,20 @@ fn by_fingerprint(options: Options) -> anyhow::Result<Run> {
             stored.iter().map(|(id, text)| (id.len() + text.len()) as u64).sum::<u64>();
         timed(&mut run.load, || {
             for (id, text) in &stored {
-                index.insert(id, IndexEntry { fingerprint: text.parse()?, missing: None });
+                ids.insert_live(id, &IndexEntry { fingerprint: text.parse()?, missing: None });
             }
             anyhow::Ok(())
         })?;
     }
 
-    let mut walk = Walk::new("bench");
+    let mut walk = Walk::new();
     for numbers in options.pages() {
         let page = page(options, numbers);
         let differing = timed(&mut run.compare, || {
-            let mut fresh = walk.take(page)?.resources;
+            let mut fresh = walk.take(page, &mut ids)?.resources;
             fresh.retain(|resource| {
-                let entry = index.get(&resource.id);
-                entry.is_none_or(|entry| entry.fingerprint.compare(resource) != Comparison::Same)
+                let stored = ids.stored(&resource.id);
+                stored.is_none_or(|stored| stored.compare(resource) != Comparison::Same)
             });
             anyhow::Ok(fresh)
         })?;
@@ -183,9 +184,9 @@ fn by_fingerprint(options: Options) -> anyhow::Result<Run> {
     }
     let missing = timed(&mut run.compare, || {
         let listing = walk.complete().ok().context("the walk has not ended")?;
-        anyhow::Ok(listing.missing(&index).count())
+        anyhow::Ok(listing.count_missing(&ids))
     })?;
-    run.missing = missing as u64;
+    run.missing = missing;
     Ok(run)
 }
 

@@ -1,4 +1,5 @@
-//! The peak memory of syncing one large region, over many turns.
+//! The peak memory of syncing one large region, over many turns, and the time
+//! of processors beside the least that it could take.
 //!
 //! The vendor and the tables run in another process, so that this one has
 //! nothing but a worker's own code path in it.
@@ -10,13 +11,14 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::Counts;
 use serde::Serialize;
 
 use crate::peers::{Peers, PeersOptions, Tables};
 use crate::remote::RemoteStore;
-use crate::rig::{account, credential_source, regions, registry};
-use crate::usage::{forget_peak, peak_mib};
+use crate::rig::{account, credential_source, fetch, regions, registry};
+use crate::usage::{cpu_time, forget_peak, peak_mib};
 use crate::worker::Worker;
 
 /// As many instances, and as many disks, as the vendor puts on a page.
@@ -43,6 +45,8 @@ pub struct Options {
 pub struct Report {
     instances: u32,
     idle_mib: f64,
+    /// Fetching and decoding every page once, and nothing else.
+    floor_cpu_seconds: f64,
     first: Sync,
     unchanged: Sync,
     churned: Sync,
@@ -54,6 +58,7 @@ struct Sync {
     peak_mib: f64,
     turns: u32,
     seconds: f64,
+    cpu_seconds: f64,
     counts: Counts,
 }
 
@@ -71,7 +76,9 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
     let pages = instances.div_ceil(INSTANCES_A_PAGE) + (2 * instances).div_ceil(DISKS_A_PAGE);
     let pages = pages.div_ceil(options.turns);
     let account = account(&peers.cloud, regions(1)?);
-    let worker = Worker::new(store, registry()?, credential_source(), account, pages).await?;
+    let vendors = registry()?;
+    let (asked, source) = (account.clone(), credential_source());
+    let worker = Worker::new(store, vendors.clone(), source, account, pages).await?;
     let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
 
     let all = u64::from(options.instances);
@@ -82,6 +89,11 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
     let unchanged = sync(&worker, "unchanged").await?;
     let expected = Counts { total_count: all, unchanged_count: all, ..Counts::default() };
     ensure!(unchanged.counts == expected, "nothing changed: {:?}", unchanged.counts);
+
+    let cpu_began = cpu_time();
+    fetch(&vendors, &asked, Mode::Full).await?;
+    let floor_cpu_seconds = cpu_time().saturating_sub(cpu_began).as_secs_f64();
+    remark(&format!("floor: {floor_cpu_seconds:.1} s of CPU"));
 
     let [created, changed, released] = peers.churn(options.churn_one_in)?;
     let churned = sync(&worker, "churned").await?;
@@ -94,20 +106,23 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
         ..Counts::default()
     };
     ensure!(churned.counts == expected, "{:?} is not {expected:?}", churned.counts);
-    Ok(Report { instances: options.instances, idle_mib, first, unchanged, churned })
+    let instances = options.instances;
+    Ok(Report { instances, idle_mib, floor_cpu_seconds, first, unchanged, churned })
 }
 
 async fn sync(worker: &Worker, task_id: &str) -> anyhow::Result<Sync> {
     forget_peak()?;
-    let began = Instant::now();
+    let (began, cpu_began) = (Instant::now(), cpu_time());
     let (result, turns) = worker.sync(task_id).await?;
     let sync = Sync {
         peak_mib: peak_mib().unwrap_or_default(),
         turns,
         seconds: began.elapsed().as_secs_f64(),
+        cpu_seconds: cpu_time().saturating_sub(cpu_began).as_secs_f64(),
         counts: result.counts,
     };
-    remark(&format!("{task_id}: {:.1} MiB, {:.0} s", sync.peak_mib, sync.seconds));
+    let Sync { peak_mib, seconds, cpu_seconds, .. } = &sync;
+    remark(&format!("{task_id}: {peak_mib:.1} MiB, {seconds:.0} s, {cpu_seconds:.1} s of CPU"));
     Ok(sync)
 }
 
@@ -120,17 +135,19 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "peak memory of a worker that syncs {} instances", self.instances)?;
         writeln!(f, "{:<28}{:>8.1} MiB", "before", self.idle_mib)?;
+        writeln!(f, "its floor takes {:.1} s of CPU", self.floor_cpu_seconds)?;
         let syncs = [
             ("first sync, all added", &self.first),
             ("second sync, all unchanged", &self.unchanged),
             ("third sync, some changed", &self.churned),
         ];
         for (number, (what, sync)) in syncs.into_iter().enumerate() {
-            let Sync { peak_mib, turns, seconds, counts } = sync;
+            let Sync { peak_mib, turns, seconds, cpu_seconds, counts } = sync;
             if number > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{what:<28}{peak_mib:>8.1} MiB in {turns} turns, {seconds:.0} s: ")?;
+            write!(f, "{what:<28}{peak_mib:>8.1} MiB in {turns} turns, {seconds:.0} s")?;
+            write!(f, " ({cpu_seconds:.1} s of CPU): ")?;
             write!(
                 f,
                 "{} added, {} updated, {} deleted, {} unchanged",

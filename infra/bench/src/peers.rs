@@ -12,6 +12,7 @@ use cloud_sync_core::account::Account;
 use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Release};
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionResult, SyncTask};
@@ -212,31 +213,11 @@ async fn serve_one(store: &MemoryStore, stream: TcpStream) -> anyhow::Result<()>
         }
         let space = line.iter().position(|byte| *byte == b' ').context("a request has a name")?;
         let operation = std::str::from_utf8(&line[..space])?;
-        if operation == "live_index" {
-            send_index(store, &line[space..], &mut connection).await?;
-        } else {
-            let mut answer = answer(store, operation, &line[space..]).await?;
-            answer.push(b'\n');
-            connection.write_all(&answer).await?;
-        }
+        let mut answer = answer(store, operation, &line[space..]).await?;
+        answer.push(b'\n');
+        connection.write_all(&answer).await?;
         connection.flush().await?;
     }
-}
-
-async fn send_index(
-    store: &MemoryStore,
-    arguments: &[u8],
-    connection: &mut BufStream<TcpStream>,
-) -> anyhow::Result<()> {
-    let (scope,) = read(arguments)?;
-    for (id, entry) in store.live_index(&scope).await?.iter() {
-        let entry: Option<Entry> = Some((id, entry.fingerprint, entry.missing));
-        let mut line = serde_json::to_vec(&entry)?;
-        line.push(b'\n');
-        connection.write_all(&line).await?;
-    }
-    connection.write_all(b"null\n").await?;
-    Ok(())
 }
 
 fn read<T: DeserializeOwned>(arguments: &[u8]) -> anyhow::Result<T> {
@@ -276,6 +257,8 @@ async fn answer(store: &MemoryStore, operation: &str, given: &[u8]) -> anyhow::R
         "put_region_result" => call!((result: RegionResult) store.put_region_result(&result)),
         "region_result" => call!((task: String, region: String)
             store.region_result(&task, &region)),
+        "live_index" => call!((scope: Scope, cursor: Option<String>)
+            live_index(store, &scope, cursor.as_deref())),
         "rows" => call!((scope: Scope, ids: Vec<String>) store.rows(&scope, &ids)),
         "put_rows" => call!((rows: Vec<Row>, days: u32) put_rows(store, rows, days)),
         "remove_rows" => call!((scope: Scope, ids: Vec<String>) store.remove_rows(&scope, &ids)),
@@ -313,6 +296,16 @@ fn release((ended, is_continued): Ended) -> Release {
         None if is_continued => Release::Continued,
         None => Release::Abandoned,
     }
+}
+
+async fn live_index(
+    store: &MemoryStore,
+    scope: &Scope,
+    cursor: Option<&str>,
+) -> Result<(Vec<Entry>, Option<String>)> {
+    let page = store.live_index(scope, cursor).await?;
+    let entry = |(id, entry): (_, IndexEntry)| (id, entry.fingerprint, entry.missing);
+    Ok((page.items.into_iter().map(entry).collect(), page.cursor))
 }
 
 async fn task_changes(

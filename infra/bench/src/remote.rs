@@ -3,7 +3,7 @@
 //! An embedded DynamoDB is far too slow for a million rows, and tables in this
 //! process would hide what the service takes. So a peer process has the twin
 //! in memory, and each request is one line of its name and its arguments as
-//! JSON, answered by one line; the index of live rows by one line an entry.
+//! JSON, answered by one line.
 //! What a worker does not ask for is refused.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{
     Checkpoint, Dispatched, Findings, Lease, LeaseRequest, Release, ScopeState,
 };
-use cloud_sync_core::listing::{IndexEntry, LiveIndex};
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Missing, Row};
@@ -65,7 +65,7 @@ pub type Ended = (Option<(String, Option<Box<Findings>>)>, bool);
 /// until when another worker holds it.
 pub type Granted = std::result::Result<(Lease, ScopeState), Timestamp>;
 
-/// One line of the index of live rows.
+/// What the index has of one live row.
 pub type Entry = (String, Fingerprint, Option<Missing>);
 
 fn unavailable(operation: &'static str, error: impl ToString) -> StoreError {
@@ -276,19 +276,14 @@ impl TaskStore for RemoteStore {
 
 #[async_trait]
 impl ResourceStore for RemoteStore {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
-        let lost = |error: std::io::Error| unavailable("live_index", error);
-        let mut connection = self.connection.lock().await;
-        let mut index = LiveIndex::default();
-        let mut line = exchange(&mut connection, "live_index", &(scope,)).await.map_err(lost)?;
-        loop {
-            let entry: Option<Entry> =
-                serde_json::from_slice(&line).map_err(|error| unavailable("live_index", error))?;
-            let Some((id, fingerprint, missing)) = entry else { return Ok(index) };
-            index.insert(&id, IndexEntry { fingerprint, missing });
-            line.clear();
-            connection.read_until(b'\n', &mut line).await.map_err(lost)?;
-        }
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
+        let page: (Vec<Entry>, Option<String>) = self.ask("live_index", &(scope, cursor)).await?;
+        let entry = |(id, fingerprint, missing)| (id, IndexEntry { fingerprint, missing });
+        Ok(Slice { items: page.0.into_iter().map(entry).collect(), cursor: page.1 })
     }
 
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {

@@ -28,6 +28,8 @@ pub const WORKERS: usize = 5;
 
 /// The account, and the key it is asked with.
 pub const ACCOUNT: &str = "bench";
+/// What is synced of it.
+const KIND: &str = "aliyun.ecs.instance";
 /// Its key's id.
 pub const KEY: &str = "bench-key";
 /// Its key's secret, which opens nothing but a simulated cloud.
@@ -72,6 +74,7 @@ fn credentials() -> Credentials {
 pub fn account(endpoint: &str, regions: Vec<String>) -> Account {
     Account {
         regions,
+        kinds: KIND.parse().into_iter().collect(),
         endpoint: Some(endpoint.to_owned()),
         ..Account::new(ACCOUNT, "aliyun", REGION, reference())
     }
@@ -136,18 +139,7 @@ impl Rig {
     /// Fetches and decodes every page that a sync of this mode asks for, of as
     /// many regions at a time: the least that any sync takes.
     pub async fn fetch(&self, mode: Mode) -> anyhow::Result<()> {
-        let (vendor, kind) = (self.vendor()?, self.kind()?);
-        let fetches = self.account.regions.iter().map(|id| {
-            let region = Region::new(id);
-            let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
-            async { tokio::spawn(fetch).await? }
-        });
-        stream::iter(fetches).buffer_unordered(WORKERS).try_collect().await
-    }
-
-    /// Returns the vendor as the service asks it.
-    fn vendor(&self) -> anyhow::Result<Arc<dyn Vendor>> {
-        Ok(self.vendors.open(&self.account, credentials(), Arc::new(Meter::default()))?)
+        fetch(&self.vendors, &self.account, mode).await
     }
 
     /// Returns the kind that is synced.
@@ -160,6 +152,19 @@ impl Rig {
         let kind = self.kind()?;
         Ok(Scope { account_id: ACCOUNT.to_owned(), kind, region: REGION.to_owned() })
     }
+}
+
+/// Fetches and decodes every page that a sync of an account asks for; see
+/// [`Rig::fetch`].
+pub async fn fetch(vendors: &Registry, account: &Account, mode: Mode) -> anyhow::Result<()> {
+    let vendor = vendors.open(account, credentials(), Arc::new(Meter::default()))?;
+    let kind = vendors.kinds(account)?.pop().context("the vendor has no kind")?;
+    let fetches = account.regions.iter().map(|id| {
+        let region = Region::new(id);
+        let fetch = fetch_region(vendor.clone(), kind.clone(), region, mode);
+        async { tokio::spawn(fetch).await? }
+    });
+    stream::iter(fetches).buffer_unordered(WORKERS).try_collect().await
 }
 
 async fn fetch_region(

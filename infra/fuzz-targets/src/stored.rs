@@ -7,8 +7,10 @@ use cloud_sync_core::account::AccountRecord;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::disks::Disks;
+use cloud_sync_core::fingerprint::Fingerprint;
+use cloud_sync_core::ids::Ids;
+use cloud_sync_core::index::IndexEntry;
 use cloud_sync_core::lease::{Checkpoint, Findings, Lease};
-use cloud_sync_core::marks::IdMarks;
 use cloud_sync_core::resource::{Disk, Row};
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionResult, SyncTask};
@@ -48,38 +50,39 @@ pub fn stored(data: &[u8]) {
 }
 
 fn marks(bytes: &[u8]) {
-    let mut marks = IdMarks::new(SALT);
-    let is_read = marks.load(bytes);
-    assert!(marks.len() <= bytes.len() / 9, "no more than there are bytes for");
-    assert!(marks.unsaved(PART).is_empty(), "a checkpoint has all of it already");
-    if !is_read {
-        return;
+    let mut ids = Ids::new(SALT);
+    let is_read = ids.load(bytes);
+    assert!(ids.unsaved(PART).is_empty(), "a checkpoint has all of it already");
+    assert_eq!(ids.live(), 0);
+    if is_read {
+        ids.insert_live(
+            "row",
+            &IndexEntry { fingerprint: Fingerprint::unreadable(), missing: None },
+        );
+        assert!(ids.stored("row").is_some() && ids.unsaved(PART).is_empty());
     }
-    marks.clear(0);
-    let mut again = IdMarks::new(SALT);
-    while let Some(part) = Some(marks.unsaved(PART)).filter(|part| !part.is_empty()) {
-        assert!(part.len() <= PART && again.load(&part));
-    }
-    let all =
-        |marks: &IdMarks| marks.iter().filter(|found| found.1 != 0).collect::<BTreeMap<_, _>>();
-    assert_eq!(all(&again), all(&marks));
 }
 
 fn tally(bytes: &[u8]) {
     let mut tally = Tally::new(SALT);
-    if !tally.load(bytes) {
+    if !tally.ids_mut().load(bytes) {
         return;
     }
-    let counts = tally.counts(7, 3, 1, |hash| hash % 2 == 0);
+    let counts = tally.counts(7, 3, 1);
     let most = (bytes.len() / 9) as u64;
     assert!(counts.deleted_count <= most && counts.added_count + counts.updated_count <= most);
     assert!(tally.reread() <= most && tally.deletions() == counts.deleted_count);
     tally.restart();
     let mut again = Tally::new(SALT);
-    while let Some(part) = Some(tally.unsaved(PART)).filter(|part| !part.is_empty()) {
-        assert!(again.load(&part));
+    loop {
+        let part = tally.ids_mut().unsaved(PART);
+        if part.is_empty() {
+            break;
+        }
+        assert!(part.len() <= PART && again.ids_mut().load(&part));
     }
-    assert_eq!(again.counts(7, 3, 1, |_| true), tally.counts(7, 3, 1, |_| true));
+    assert_eq!(again.counts(7, 3, 1), tally.counts(7, 3, 1));
+    assert_eq!((again.changes(), again.reread()), (tally.changes(), tally.reread()));
 }
 
 fn disks(bytes: &[u8]) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
 use cloud_sync_core::error::VendorError;
+use cloud_sync_core::ids::Ids;
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Resource;
@@ -73,8 +74,8 @@ async fn ask(vendor: &dyn Vendor, items: Option<usize>) {
             let found = page.resources.len() + page.undecodable.len();
             // The engine cuts out items that other readers of JSON choke on.
             assert!(items.is_none_or(|items| items == found), "an item was lost");
-            let mut walk = Walk::new("task");
-            _ = walk.take(page);
+            let mut walk = Walk::new();
+            _ = walk.take(page, &mut Ids::new("task"));
         }
         if let Some(page) = checked(vendor.details_page(&kind, &region, token).await) {
             for (id, disk) in &page.disks {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use cloud_sync_core::account::{Account, CredentialsRef};
+use cloud_sync_dispatch::Dispatcher;
 use cloud_sync_provider::{Registry, RetryPolicy, Settings};
 use cloud_sync_runtime::clock::SystemClock;
 use cloud_sync_runtime::notify::{LogNotifier, Notifier, SnsNotifier};
@@ -21,7 +22,7 @@ use jiff::SignedDuration;
 use crate::cli::UsageError;
 use crate::cli::args::{QueueArgs, StorageArgs, WaitArgs, WriteArgs};
 use crate::database::Database;
-use crate::service::{Parts, RUN_TIME};
+use crate::service::{LocalService, Options, Parts, RUN_TIME};
 use crate::sqs::{Queues, create_queues};
 
 /// A message may be in hand for the time a worker has, and some more.
@@ -141,6 +142,20 @@ pub async fn credentials(accounts: &[Account]) -> Result<Arc<dyn CredentialSourc
     } else {
         Arc::new(EnvAndSecretsManager::new(None))
     })
+}
+
+/// Returns what asks the vendors of some accounts, and starts nothing.
+///
+/// # Errors
+///
+/// Credentials are in AWS, and AWS is not configured.
+pub async fn dispatcher(
+    store: &Arc<dyn Store>,
+    accounts: &[Account],
+) -> anyhow::Result<Arc<Dispatcher>> {
+    let vendors = Arc::new(Registry::with(Settings::default())?);
+    let parts = local_parts(store.clone(), vendors, credentials(accounts).await?);
+    Ok(LocalService::new(parts, Options::default()).dispatcher())
 }
 
 /// Returns everything the service works with on this machine alone.

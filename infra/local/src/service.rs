@@ -409,18 +409,8 @@ fn ids_and_problems(dispatch: cloud_sync_dispatch::Dispatch) -> (Vec<String>, Ve
 
 /// Returns the first message of each region of a task that has not ended.
 fn open_messages(report: &TaskReport) -> Vec<WorkMessage> {
-    let task = &report.task;
-    let message = |region: String| WorkMessage {
-        task_id: task.task_id.clone(),
-        account_id: task.account_id.clone(),
-        kind: task.resource_type.clone(),
-        region,
-        mode: task.mode,
-        since: task.since,
-        turn: 0,
-        yielded_to: None,
-    };
-    task.open_regions(&report.region_results).into_iter().map(message).collect()
+    let open = report.task.open_regions(&report.region_results);
+    open.iter().map(|region| WorkMessage::first(&report.task, region)).collect()
 }
 
 /// Returns when a worker that begins now has to end.

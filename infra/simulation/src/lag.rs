@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use cloud_sync_core::change::Change;
-use cloud_sync_core::listing::{IndexEntry, LiveIndex};
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::SyncTask;
@@ -93,10 +93,13 @@ impl Lag {
         young.map(|(_, before)| before.clone()).collect()
     }
 
-    /// Returns the index of live rows as it was a moment ago.
-    pub(crate) fn live(&self, by: Duration, of: &Scope, index: &LiveIndex) -> LiveIndex {
-        let mut entries: BTreeMap<String, IndexEntry> =
-            index.iter().map(|(id, entry)| (id.to_owned(), entry)).collect();
+    /// Makes of the index of live rows that of a moment ago.
+    pub(crate) fn live(
+        &self,
+        by: Duration,
+        of: &Scope,
+        entries: &mut BTreeMap<String, IndexEntry>,
+    ) {
         for before in self.lacking(by) {
             match before {
                 Before::Live { scope, id, entry: Some(entry) } if scope == *of => {
@@ -108,9 +111,6 @@ impl Lag {
                 _ => {}
             }
         }
-        let mut lagging = LiveIndex::default();
-        entries.iter().for_each(|(id, entry)| lagging.insert(id, *entry));
-        lagging
     }
 
     /// Takes out of a task's changes those that the index does not show yet.

@@ -134,6 +134,7 @@ fn account(plan: &AccountPlan, enabled: bool) -> Account {
     let default_region = plan.regions.first().map(|(id, _)| *id).unwrap_or_default();
     Account {
         regions: plan.regions.iter().map(|(id, _)| (*id).to_owned()).collect(),
+        kinds: vec![verdict::kind()],
         enabled,
         endpoint: Some("https://cloud.example".to_owned()),
         change_feed: plan.change_feed,

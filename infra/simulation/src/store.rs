@@ -1,6 +1,7 @@
 //! The tables as one process reaches them: slow, at times not at all, with
 //! answers that get lost, batches done in part, and indexes that lag.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::Row;
@@ -38,6 +39,9 @@ pub(crate) struct Tables {
 fn unavailable(operation: &'static str) -> StoreError {
     StoreError::Unavailable { operation, reason: "the simulated store is at fault".to_owned() }
 }
+
+/// So many entries are on a page of the index: few, so that simulations page.
+const INDEX_PAGE: usize = 25;
 
 impl Tables {
     pub(crate) fn reach(process: &Arc<Process>) -> Arc<dyn Store> {
@@ -233,7 +237,7 @@ impl ScopeStore for Tables {
 
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint) -> Result<()> {
         self.process.universe.count("checkpoints");
-        self.process.note(|| format!("save_checkpoint: {} parts", checkpoint.parts.seen.len()));
+        self.process.note(|| format!("save_checkpoint: {} parts", checkpoint.parts.ids.len()));
         self.write("save_checkpoint", self.inner.save_checkpoint(lease, checkpoint)).await
     }
 
@@ -331,13 +335,21 @@ impl TaskStore for Tables {
 
 #[async_trait]
 impl ResourceStore for Tables {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
-        let index = self.read("live_index", self.inner.live_index(scope)).await?;
-        let lag = self.lag();
-        if lag.is_zero() {
-            return Ok(index);
-        }
-        Ok(self.process.universe.lag.live(lag, scope, &index))
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
+        // The twin's pages hold more than a scope has here.
+        let whole = self.read("live_index", self.inner.live_index(scope, None)).await?;
+        let mut entries = whole.items.into_iter().collect();
+        self.process.universe.lag.live(self.lag(), scope, &mut entries);
+        let after = cursor.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut left = entries.range::<str, _>((after, Bound::Unbounded));
+        let page = left.by_ref().take(INDEX_PAGE).map(|(id, entry)| (id.clone(), *entry));
+        let items: Vec<_> = page.collect();
+        let cursor = left.next().and(items.last()).map(|(id, _)| id.clone());
+        Ok(Slice { items, cursor })
     }
 
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {

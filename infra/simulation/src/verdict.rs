@@ -72,7 +72,7 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     no_secret(universe).await
 }
 
-fn kind() -> Kind {
+pub(crate) fn kind() -> Kind {
     // The name is one of the registry's.
     Registry::kinds_of("aliyun")
         .ok()

@@ -42,7 +42,7 @@ pub async fn every_request_is_counted_on_its_own_meter(store: Arc<dyn Store>) {
     grew("scope");
     reader.task("t").await.unwrap();
     grew("task");
-    reader.live_index(&scope).await.unwrap();
+    reader.live_index(&scope, None).await.unwrap();
     grew("live_index");
     reader.rows(&scope, &["i-1".to_owned()]).await.unwrap();
     grew("rows");
@@ -57,7 +57,7 @@ pub async fn the_live_index_costs_a_fraction_of_its_rows(store: Arc<dyn Store>) 
     let rows: Vec<_> = (0..500).map(|n| added(&scope, resource(&format!("i-{n:017}"))).1).collect();
     store.put_rows(&rows, 30).await.unwrap();
     let (index, whole) = (Arc::new(Meter::default()), Arc::new(Meter::default()));
-    store.metered(Arc::clone(&index)).live_index(&scope).await.unwrap();
+    store.metered(Arc::clone(&index)).live_index(&scope, None).await.unwrap();
     let ids: Vec<_> = rows.into_iter().map(|row| row.resource.id).collect();
     store.metered(Arc::clone(&whole)).rows(&scope, &ids).await.unwrap();
     let ratio = whole.read().cost.read_units / index.read().cost.read_units;

@@ -59,13 +59,13 @@ pub async fn lease(store: &dyn Store, scope: &Scope, owner: &str, task: &str, no
 
 /// Returns a checkpoint with these parts.
 pub fn checkpoint(task: &str, parts: &[&str]) -> Checkpoint {
-    let seen = parts.iter().map(|part| (*part).to_owned()).collect();
+    let ids = parts.iter().map(|part| (*part).to_owned()).collect();
     Checkpoint {
         task_id: task.into(),
         turn: 3,
         disks: Some(DiskWalk::begin(at(1))),
-        walk: Walk::new(task).state().clone(),
-        parts: Parts { seen, ..Parts::default() },
+        walk: Walk::new().state().clone(),
+        parts: Parts { ids, ..Parts::default() },
         error_count: 0,
         errors: Vec::new(),
         advanced_at: at(2),

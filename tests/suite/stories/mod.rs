@@ -6,6 +6,7 @@ mod faults;
 mod feed;
 mod identity;
 mod long;
+mod named;
 mod planning;
 mod retries;
 mod spending;

@@ -1,9 +1,13 @@
 //! What a sync sees and records when nothing goes wrong.
 
+use std::sync::Arc;
+
 use cloud_sync_core::change::ChangeKind;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::{Counts, TaskStatus};
+use cloud_sync_runtime::store::memory::MemoryStore;
+use cloud_sync_tests::failing::{FailingStore, Operation};
 use cloud_sync_tests::vendor::{Call, machine};
 use cloud_sync_tests::world::World;
 use serde_json::json;
@@ -126,6 +130,27 @@ async fn a_sync_deletes_in_incremental_mode_too() {
     world.vendor.release("r1", "i-004");
     let (task, _) = world.sync(Mode::Incremental).await;
     assert_eq!(task.counts, counts(14, 0, 0, 1, 14));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_index_is_read_again_only_where_something_is_missing() {
+    let store = FailingStore::new(Arc::new(MemoryStore::default()));
+    let world = World::over(store.clone(), &["r1"]).await;
+    world.vendor.fill("r1", "i", 15);
+    world.sync(Mode::Full).await;
+    store.fail(Operation::LiveIndex, 1);
+    world.vendor.change("r1", "i-003", |machine| machine.name = "renamed".into());
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!(task.counts, counts(15, 0, 1, 0, 14));
+    assert!(!store.has_failed(Operation::LiveIndex), "once is enough");
+
+    store.fail(Operation::LiveIndex, 1);
+    world.vendor.release("r1", "i-004");
+    let (task, regions) = world.sync(Mode::Full).await;
+    assert!(store.has_failed(Operation::LiveIndex), "which ids are missing, only it tells");
+    assert_eq!((task.status, regions[0].attempts), (TaskStatus::Success, 2));
+    assert_eq!(task.counts, counts(14, 0, 0, 1, 14));
+    world.assert_true("r1").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloud_sync_core::change::{Change, ChangeKind, Observer, Outcome, replay};
 use cloud_sync_core::deletion::DeletionPolicy;
 use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
-use cloud_sync_core::listing::{
-    CompleteListing, IndexEntry, LiveIndex, Page, Undecodable, Walk, WalkState,
-};
-use cloud_sync_core::marks::IdMarks;
+use cloud_sync_core::ids::Ids;
+use cloud_sync_core::listing::{IndexEntry, MissingRows, Page, Undecodable, Walk, WalkState};
 use cloud_sync_core::resource::{Missing, Resource, Row, Status};
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::Counts;
@@ -40,12 +38,10 @@ struct Table {
 }
 
 impl Table {
-    fn index(&self) -> LiveIndex {
-        let mut index = LiveIndex::default();
-        for (id, row) in self.rows.iter().filter(|(_, row)| row.is_live()) {
-            index.insert(id, IndexEntry { fingerprint: row.fingerprint, missing: row.missing });
-        }
-        index
+    fn index(&self) -> Vec<(String, IndexEntry)> {
+        let live = self.rows.iter().filter(|(_, row)| row.is_live());
+        let entry = |row: &Row| IndexEntry { fingerprint: row.fingerprint, missing: row.missing };
+        live.map(|(id, row)| (id.clone(), entry(row))).collect()
     }
 
     fn record(&mut self, change: Change, row: Row) {
@@ -67,20 +63,23 @@ impl Table {
         let observer = Observer { scope: &scope, task_id: &task_id, now };
         let index = self.index();
         let mut counts = Counts::default();
-        let mut walk = Walk::new(&task_id);
+        let mut walk = Walk::new();
+        let mut ids = Ids::new(&task_id);
+        index.iter().for_each(|(id, entry)| ids.insert_live(id, entry));
         let mut saved = Vec::new();
         for (number, page) in pages.iter().enumerate() {
             let state = walk.state().clone();
-            saved.push(walk.unsaved(usize::MAX));
+            saved.push(ids.unsaved(usize::MAX));
             if number == resume_at {
                 let text = serde_json::to_string(&state).unwrap();
                 let state: WalkState = serde_json::from_str(&text).unwrap();
-                let mut seen = IdMarks::new(&task_id);
-                assert!(saved.iter().all(|part| seen.load(part)));
-                walk = Walk::resume(state, seen);
+                ids = Ids::new(&task_id);
+                assert!(saved.iter().all(|part| ids.load(part)));
+                index.iter().for_each(|(id, entry)| ids.insert_live(id, entry));
+                walk = Walk::resume(state, &ids).unwrap();
             }
             assert_eq!(walk.token(), (number > 0).then(|| number.to_string()).as_deref());
-            let fresh = walk.take(page.clone()).unwrap();
+            let fresh = walk.take(page.clone(), &mut ids).unwrap();
             counts.error_count += fresh.undecodable.len() as u64;
             for id in fresh.undecodable.iter().filter_map(|item| item.id.as_ref()) {
                 if let Some(row) = self.rows.get(id).and_then(|row| observer.sighted(row)) {
@@ -88,25 +87,21 @@ impl Table {
                 }
             }
             for resource in fresh.resources {
-                self.see(&observer, &index, resource, &mut counts);
+                self.see(&observer, &ids, resource, &mut counts);
             }
         }
         let listing = walk.complete().expect("every page was taken");
         counts.total_count = listing.total();
         assert_eq!(listing.undecodable(), counts.error_count);
-        self.miss(&observer, &index, &listing, policy, &mut counts);
+        let mut missing = MissingRows::default();
+        listing.add_missing(&ids, &index, &mut missing);
+        self.miss(&observer, ids.live(), &missing, policy, &mut counts);
         counts
     }
 
-    fn see(
-        &mut self,
-        observer: &Observer<'_>,
-        index: &LiveIndex,
-        resource: Resource,
-        counts: &mut Counts,
-    ) {
-        let is_known = index.get(&resource.id).is_some_and(|entry| {
-            entry.missing.is_none() && entry.fingerprint.compare(&resource) == Comparison::Same
+    fn see(&mut self, observer: &Observer<'_>, ids: &Ids, resource: Resource, counts: &mut Counts) {
+        let is_known = ids.stored(&resource.id).is_some_and(|stored| {
+            !stored.is_marked() && stored.compare(&resource) == Comparison::Same
         });
         if is_known {
             counts.unchanged_count += 1;
@@ -132,14 +127,12 @@ impl Table {
     fn miss(
         &mut self,
         observer: &Observer<'_>,
-        index: &LiveIndex,
-        listing: &CompleteListing,
+        live: u64,
+        missing: &MissingRows,
         policy: &DeletionPolicy,
         counts: &mut Counts,
     ) {
-        let missing = listing.missing(index);
-        let marks = missing.map(|(id, entry)| (id, entry.missing)).collect();
-        let verdict = policy.judge(index.len() as u64, self.syncs, marks, &[]);
+        let verdict = policy.judge(live, self.syncs, missing.iter().collect(), &[]);
         counts.held_count = verdict.hold.len() as u64;
         for id in verdict.hold {
             if let Some(row) = observer.missed(&self.rows[&id], self.syncs) {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::disks::Disks;
 use cloud_sync_core::fingerprint::Fingerprint;
-use cloud_sync_core::index::{IndexEntry, LiveIndex};
-use cloud_sync_core::listing::{Page, Walk};
-use cloud_sync_core::marks::IdMarks;
+use cloud_sync_core::ids::Ids;
+use cloud_sync_core::index::IndexEntry;
+use cloud_sync_core::listing::{MissingRows, Page, Walk};
 use cloud_sync_core::resource::{Disk, Missing, Resource};
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::tally::Tally;
@@ -20,11 +20,14 @@ fn id() -> impl Strategy<Value = String> {
     prop_oneof!["i-[ab]{0,5}", "[aäß#~]{0,4}", "[a-z]{130,140}"]
 }
 
+fn resource() -> impl Strategy<Value = Resource> {
+    ("[ab]", prop::option::of(prop::collection::btree_set(disk(), 0..2)))
+        .prop_map(|(name, data_disks)| Resource { name, data_disks, ..Resource::default() })
+}
+
 fn entry() -> impl Strategy<Value = IndexEntry> {
     let missing = prop::option::of((0..1000_i64, 0..9_u64));
-    ("[ab]", any::<bool>(), missing).prop_map(|(name, disks, missing)| {
-        let data_disks = disks.then(BTreeSet::new);
-        let resource = Resource { name, data_disks, ..Resource::default() };
+    (resource(), missing).prop_map(|(resource, missing)| {
         let missing = missing.map(|(minutes, listing)| {
             let since = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
             Missing { since, listing }
@@ -59,65 +62,71 @@ fn change(id: &str, kind: ChangeKind) -> Change {
 }
 
 proptest! {
+    /// Of every row it is known how it compares, whatever else is known of its
+    /// id, and before or after.
     #[test]
-    fn an_index_is_a_map_sorted_by_id(
-        entries in prop::collection::vec((id(), entry()), 0..300),
-        is_sorted in any::<bool>(),
-        others in prop::collection::vec(id(), 20),
+    fn rows_are_compared_as_the_index_has_them(
+        rows in prop::collection::btree_map(id(), entry(), 0..300),
+        others in prop::collection::btree_set(id(), 20),
+        seen in resource(),
     ) {
-        let mut entries = entries;
-        if is_sorted {
-            entries.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut ids = Ids::new("t");
+        let mut walk = Walk::new();
+        let resources = rows.keys().chain(&others).step_by(2);
+        let resources = resources.map(|id| Resource { id: id.clone(), ..Resource::default() });
+        let mut resources: Vec<_> = resources.collect();
+        let late = resources.split_off(resources.len() / 2);
+        walk.take(Page { resources, next: Some("2".into()), ..Page::default() }, &mut ids).unwrap();
+        rows.iter().for_each(|(id, entry)| ids.insert_live(id, entry));
+        walk.take(Page { resources: late, ..Page::default() }, &mut ids).unwrap();
+        prop_assert_eq!(ids.live(), rows.len() as u64);
+        for id in rows.keys().chain(&others) {
+            let stored = ids.stored(id);
+            let known = stored.map(|stored| (stored.compare(&seen), stored.is_marked()));
+            let expected =
+                rows.get(id).map(|row| (row.fingerprint.compare(&seen), row.missing.is_some()));
+            prop_assert_eq!(known, expected, "{}", id);
         }
-        let mut index = LiveIndex::default();
-        let mut model = BTreeMap::new();
-        for (id, entry) in &entries {
-            index.insert(id, *entry);
-            model.insert(id.clone(), *entry);
-            prop_assert_eq!(index.get(id), Some(*entry));
-        }
-        prop_assert_eq!(index.len(), model.len());
-        prop_assert_eq!(index.is_empty(), model.is_empty());
-        for id in model.keys().chain(&others) {
-            prop_assert_eq!(index.get(id), model.get(id).copied(), "{}", id);
-        }
-        prop_assert_eq!(index.iter().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
     }
 
+    /// Any listing, saved and read back in between: what is missing is what
+    /// was not listed, of whichever rows the index shows.
     #[test]
-    fn marks_are_a_map_whatever_is_saved_in_between(
-        steps in prop::collection::vec((id(), 1..8_u8, prop::bool::weighted(0.1)), 0..200),
+    fn missing_is_what_was_not_listed(
+        pages in prop::collection::vec(prop::collection::vec(id(), 0..20), 1..8),
+        rows in prop::collection::btree_map(id(), entry(), 0..100),
+        saved_at in 0..8_usize,
         most in 9..200_usize,
     ) {
-        let mut marks = IdMarks::new("t");
-        let mut model: BTreeMap<String, u8> = BTreeMap::new();
-        let mut parts = Vec::new();
-        for (id, added, is_saved) in steps {
-            let stored = model.entry(id.clone()).or_default();
-            prop_assert_eq!(marks.add(&id, added), *stored);
-            *stored |= added;
-            let save = |marks: &mut IdMarks| {
-                is_saved.then(|| marks.unsaved(most)).filter(|part| !part.is_empty())
-            };
-            while let Some(part) = save(&mut marks) {
-                prop_assert!(part.len() <= most);
-                parts.push((part, marks.clone(), model.clone()));
+        let mut ids = Ids::new("t");
+        let mut walk = Walk::new();
+        rows.iter().for_each(|(id, entry)| ids.insert_live(id, entry));
+        for (number, page) in pages.iter().enumerate() {
+            if number == saved_at {
+                let mut read = Ids::new("t");
+                while let Some(part) = Some(ids.unsaved(most)).filter(|part| !part.is_empty()) {
+                    prop_assert!(part.len() <= most && read.load(&part));
+                }
+                walk = Walk::resume(walk.state().clone(), &read).unwrap();
+                prop_assert!(read.unsaved(most).is_empty());
+                rows.iter().for_each(|(id, entry)| read.insert_live(id, entry));
+                ids = read;
             }
+            let resource = |id: &String| Resource { id: id.clone(), ..Resource::default() };
+            let next = (number + 1 < pages.len()).then(|| number.to_string());
+            let resources = page.iter().map(resource).collect();
+            walk.take(Page { resources, next, ..Page::default() }, &mut ids).unwrap();
         }
-        prop_assert_eq!(marks.len(), model.len());
-        for (id, expected) in &model {
-            prop_assert_eq!(marks.get(id), *expected);
-        }
-        let mut read = IdMarks::new("t");
-        let Some((_, saved, model)) = parts.last().cloned() else { return Ok(()) };
-        for (part, ..) in &parts {
-            prop_assert!(read.load(part));
-        }
-        prop_assert_eq!(read.len(), saved.len());
-        for (id, expected) in &model {
-            prop_assert_eq!(read.get(id), *expected, "{} after the last save", id);
-        }
-        prop_assert!(read.unsaved(most).is_empty());
+        let listed: BTreeSet<_> = pages.iter().flatten().collect();
+        let listing = walk.complete().unwrap();
+        prop_assert_eq!(listing.total(), listed.len() as u64);
+        let index: Vec<_> = rows.clone().into_iter().collect();
+        let mut missing = MissingRows::default();
+        listing.add_missing(&ids, &index, &mut missing);
+        let expected = rows.iter().filter(|(id, _)| !listed.contains(id));
+        let expected: Vec<_> = expected.map(|(id, row)| (id.clone(), row.missing)).collect();
+        prop_assert_eq!(missing.iter().collect::<Vec<_>>(), expected);
+        prop_assert_eq!(listing.count_missing(&ids), missing.len() as u64);
     }
 
     /// Whatever a task did in whichever attempt, every resource is counted
@@ -129,7 +138,7 @@ proptest! {
         is_saved in any::<bool>(),
     ) {
         let mut tally = Tally::new("t");
-        let mut walk = Walk::new("t");
+        let mut walk = Walk::new();
         let mut model = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
         for (n, what) in did {
             let id = n.to_string();
@@ -154,15 +163,16 @@ proptest! {
         }
         let resource = |n: &usize| Resource { id: n.to_string(), ..Resource::default() };
         let resources = listed.iter().map(resource).collect();
-        walk.take(Page { resources, ..Page::default() }).unwrap();
+        walk.take(Page { resources, ..Page::default() }, tally.ids_mut()).unwrap();
         if is_saved {
             let mut read = Tally::new("t");
-            while let Some(part) = Some(tally.unsaved(30)).filter(|part| !part.is_empty()) {
-                prop_assert!(read.load(&part));
+            let mut unsaved = || Some(tally.ids_mut().unsaved(30)).filter(|part| !part.is_empty());
+            while let Some(part) = unsaved() {
+                prop_assert!(read.ids_mut().load(&part));
             }
             tally = read;
         }
-        let counts = tally.counts(walk.listed(), 0, 0, |hash| walk.has_seen_hash(hash));
+        let counts = tally.counts(walk.listed(), 0, 0);
         let [added, updated, deleted, found] = model;
         let updated: BTreeSet<_> = updated.difference(&added).copied().collect();
         let all = [&listed, &found, &added, &updated].into_iter().flatten();

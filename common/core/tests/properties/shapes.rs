@@ -7,6 +7,7 @@ use cloud_sync_core::change::{Change, Observer, Outcome};
 use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::disks::DiskWalk;
 use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::ids::Ids;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Parts, ScopeState};
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::message::{Mode, SyncRequest, Trigger, WorkMessage};
@@ -69,8 +70,8 @@ fn state() -> impl Strategy<Value = ScopeState> {
     let times = (option::of(timestamp()), option::of(timestamp()), option::of(timestamp()));
     (any::<[u32; 4]>(), tokens, times, any::<[bool; 3]>()).prop_map(
         |(numbers, next, (full, complete, changed), has)| {
-            let mut walk = Walk::new("t");
-            walk.take(Page { next, ..Page::default() }).unwrap();
+            let mut walk = Walk::new();
+            walk.take(Page { next, ..Page::default() }, &mut Ids::new("t")).unwrap();
             let lease = Lease {
                 scope: scope(),
                 owner: "message-1".into(),
@@ -83,7 +84,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                 turn: numbers[2],
                 walk: walk.state().clone(),
                 disks: has[0].then(|| DiskWalk::begin(at(numbers[3].into()))),
-                parts: Parts { seen: vec![numbers[3].to_string()], ..Parts::default() },
+                parts: Parts { ids: vec![numbers[3].to_string()], ..Parts::default() },
                 advanced_at: at(numbers[3].into()),
                 furthest: 4,
                 error_count: 1,
@@ -171,6 +172,7 @@ proptest! {
             region: "cn-hangzhou".into(),
             mode,
             since,
+            ids: if full { Vec::new() } else { vec!["i-1".into()] },
             turn,
             yielded_to: full.then(|| "t#1".into()),
         });

@@ -9,6 +9,7 @@ use cloud_sync_core::resource::{Disk, Resource, Status};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::shared::{Tag, tags};
 use super::{NEXT_TOKEN, actiontrail, instance_type};
 use crate::Detail;
 use crate::engine::decode::{
@@ -20,10 +21,7 @@ use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, Probe, Secondary,
 pub(crate) const KIND: KindSpec = KindSpec {
     tracked: &Field::ALL,
     secondary: &[Secondary {
-        call: Call {
-            params: &[("DiskType", "data"), ("MaxResults", "500")],
-            ..call("DescribeDisks", &["Disks", "Disk"], 19)
-        },
+        call: Call { params: &[("DiskType", "data"), ("MaxResults", "500")], ..DISKS },
         lists_region: true,
         by_ids: ByIds::new("InstanceId", IdForm::Single, 1),
         region: None,
@@ -51,6 +49,9 @@ pub(crate) const KIND: KindSpec = KindSpec {
         decode_instance,
     )
 };
+
+/// The call that lists disks.
+pub(super) const DISKS: Call = call("DescribeDisks", &["Disks", "Disk"], 19);
 
 /// The timeouts are those of the vendor's own SDK.
 const fn call(action: &'static str, items: Path, seconds: u64) -> Call {
@@ -153,15 +154,6 @@ struct PrivateIp {
     private_ip_address: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tag {
-    #[serde(default, deserialize_with = "nullable")]
-    tag_key: String,
-    #[serde(default, deserialize_with = "nullable")]
-    tag_value: String,
-}
-
 fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
     let mut item: Instance = serde_json::from_str(text)?;
     let created_at = time("CreationTime", &item.creation_time)?;
@@ -181,14 +173,12 @@ fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
     }
     let mut public_ips = std::mem::take(&mut item.public_ip_address);
     public_ips.push(std::mem::take(&mut item.eip_address.ip_address));
-    // A tag without a key has nothing to be known by.
-    let tags = item.tags.drain(..).filter(|tag| !tag.tag_key.is_empty());
     Ok(Resource {
         status: status_of(STATUSES, &item.status),
         public_ips: set(public_ips),
         private_ips: set(private_ips),
         security_groups: set(std::mem::take(&mut item.security_group_ids)),
-        tags: tags.map(|tag| (tag.tag_key, tag.tag_value)).collect(),
+        tags: tags(std::mem::take(&mut item.tags)),
         created_at,
         expires_at,
         id: std::mem::take(&mut item.instance_id),

@@ -1,18 +1,30 @@
 //! Alibaba Cloud.
 
+pub mod acs3;
 mod actiontrail;
+pub(crate) mod ecs_disk;
 pub(crate) mod ecs_instance;
 mod errors;
 mod instance_type;
+mod oss;
+pub(crate) mod oss_bucket;
+pub mod oss_sign;
+mod products;
+pub(crate) mod rds_instance;
+pub(crate) mod redis_instance;
 mod resource_manager;
 mod rpc;
+mod shared;
 pub mod sign;
+pub(crate) mod slb_loadbalancer;
 mod sts;
+pub(crate) mod vpc_eip;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use serde::Deserialize;
 
 pub(crate) use self::resource_manager::MEMBERS;
+pub(crate) use self::rpc::SIGNATURES;
 pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};

@@ -1,16 +1,16 @@
-//! Requests in Alibaba Cloud's RPC style, and its errors.
+//! Alibaba Cloud's requests, most of them in RPC style, and its errors.
 
 use std::time::Duration;
 
-use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use cloud_sync_core::account::{Account, InvalidAccount};
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{errors, sign};
+use super::{acs3, errors, oss, products, sign};
 use crate::Result;
 use crate::engine::errors::rule_for;
 use crate::engine::http::Reply;
@@ -18,50 +18,87 @@ use crate::engine::params::query;
 use crate::engine::redact::Secrets;
 use crate::engine::refusal::{Answered, LONGEST_WAIT, Refused, foreign, to_next_minute};
 use crate::engine::spec::Call;
-use crate::engine::{Asked, Protocol, endpoint};
+use crate::engine::{Asked, Protocol, endpoint, xml};
 
-/// The service that lists regions, each with its own host there.
-const REGIONS_PRODUCT: &str = super::REGIONS.call.product;
+/// The signatures that an account may have configured, the usual one first.
+pub(crate) const SIGNATURES: &[&str] = &["rpc-v1", ACS3];
+
+const ACS3: &str = "acs3";
+
+/// The object store counts anew every second.
+const OSS_WAIT: Duration = Duration::from_secs(1);
 
 /// Makes an account's requests.
 pub(super) struct Rpc {
     /// Instead of the vendor's hosts.
     endpoint: Option<Url>,
+    /// Whether requests in RPC style are signed in version 3.
+    is_acs3: bool,
 }
 
 impl Rpc {
     pub(super) fn open(account: &Account) -> std::result::Result<Self, InvalidAccount> {
-        Ok(Self { endpoint: endpoint::override_of(account)? })
+        let is_acs3 = account.signature.as_deref() == Some(ACS3);
+        Ok(Self { endpoint: endpoint::override_of(account)?, is_acs3 })
     }
 
-    fn url(&self, call: &Call, region: &Region) -> Result<Url> {
-        if let Some(endpoint) = &self.endpoint {
-            return Ok(endpoint.clone());
+    fn url(&self, asked: &Asked<'_>) -> Result<Url> {
+        match &self.endpoint {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => endpoint::of_host(asked.call, &products::host(asked.call, asked.region)),
         }
-        let host = match (call.host, call.product) {
-            ("", REGIONS_PRODUCT) if !region.endpoint.is_empty() => region.endpoint.clone(),
-            ("", product) => format!("{product}.{}.aliyuncs.com", region.id),
-            (host, _) => host.to_owned(),
-        };
-        endpoint::of_host(call, &host)
     }
-}
 
-impl Protocol for Rpc {
     /// Returns a POST with everything in its body, so that no access log on
     /// the way keeps a signature or a token, and none is too long for a URL.
-    fn request(&self, asked: Asked<'_>) -> Result<Request> {
+    fn with_rpc_v1(&self, asked: Asked<'_>) -> Result<Request> {
+        let mut request = Request::new(Method::POST, self.url(&asked)?);
         let Asked { call, region, mut params, credentials, now } = asked;
         params.insert("Action".to_owned(), call.action.to_owned());
         params.insert("Version".to_owned(), call.version.to_owned());
         params.insert("RegionId".to_owned(), region.id.clone());
-        let nonce = Uuid::new_v4().to_string();
-        let params = sign::signed(credentials, "POST", params, &nonce, now);
-        let mut request = Request::new(Method::POST, self.url(call, region)?);
+        let params = sign::signed(credentials, "POST", params, &nonce(), now);
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, form);
         *request.body_mut() = Some(query(&params).into());
         Ok(request)
+    }
+
+    /// Returns a POST with what is asked in its query, as the vendor's own SDK
+    /// has it, and everything else in headers.
+    fn with_acs3(&self, asked: Asked<'_>) -> Result<Request> {
+        let mut url = self.url(&asked)?;
+        let Asked { call, region, mut params, credentials, now } = asked;
+        params.insert("RegionId".to_owned(), region.id.clone());
+        let wanted = acs3::Acs3Request {
+            method: "POST",
+            host: &endpoint::host_header(&url),
+            action: call.action,
+            version: call.version,
+            params: &params,
+        };
+        let mut headers = acs3::signed(credentials, wanted, &nonce(), now);
+        // Whoever sends the request names the host, by the URL.
+        headers.remove("host");
+        url.set_query(Some(&query(&params)));
+        let mut request = Request::new(Method::POST, url);
+        *request.headers_mut() = oss::header_map(call.action, headers)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Ok(request)
+    }
+}
+
+fn nonce() -> String {
+    Uuid::new_v4().to_string()
+}
+
+impl Protocol for Rpc {
+    fn request(&self, asked: Asked<'_>) -> Result<Request> {
+        match asked.call.product {
+            oss::PRODUCT => oss::request(asked, self.endpoint.as_ref()),
+            _ if self.is_acs3 => self.with_acs3(asked),
+            _ => self.with_rpc_v1(asked),
+        }
     }
 
     fn refusal(
@@ -74,24 +111,27 @@ impl Protocol for Rpc {
         if reply.status.is_success() {
             return None;
         }
-        let wait = retry_after(reply, now);
+        let wait = if call.product == oss::PRODUCT { OSS_WAIT } else { retry_after(reply, now) };
         let answered = Answered { call, reply, secrets, now, wait };
-        let Ok(body) = serde_json::from_slice::<ErrorBody>(&reply.body) else {
+        let Some(body) = ErrorBody::read(&reply.body) else {
             return Some(foreign(answered));
         };
-        let permission =
-            body.access_denied_detail.as_ref().map_or("", |denied| &denied.auth_action);
+        let rule = rule_for(errors::RULES, &body.code);
         let refused = Refused {
-            rule: rule_for(errors::RULES, &body.code),
+            rule,
             code: &body.code,
             message: &body.message,
             request_id: &body.request_id,
-            permission,
+            permission: &body.object_of(rule.map_or("", |rule| rule.hint), call),
         };
         let mut error = refused.error(answered);
         if error.class == ErrorClass::Internal && errors::rejects_token(&body.code, &body.message) {
             error.class = ErrorClass::Data;
             error.token_rejected = true;
+        }
+        // A bucket has a policy of its own, which says nothing of the account.
+        if body.code == errors::ACCESS_DENIED && oss::is_of_one_bucket(call) {
+            error.class = ErrorClass::Data;
         }
         Some(error)
     }
@@ -107,6 +147,26 @@ struct ErrorBody {
     request_id: String,
     #[serde(default)]
     access_denied_detail: Option<AccessDenied>,
+}
+
+impl ErrorBody {
+    /// Reads it from JSON or, of the object store, from XML.
+    fn read(body: &[u8]) -> Option<Self> {
+        let json = serde_json::from_slice(body).ok();
+        json.or_else(|| serde_json::from_value(xml::to_json(body).ok()?).ok())
+    }
+
+    /// Returns what the hint is about: the missing permission, the product
+    /// that is to be opened.
+    fn object_of(&self, hint: &str, call: &Call) -> String {
+        let told = self.access_denied_detail.as_ref().map_or("", |denied| &denied.auth_action);
+        match hint {
+            errors::GRANT if told.is_empty() => products::permission(call),
+            errors::GRANT => told.to_owned(),
+            errors::OPEN => products::title(call).to_owned(),
+            _ => String::new(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -129,7 +189,7 @@ fn retry_after(reply: &Reply, now: Timestamp) -> Duration {
 mod tests {
     use std::collections::BTreeMap;
 
-    use cloud_sync_core::account::CredentialsRef;
+    use cloud_sync_core::account::{CredentialsRef, Region};
     use cloud_sync_core::credentials::Credentials;
     use jiff::SignedDuration;
     use reqwest::StatusCode;
@@ -137,7 +197,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::aliyun::REGIONS;
+    use crate::aliyun::{REGIONS, oss_bucket};
     use crate::engine::params::Params;
 
     fn account(endpoint: Option<&str>) -> Account {
@@ -262,6 +322,69 @@ mod tests {
                 assert!(!text.contains("t0k3n") && !text.contains("s3cr3t"), "{text}");
             }
         }
+    }
+
+    fn of_store(call: &Call, status: u16, code: &str) -> VendorError {
+        let body = format!(
+            "<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message>\
+             <RequestId>R-1</RequestId><StringToSign>t0k3n+/=</StringToSign></Error>"
+        );
+        let status = StatusCode::from_u16(status).unwrap();
+        let reply = Reply { status, headers: HeaderMap::new(), body: body.into() };
+        let secrets = Secrets::of(&credentials());
+        rpc(None).unwrap().refusal(call, &reply, &secrets, Timestamp::now()).unwrap()
+    }
+
+    #[test]
+    fn the_object_store_refuses_in_xml_and_its_codes_have_classes_too() {
+        use ErrorClass::{Auth, Data, Network, NotOffered, Throttled};
+        let (list, tags) = (&oss_bucket::KIND.list, &oss_bucket::KIND.secondary[0].call);
+        for (call, status, code, class, words) in [
+            (list, 403, "AccessDenied", Auth, "permission oss:ListBuckets"),
+            (tags, 403, "AccessDenied", Data, "permission oss:GetBucketTagging"),
+            (list, 403, "InvalidAccessKeyId", Auth, "access key"),
+            (list, 403, "SignatureDoesNotMatch", Auth, "access key secret"),
+            (list, 403, "SecurityTokenExpired", Auth, "renew"),
+            (list, 403, "RequestTimeTooSkewed", Auth, "this machine's clock says"),
+            (list, 403, "UserDisable", NotOffered, "open for the account Object Storage Service"),
+            (list, 503, "QpsLimitExceeded", Throttled, "R-1"),
+            (list, 500, "InternalError", Network, "R-1"),
+        ] {
+            let error = of_store(call, status, code);
+            assert_eq!((error.class, &*error.code), (class, code), "{error}");
+            assert!(error.message.contains(words) && !error.message.contains("t0k3n"), "{error}");
+        }
+        assert_eq!(of_store(list, 503, "QpsLimitExceeded").retry_after, Some(OSS_WAIT));
+        let error = of_store(tags, 404, "NoSuchBucket");
+        assert_eq!(error.code, "NoSuchBucket", "which is how one that is gone is told");
+    }
+
+    #[test]
+    fn a_product_that_is_not_open_is_named() {
+        let error = with_code(403, "UserNotAllowed");
+        assert_eq!(error.class, ErrorClass::NotOffered);
+        assert!(error.message.contains("open for the account Elastic Compute"), "{error}");
+    }
+
+    #[test]
+    fn version_3_has_what_is_asked_in_the_query_and_who_asks_in_headers() {
+        let mut account = account(Some("http://127.0.0.1:8080/aliyun"));
+        account.signature = Some(ACS3.to_owned());
+        let region = Region::new("cn-beijing");
+        let params: Params = [("InstanceIds".to_owned(), r#"["a b"]"#.to_owned())].into();
+        let asked = Asked {
+            call: &REGIONS.call,
+            region: &region,
+            params,
+            credentials: &credentials(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let request = Rpc::open(&account).unwrap().request(asked).unwrap();
+        let url = "http://127.0.0.1:8080/aliyun?InstanceIds=%5B%22a%20b%22%5D&RegionId=cn-beijing";
+        assert_eq!(request.url().as_str(), url);
+        assert!(request.body().is_none() && !request.headers().contains_key("host"));
+        assert_eq!(request.headers()["x-acs-action"], "DescribeRegions");
+        assert!(!format!("{request:?}").contains("t0k3n"), "{request:?}");
     }
 
     #[test]

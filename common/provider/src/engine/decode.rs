@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::listing::Undecodable;
-use cloud_sync_core::resource::{Resource, Status};
+use cloud_sync_core::resource::{Resource, Status, is_resource_id};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -86,7 +86,7 @@ pub(crate) fn resource(item: &str, spec: &KindSpec) -> Result<Resource, Undecoda
 
 /// Tells whether a text is one that the tables have room for as an id.
 pub(crate) fn is_id(text: &str) -> bool {
-    (1..=MOST_ID).contains(&text.len())
+    is_resource_id(text)
 }
 
 /// Returns an item's id where that much can be read.

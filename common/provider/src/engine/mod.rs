@@ -8,6 +8,7 @@ pub(crate) mod errors;
 pub(crate) mod http;
 mod limit;
 pub(crate) mod params;
+pub(crate) mod projects;
 pub(crate) mod redact;
 pub(crate) mod refusal;
 mod reply;
@@ -37,6 +38,7 @@ use self::decode::Unreadable;
 use self::http::{Reply, Transport};
 use self::limit::{LimitKey, Limits};
 use self::params::Params;
+use self::projects::Projects;
 use self::redact::Secrets;
 use self::retry::RetryPolicy;
 use self::roles::{Keyring, Roles};
@@ -121,6 +123,7 @@ pub(crate) struct Client {
     pub keyring: Keyring,
     pub account: String,
     pub default_region: String,
+    pub projects: Projects,
     pub rates: RatePolicy,
     pub meter: Arc<Meter>,
 }
@@ -142,7 +145,8 @@ impl Client {
         params: &Params,
         read: impl Fn(&[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
-        self.call_as(None, call, region, params, read).await
+        let region = Box::pin(self.placed(call, region)).await?;
+        self.call_as(None, call, &region, params, read).await
     }
 
     /// Makes a call with given credentials, or with those of the moment.
@@ -299,6 +303,7 @@ impl Client {
         for item in items {
             match decode::resource(item.get(), spec) {
                 Ok(resource) => page.resources.push(resource),
+                Err(_) if spec.is_absent.is_some_and(|is_absent| is_absent(item.get())) => {}
                 Err(Undecodable { id, message }) => {
                     let message = self.keyring.redacted(&message);
                     page.undecodable.push(Undecodable { id, message });

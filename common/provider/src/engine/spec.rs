@@ -36,6 +36,9 @@ pub(crate) struct VendorSpec {
     pub name: &'static str,
     /// Opens an account.
     pub open: Open,
+    /// The signatures that an account may have configured, the usual one
+    /// first; empty where there is but one.
+    pub signatures: &'static [&'static str],
     /// How it lists its regions.
     pub regions: RegionsSpec,
     /// How it is asked who is calling, where it can be.
@@ -113,6 +116,9 @@ pub(crate) struct KindSpec {
     pub typed: &'static [&'static str],
     /// The tracked fields that the vendor tells.
     pub tracked: &'static [Field],
+    /// Tells of an item that `decode` cannot read whether all it says is that
+    /// the resource is not there, where the vendor has such items.
+    pub is_absent: Option<fn(&str) -> bool>,
     /// The secondary calls, where the list does not tell everything.
     pub secondary: &'static [Secondary],
     /// The cheapest call for statuses, where it is another than the list.
@@ -143,6 +149,7 @@ impl KindSpec {
             decode,
             typed: &[],
             tracked: &[],
+            is_absent: None,
             secondary: &[],
             statuses: None,
             probe: None,
@@ -162,7 +169,7 @@ pub(crate) struct Call {
     /// The API's name.
     pub action: &'static str,
     /// The path, where the API has one of its own. `{name}` stands for a
-    /// parameter, which is then in no query.
+    /// parameter, which is then in no query; `{project}` for the region's.
     pub path: &'static str,
     /// Parameters of every request.
     pub params: FixedParams,

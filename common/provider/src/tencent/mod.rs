@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use serde::Deserialize;
 
-pub(crate) use self::sts::IDENTITY;
+pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
 use crate::engine::spec::{Call, Counted, Paging, Path, RegionsSpec};

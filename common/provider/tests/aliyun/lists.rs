@@ -185,10 +185,13 @@ async fn the_probe_is_granted_by_a_dry_run_and_by_nothing_else() {
 async fn an_account_has_its_own_kinds_or_all_and_no_unknown_one() {
     let registry = Registry::with(Settings::default()).unwrap();
     let mut account = account("http://127.0.0.1:1");
+    let all = registry.kinds(&account).unwrap();
+    assert!(all.len() > 1 && all.contains(&kind()), "{all:?}");
+    account.kinds = vec![kind()];
     assert_eq!(registry.kinds(&account), Ok(vec![kind()]));
-    account.kinds = vec!["aliyun.ecs.disk".parse().unwrap()];
+    account.kinds = vec!["aliyun.ecs.cupboard".parse().unwrap()];
     let error = registry.kinds(&account).unwrap_err().to_string();
-    assert!(error.contains("aliyun.ecs.disk") && error.contains("aliyun.ecs.instance"), "{error}");
+    assert!(error.contains("ecs.cupboard") && error.contains("aliyun.ecs.instance"), "{error}");
     account.provider = "azure".into();
     let error = registry.open(&account, credentials(), Default::default()).err().unwrap();
     assert!(error.to_string().contains("known: aliyun"), "{error}");

@@ -19,7 +19,7 @@ use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::plan::RegionPlan;
@@ -230,8 +230,13 @@ pub trait TaskStore: Send + Sync {
 /// Resources: live rows and tombstones.
 #[async_trait]
 pub trait ResourceStore: Send + Sync {
-    /// Returns the fingerprints of a scope's live rows. May lag behind writes.
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex>;
+    /// Returns a page of the index of a scope's live rows: what it has of each
+    /// by its id, sorted. May lag behind writes.
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>>;
     /// Returns the rows of the given ids that exist, tombstones included, in
     /// no particular order. Read consistently.
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>>;
@@ -320,6 +325,6 @@ impl dyn Store + '_ {
     pub async fn recorded_counts(&self, scope: &Scope, task_id: &str) -> Result<Counts> {
         let mut tally = Tally::new(task_id);
         self.count_recorded(scope, &mut tally, task_id).await?;
-        Ok(tally.counts(0, 0, 0, |_| false))
+        Ok(tally.counts(0, 0, 0))
     }
 }

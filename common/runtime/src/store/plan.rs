@@ -14,7 +14,7 @@ use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::identity::KnownIdentity;
 use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::LiveIndex;
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::plan::{Planner, RegionPlan};
@@ -217,8 +217,12 @@ impl TaskStore for PlanStore {
 
 #[async_trait]
 impl ResourceStore for PlanStore {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
-        self.inner.live_index(scope).await
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
+        self.inner.live_index(scope, cursor).await
     }
 
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {

@@ -1,15 +1,21 @@
-//! `accounts`: list them, write them from a file, or resume one.
+//! `accounts`: list them, write them from a file, find those of organisations,
+//! or resume one.
+
+use std::sync::Arc;
 
 use cloud_sync_core::account::{AccountRecord, CredentialsRef};
 use cloud_sync_core::identity::ANOTHER_ACCOUNT;
 use cloud_sync_core::scope::Kind;
+use cloud_sync_dispatch::Discovery;
 use cloud_sync_provider::Registry;
 use cloud_sync_runtime::store::Store;
 
-use super::args::{AccountsArgs, AccountsCommand, ApplyArgs, ResumeArgs, StorageArgs};
+use super::args::{
+    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ResumeArgs, StorageArgs,
+};
 use super::config::load;
-use super::{FAILED, SUCCESS, UsageError, sync};
-use crate::connect::Tables;
+use super::{FAILED, PARTIAL, SUCCESS, UsageError, sync};
+use crate::connect::{self, Tables};
 use crate::output::Output;
 use crate::table::{cell, table, time};
 
@@ -20,7 +26,61 @@ pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<
         Some(AccountsCommand::List(list_args)) => list(&list_args.storage, output).await,
         Some(AccountsCommand::Apply(apply_args)) => apply(apply_args, output).await,
         Some(AccountsCommand::Resume(resume_args)) => resume(resume_args, output).await,
+        Some(AccountsCommand::Discover(discover_args)) => discover(discover_args, output).await,
     }
+}
+
+async fn discover(args: &DiscoverArgs, output: &Output) -> anyhow::Result<u8> {
+    let tables = Tables::update(&args.storage, args.wait, "cloud-sync accounts discover").await?;
+    let discovered = discover_in(&tables.store, args.id.as_deref(), output).await;
+    tables.close().await;
+    discovered
+}
+
+async fn discover_in(
+    store: &Arc<dyn Store>,
+    id: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<u8> {
+    let mut heads = store.accounts().await?;
+    heads.retain(|head| match id {
+        Some(id) => head.account.id == id,
+        None => head.account.organization.is_some(),
+    });
+    if heads.is_empty() {
+        let text = id.map_or_else(
+            || "no account heads an organisation; give one organization = { role = \"…\" }".into(),
+            |id| format!("there is no account '{id}'; `cloud-sync accounts` lists them"),
+        );
+        return Err(UsageError::new(text).into());
+    }
+    let mut failed = 0;
+    for head in &heads {
+        let account = &head.account;
+        let dispatcher = connect::dispatcher(store, std::slice::from_ref(account)).await?;
+        let discovery = match dispatcher.discover(head).await? {
+            Ok(discovery) => discovery,
+            Err(problem) => {
+                failed += 1;
+                output.problem(format!("error: account '{}': {}", account.id, problem.message));
+                continue;
+            }
+        };
+        let Discovery { added, enabled, disabled, unchanged } = &discovery;
+        output.remark(format!(
+            "account '{}': {} members added, {} back, {} left, {unchanged} as they were",
+            account.id,
+            added.len(),
+            enabled.len(),
+            disabled.len()
+        ));
+    }
+    show(store.as_ref(), output).await?;
+    Ok(match failed {
+        0 => SUCCESS,
+        failed if failed == heads.len() => FAILED,
+        _ => PARTIAL,
+    })
 }
 
 async fn resume(args: &ResumeArgs, output: &Output) -> anyhow::Result<u8> {
@@ -125,6 +185,10 @@ fn cells(record: &AccountRecord) -> Vec<comfy_table::Cell> {
         CredentialsRef::Env(prefix) => format!("environment: {prefix}_…"),
         CredentialsRef::SecretArn(arn) => format!("secret: {arn}"),
         CredentialsRef::Own => "this process's own".to_owned(),
+    };
+    let credentials = match account.roles.last() {
+        Some(role) => format!("{credentials}, as {}", role.arn),
+        None => credentials,
     };
     vec![
         cell(&account.id),

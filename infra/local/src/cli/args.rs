@@ -197,6 +197,9 @@ pub struct SyncArgs {
     /// With incremental: look closer since then instead of since each region's last success, at disks and the change feed; a time (2026-11-01T12:00:00Z, 2026-11-01) or how long ago (2h, 1d)
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     pub since: Option<Timestamp>,
+    /// With targeted and status: the resources, of one account, kind and region; separated by commas
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub ids: Vec<String>,
 }
 
 /// `plan`.
@@ -250,6 +253,10 @@ pub enum ModeArg {
     Full,
     /// The list of resources, and the disks only of what changed
     Incremental,
+    /// Only the resources named by --ids, whole
+    Targeted,
+    /// Only the statuses of the resources named by --ids
+    Status,
 }
 
 impl From<ModeArg> for Mode {
@@ -257,14 +264,47 @@ impl From<ModeArg> for Mode {
         match mode {
             ModeArg::Full => Self::Full,
             ModeArg::Incremental => Self::Incremental,
+            ModeArg::Targeted => Self::Targeted,
+            ModeArg::Status => Self::Status,
         }
     }
 }
 
 /// `status`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  cloud-sync status --db cloud-sync.db")]
+#[command(after_help = "\
+Examples:
+  cloud-sync status --db cloud-sync.db
+  cloud-sync status --account prod --region cn-hangzhou --ids i-1,i-2   stored and at the vendor
+
+`cloud-sync sync --mode status --ids …` writes what differs.")]
 pub struct StatusArgs {
+    /// Ask the vendor for the statuses of these resources, and compare; separated by commas
+    #[arg(
+        long,
+        value_name = "IDS",
+        value_delimiter = ',',
+        requires = "account",
+        requires = "region"
+    )]
+    pub ids: Vec<String>,
+    /// The account of the resources
+    #[arg(long, value_name = "ID", requires = "ids")]
+    pub account: Option<String>,
+    /// The kind of the resources; the account's, where it has one only
+    #[arg(long, value_name = "KIND", requires = "ids")]
+    pub kind: Option<Kind>,
+    /// The region of the resources
+    #[arg(long, value_name = "REGION", requires = "ids")]
+    pub region: Option<String>,
+    /// Where to look.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// `accounts list`.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,
@@ -455,11 +495,31 @@ pub struct AccountsArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum AccountsCommand {
     /// List accounts
-    List(StatusArgs),
+    List(ListArgs),
     /// Write the accounts of a file to the tables; others stay as they are
     Apply(ApplyArgs),
+    /// Find the members of organisations and write them as accounts
+    Discover(DiscoverArgs),
     /// End an account's suspension: scheduled runs try its credentials again
     Resume(ResumeArgs),
+}
+
+/// `accounts discover`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Looks at every account that has organization = { role = \"…\" } in the accounts file, as ticks do \
+once a day. A member becomes an account with the same settings and credentials, through that role \
+in it. One that is listed no longer is disabled; nothing of it is deleted.")]
+pub struct DiscoverArgs {
+    /// Only this account's organisation
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Where the accounts are.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    /// How to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// `accounts resume`.

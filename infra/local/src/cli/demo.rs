@@ -34,6 +34,9 @@ use crate::table::count;
 /// The account of the demo.
 const ACCOUNT: &str = "demo";
 
+/// What is synced of it.
+const KIND: &str = "aliyun.ecs.instance";
+
 /// So much of the cloud changes between the two syncs.
 const CHURN_PERCENT: f64 = 3.0;
 
@@ -106,6 +109,7 @@ fn account(endpoint: String) -> Account {
     let credentials = CredentialsRef::Env("DEMO".to_owned());
     Account {
         name: "Demo".to_owned(),
+        kinds: KIND.parse().into_iter().collect(),
         endpoint: Some(endpoint),
         ..Account::new(ACCOUNT, "aliyun", "cn-hangzhou", credentials)
     }

@@ -13,6 +13,7 @@ mod serve;
 pub mod simulate;
 mod simulated_cloud;
 mod status;
+mod statuses;
 mod summary;
 mod sync;
 mod tasks;

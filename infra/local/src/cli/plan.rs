@@ -22,7 +22,7 @@ const SHOWN: usize = 40;
 
 /// Runs the command.
 pub(super) async fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<u8> {
-    run_in_mode(&args.what, Mode::Plan, None, "cloud-sync plan", output).await
+    run_in_mode(&args.what, (Mode::Plan, None, &[]), "cloud-sync plan", output).await
 }
 
 /// Shows what syncs would do.

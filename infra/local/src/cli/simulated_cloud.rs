@@ -60,7 +60,7 @@ pub(super) async fn run(args: &SimulatedCloudArgs, output: &Output) -> anyhow::R
 fn accounts_toml(endpoint: &str, region: &str) -> String {
     format!(
         "[[accounts]]\nid = \"{ACCOUNT}\"\nprovider = \"aliyun\"\ndefault_region = \"{region}\"\n\
-         endpoint = \"{endpoint}\"\ncredentials = {{ env = \"SIMULATED\" }}\n"
+         kinds = [\"aliyun.ecs.instance\"]\nendpoint = \"{endpoint}\"\ncredentials = {{ env = \"SIMULATED\" }}\n"
     )
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::StatusArgs;
-use super::{SUCCESS, summary};
+use super::{SUCCESS, statuses, summary};
 use crate::connect::Tables;
 use crate::output::Output;
 use crate::table::{bars, cell, count, table, time};
@@ -66,6 +66,12 @@ impl From<ScopeState> for ScopeLine {
 /// Runs the command.
 pub(super) async fn run(args: &StatusArgs, output: &Output) -> anyhow::Result<u8> {
     let tables = Tables::read(&args.storage).await?;
+    if let (Some(account), Some(region)) = (&args.account, &args.region) {
+        let what = (account.as_str(), args.kind.as_ref(), region.as_str(), args.ids.as_slice());
+        let compared = statuses::compare(&tables.store, what, output).await;
+        tables.close().await;
+        return compared;
+    }
     let overview = look(tables.store.as_ref()).await;
     tables.close().await;
     let overview = overview?;

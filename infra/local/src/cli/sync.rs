@@ -27,15 +27,14 @@ pub(super) async fn run(args: &SyncArgs, output: &Output) -> anyhow::Result<u8> 
         let text = "--since goes with --mode incremental; a full sync asks for everything anyway";
         return Err(UsageError::new(text).into());
     }
-    let (mode, since) = (args.mode.into(), args.since);
-    run_in_mode(&args.what, mode, since, "cloud-sync sync", output).await
+    let what = (args.mode.into(), args.since, args.ids.as_slice());
+    run_in_mode(&args.what, what, "cloud-sync sync", output).await
 }
 
 /// Runs what `sync` and `plan` have in common.
 pub(super) async fn run_in_mode(
     args: &WhatArgs,
-    mode: Mode,
-    since: Option<Timestamp>,
+    (mode, since, ids): (Mode, Option<Timestamp>, &[String]),
     command: &'static str,
     output: &Output,
 ) -> anyhow::Result<u8> {
@@ -58,7 +57,7 @@ pub(super) async fn run_in_mode(
             vendors,
             credentials.clone(),
         );
-        anyhow::Ok(sync(args, (mode, since), &ready, parts.await?, &cancel, output).await?)
+        anyhow::Ok(sync(args, (mode, since, ids), &ready, parts.await?, &cancel, output).await?)
     }
     .await;
     tables.close().await;
@@ -69,7 +68,9 @@ pub(super) async fn run_in_mode(
     } else {
         match mode {
             Mode::Plan => plan::show(&report, output)?,
-            Mode::Full | Mode::Incremental => summary::sync(&report, output)?,
+            Mode::Full | Mode::Incremental | Mode::Targeted | Mode::Status => {
+                summary::sync(&report, output)?;
+            }
         }
         hints(&report, &chosen, credentials.as_ref(), output).await;
     }
@@ -78,7 +79,7 @@ pub(super) async fn run_in_mode(
 
 async fn sync(
     args: &WhatArgs,
-    (mode, since): (Mode, Option<Timestamp>),
+    (mode, since, ids): (Mode, Option<Timestamp>, &[String]),
     accounts: &[Account],
     parts: Parts,
     cancel: &CancellationToken,
@@ -96,6 +97,7 @@ async fn sync(
         regions: args.regions.clone(),
         mode,
         since,
+        ids: ids.to_vec(),
     };
     let title = if mode == Mode::Plan { "planning" } else { "syncing" };
     let mut progress = Progress::new(output, title);

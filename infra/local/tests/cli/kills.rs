@@ -65,9 +65,17 @@ async fn rows(store: &dyn Store) -> Vec<Row> {
                 break;
             }
         }
-        let index = store.live_index(&state.scope).await.unwrap();
+        let (mut indexed, mut cursor) = (0, None);
+        loop {
+            let page = store.live_index(&state.scope, cursor.as_deref()).await.unwrap();
+            indexed += page.items.len();
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
         let live = rows.iter().filter(|row| row.scope == state.scope && row.is_live());
-        assert_eq!(index.len(), live.clone().count(), "{}: the index", state.scope);
+        assert_eq!(indexed, live.clone().count(), "{}: the index", state.scope);
         assert_eq!(state.findings.live_count, live.count() as u64, "{}", state.scope);
     }
     rows

@@ -61,11 +61,14 @@ impl Case {
         case
     }
 
-    /// Returns an account of the cloud, as configured, with further lines.
+    /// Returns an account of the cloud, as configured, with further lines. It
+    /// has machines only, unless they say something else.
     pub fn account(&self, id: &str, more: &str) -> String {
+        let says = more.contains("kinds =");
+        let kinds = if says { "" } else { "kinds = [\"aliyun.ecs.instance\"]\n" };
         format!(
             "[[accounts]]\nid = \"{id}\"\nprovider = \"aliyun\"\ndefault_region = \"cn-hangzhou\"\n\
-             endpoint = \"{}\"\ncredentials = {{ env = \"TEST\" }}\n{more}\n",
+             endpoint = \"{}\"\ncredentials = {{ env = \"TEST\" }}\n{more}\n{kinds}",
             self.cloud.url()
         )
     }

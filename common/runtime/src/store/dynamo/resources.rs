@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use cloud_sync_core::listing::{IndexEntry, LiveIndex};
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 
@@ -21,6 +21,20 @@ const fn want(operation: &'static str) -> Want {
 
 fn key(scope: &Scope, id: &str) -> Item {
     item([(keys::SCOPE, text(keys::scope(scope))), (keys::ID, text(id))])
+}
+
+/// Returns the key of a row in the index of live rows, which is the row's and
+/// the index's own.
+fn live_key(scope: &Scope, id: &str) -> Item {
+    let mut key = key(scope, id);
+    key.insert(keys::LIVE.to_owned(), text(keys::scope(scope)));
+    key
+}
+
+/// Returns the cursor of the page that begins after a key.
+fn id_of(after: Option<Item>) -> Option<String> {
+    let id = after.and_then(|mut key| key.remove(keys::ID))?;
+    id.as_s().ok().cloned()
 }
 
 /// Returns the keys of some rows, each once: the service refuses a batch that
@@ -70,27 +84,24 @@ fn decode_entry(call: Call<'_>, mut item: Item) -> Result<(String, IndexEntry)> 
 
 #[async_trait]
 impl ResourceStore for DynamoStore {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
         let want = want("reading the index of live rows");
-        let mut query = Query {
+        let query = Query {
             index: Some(keys::LIVE_ROWS),
             condition: keys::LIVE_ROWS_OF_SCOPE,
             projection: Some(keys::INDEX_ENTRY),
             values: item([(":scope", text(keys::scope(scope)))]),
+            after: cursor.map(|id| live_key(scope, id)),
             ..Query::default()
         };
-        let mut index = LiveIndex::default();
-        loop {
-            let (page, after) = self.query_page(want, &query).await?;
-            for item in page {
-                let (id, entry) = decode_entry(self.call(want, "Query"), item)?;
-                index.insert(&id, entry);
-            }
-            if after.is_none() {
-                return Ok(index);
-            }
-            query.after = after;
-        }
+        let (items, after) = self.query_page(want, &query).await?;
+        let call = self.call(want, "Query");
+        let items = items.into_iter().map(|item| decode_entry(call, item));
+        Ok(Slice { items: items.collect::<Result<_>>()?, cursor: id_of(after) })
     }
 
     async fn rows(&self, scope: &Scope, ids: &[String]) -> Result<Vec<Row>> {
@@ -132,8 +143,7 @@ impl ResourceStore for DynamoStore {
         let call = self.call(want, "Query");
         let items = items.into_iter().map(|item| decode_row(call, item));
         let items = items.collect::<Result<Vec<_>>>()?;
-        let cursor = after.and_then(|mut key| key.remove(keys::ID));
-        Ok(Slice { items, cursor: cursor.and_then(|id| id.as_s().ok().cloned()) })
+        Ok(Slice { items, cursor: id_of(after) })
     }
 }
 

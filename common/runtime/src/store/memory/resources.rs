@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use cloud_sync_core::listing::{IndexEntry, LiveIndex};
+use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 
@@ -15,6 +15,10 @@ use crate::store::{ResourceStore, Result, Slice, keys};
 fn entry_of(row: &Row) -> Option<IndexEntry> {
     row.is_live().then_some(IndexEntry { fingerprint: row.fingerprint, missing: row.missing })
 }
+
+/// A page of the index has so many bytes: as many as the service's, since each
+/// page's cost is rounded up.
+const INDEX_PAGE: usize = 1 << 20;
 
 /// Returns about the size of an index entry: both keys, a fingerprint, names.
 fn entry_size(id: &str) -> usize {
@@ -32,18 +36,27 @@ fn bill_for(bill: &mut Bill, old: Option<&Row>, new: Option<&Row>) {
 
 #[async_trait]
 impl ResourceStore for MemoryStore {
-    async fn live_index(&self, scope: &Scope) -> Result<LiveIndex> {
+    async fn live_index(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+    ) -> Result<Slice<(String, IndexEntry)>> {
         self.request(|tables, bill| {
-            let mut index = LiveIndex::default();
-            let mut bytes = 0;
-            for (id, row) in tables.resources.get(scope).into_iter().flatten() {
-                if let Some(entry) = entry_of(row) {
-                    bytes += entry_size(id);
-                    index.insert(id, entry);
-                }
+            let after = cursor.map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = tables.resources.get(scope).into_iter();
+            let rows = rows.flat_map(|rows| rows.range::<str, _>((after, Bound::Unbounded)));
+            let (mut items, mut bytes) = (Vec::new(), 0);
+            let mut entries = rows.filter_map(|(id, row)| Some((id.clone(), entry_of(row)?)));
+            while bytes < INDEX_PAGE
+                && let Some((id, entry)) = entries.next()
+            {
+                bytes += entry_size(&id);
+                items.push((id, entry));
             }
             bill.read_lagging(bytes);
-            Ok(index)
+            let last = entries.next().and(items.last());
+            let cursor = last.map(|(id, _)| id.clone());
+            Ok(Slice { items, cursor })
         })
     }
 

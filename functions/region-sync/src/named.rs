@@ -1,0 +1,48 @@
+//! Syncs of given resources. They complete no listing, so what is not found
+//! stays as it is stored: only a listing can prove that it is gone.
+
+use cloud_sync_core::listing::Page;
+use cloud_sync_core::message::Mode;
+use cloud_sync_core::resource::{Resource, Row};
+
+use crate::attempt::{Stop, Work};
+
+impl Work<'_> {
+    /// Syncs the resources that the message names.
+    pub(crate) async fn sync_named(&mut self) -> Result<(), Stop> {
+        self.is_partial = true;
+        if self.message().mode == Mode::Status {
+            self.compare_statuses().await
+        } else {
+            self.reread().await
+        }
+    }
+
+    async fn reread(&mut self) -> Result<(), Stop> {
+        let (kind, ids) = (&self.scope.kind, self.message().ids.clone());
+        let page = self.vendor.reread(kind, &self.region, &ids).await?;
+        let missing = ids.len().saturating_sub(page.resources.len() + page.undecodable.len());
+        tracing::info!(asked = ids.len(), missing, "re-reading");
+        self.take_some(Page { next: None, ..page }).await
+    }
+
+    /// Writes the statuses that differ, of resources that are stored: a status
+    /// alone is no description of one that is not.
+    async fn compare_statuses(&mut self) -> Result<(), Stop> {
+        let (kind, ids) = (&self.scope.kind, self.message().ids.clone());
+        let told = self.vendor.statuses(kind, &self.region, &ids).await?;
+        let rows = self.store.rows(&self.scope, &ids).await?;
+        let mut changed = Vec::new();
+        for row in rows.into_iter().filter(Row::is_live) {
+            let Some((status, word)) = told.get(&row.resource.id) else { continue };
+            self.tally.found(&row.resource.id);
+            let is_same = row.resource.status == *status && row.resource.vendor_status == *word;
+            if !is_same {
+                let (status, vendor_status) = (*status, word.clone());
+                changed.push(Resource { status, vendor_status, ..row.resource });
+            }
+        }
+        tracing::info!(asked = ids.len(), found = told.len(), "comparing statuses");
+        self.write(changed).await
+    }
+}
