@@ -58,7 +58,11 @@ async fn what_exists_is_found_by_id_and_what_does_not_is_not() {
     let gone = place.live().remove(70);
     place.release(&gone).unwrap();
     let region = Region::new(HERE);
-    assert_found_by_id(&*cloud.open(), &kind(SERVERS), &region, &place.live(), &[gone]).await;
+    let (vendor, kind) = (cloud.open(), kind(SERVERS));
+    let gone = [gone];
+    assert_found_by_id(&*vendor, &kind, &region, &place.live(), &gone).await;
+    // What cannot be read counts as seen, and would never be deleted.
+    assert_eq!(vendor.reread(&kind, &region, &gone).await.unwrap().undecodable, []);
 }
 
 #[tokio::test]
