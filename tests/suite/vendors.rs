@@ -1,9 +1,10 @@
-//! Vendors' clients against a simulated cloud that verifies their signatures.
+//! The vendors' clients over the simulated clouds: what they list, what they
+//! say of what is not there, and what they make of refusals.
 
 mod aliyun;
 mod aws;
-mod clouds;
 mod huawei;
 mod refusals;
 mod support;
 mod tencent;
+mod truth;

@@ -27,6 +27,23 @@ pub enum CredentialsRef {
     Own,
 }
 
+impl CredentialsRef {
+    /// Returns what is wrong with it for an account of a vendor, if anything.
+    fn problem(&self, provider: &str) -> Option<String> {
+        match self {
+            Self::Env(reference) | Self::SecretArn(reference) => {
+                reference.is_empty().then(|| "the reference is empty".to_owned())
+            }
+            Self::Own => (provider != "aws").then(|| {
+                format!(
+                    "\"own\" are credentials of AWS, which '{provider}' does not know; use \
+                     {{ env = … }} or {{ secret_arn = … }}"
+                )
+            }),
+        }
+    }
+}
+
 /// A role to be taken on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -267,20 +284,8 @@ impl Account {
             "organization",
             format!("role: expected {word}"),
         )?;
-        match &self.credentials {
-            CredentialsRef::Env(reference) | CredentialsRef::SecretArn(reference) => {
-                check(!reference.is_empty(), "credentials", "the reference is empty".to_owned())
-            }
-            CredentialsRef::Own => check(
-                self.provider == "aws",
-                "credentials",
-                format!(
-                    "\"own\" are credentials of AWS, which '{}' does not know; use {{ env = … }} \
-                     or {{ secret_arn = … }}",
-                    self.provider
-                ),
-            ),
-        }
+        let problem = self.credentials.problem(&self.provider);
+        check(problem.is_none(), "credentials", problem.unwrap_or_default())
     }
 }
 

@@ -18,21 +18,6 @@ use crate::{Vendor, Vendors, aliyun, aws, huawei, tencent};
 /// One line a kind.
 pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
-        name: "aws",
-        open: aws::open,
-        signatures: &[],
-        regions: aws::REGIONS,
-        identity: Some(aws::IDENTITY),
-        assume: Some(aws::ASSUME),
-        members: None,
-        kinds: &[
-            &aws::ec2_instance::KIND,
-            &aws::rds_instance::KIND,
-            &aws::elasticache_cluster::KIND,
-            &aws::s3_bucket::KIND,
-        ],
-    },
-    VendorSpec {
         name: "aliyun",
         open: aliyun::open,
         signatures: aliyun::SIGNATURES,
@@ -69,6 +54,21 @@ pub(crate) const VENDORS: &[VendorSpec] = &[
         assume: None,
         members: None,
         kinds: &[&huawei::ecs_server::KIND],
+    },
+    VendorSpec {
+        name: "aws",
+        open: aws::open,
+        signatures: &[],
+        regions: aws::REGIONS,
+        identity: Some(aws::IDENTITY),
+        assume: Some(aws::ASSUME),
+        members: None,
+        kinds: &[
+            &aws::ec2_instance::KIND,
+            &aws::rds_instance::KIND,
+            &aws::elasticache_cluster::KIND,
+            &aws::s3_bucket::KIND,
+        ],
     },
 ];
 

@@ -2,15 +2,16 @@
 //! what to do, and no secret.
 
 use cloud_sync_core::account::Region;
+use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::listing::Page;
 use cloud_sync_provider::Vendor;
 use jiff::{SignedDuration, Timestamp};
-use simulated_cloud::{AccessKey, Fault, Permission, Provider, Rule};
+use simulated_cloud::{AccessKey, Fault, Permission, Plan, Provider, Rule};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::clouds::{ACCOUNT, Cloud, KEY, SECRET, credentials, kind, open_at};
+use super::support::{Cloud, KEY, OWNER, SECRET, credentials, key, kind, open_at};
 
 /// A kind of a vendor, a region with such resources, one that has none and
 /// one that the world does not offer.
@@ -45,7 +46,8 @@ const PLACES: [Place; 2] = [
 impl Place {
     async fn cloud(&self) -> Cloud {
         let regions = [(self.here, 20), (self.empty, 0)];
-        Cloud::start(self.provider, regions, |plan| plan).await
+        let plan = Plan::new(7).account_of(self.provider, OWNER, key(), regions);
+        Cloud::start(self.provider, &plan, self.here).await
     }
 
     async fn page(&self, vendor: &dyn Vendor, region: &str) -> Result<Page, VendorError> {
@@ -70,7 +72,9 @@ async fn credentials_that_are_wrong_are_told_with_what_to_do() {
     for place in PLACES {
         let cloud = place.cloud().await;
         let with = |key: &str, secret: &str, token: Option<&str>| {
-            cloud.open_with(credentials(key, secret, token))
+            let security_token = token.map(|token| token.to_owned().into());
+            let credentials = Credentials { security_token, ..credentials(key, secret) };
+            cloud.open_as(&cloud.account(), credentials)
         };
         let auth = ErrorClass::Auth;
         place
@@ -81,9 +85,9 @@ async fn credentials_that_are_wrong_are_told_with_what_to_do() {
         place.check(&*token, auth, &["renew the account's temporary"]).await;
         let key = AccessKey::new(KEY, SECRET).with_token("canary-token");
         let expires = Some(Timestamp::now() - SignedDuration::from_mins(1));
-        cloud.world.set_keys(ACCOUNT, vec![AccessKey { expires, ..key.clone() }]);
+        cloud.world().set_keys(OWNER, vec![AccessKey { expires, ..key.clone() }]);
         place.check(&*token, auth, &["renew the account's temporary"]).await;
-        cloud.world.set_keys(ACCOUNT, vec![key]);
+        cloud.world().set_keys(OWNER, vec![key]);
         assert_eq!(place.page(&*token, place.here).await.unwrap().resources.len(), 20);
         let blank = with(KEY, SECRET, Some("canary\ntoken"));
         place.check(&*blank, auth, &["blanks and line breaks"]).await;
@@ -94,12 +98,12 @@ async fn credentials_that_are_wrong_are_told_with_what_to_do() {
 async fn a_clock_that_is_wrong_is_shown_beside_the_vendors() {
     for place in PLACES {
         let cloud = place.cloud().await;
-        let vendor = cloud.open_ahead(SignedDuration::from_mins(20));
+        let vendor = cloud.open_skewed(SignedDuration::from_mins(20));
         let words = ["set the clock", "the vendor's 20", "s ahead"];
         place.check(&*vendor, ErrorClass::Auth, &words).await;
-        let vendor = cloud.open_ahead(-SignedDuration::from_mins(20));
+        let vendor = cloud.open_skewed(-SignedDuration::from_mins(20));
         place.check(&*vendor, ErrorClass::Auth, &["s behind"]).await;
-        let vendor = cloud.open_ahead(SignedDuration::from_mins(4));
+        let vendor = cloud.open_skewed(SignedDuration::from_mins(4));
         assert_eq!(place.page(&*vendor, place.here).await.unwrap().resources.len(), 20);
     }
 }
@@ -108,7 +112,7 @@ async fn a_clock_that_is_wrong_is_shown_beside_the_vendors() {
 async fn what_is_not_allowed_is_told_with_the_permission() {
     for place in PLACES {
         let cloud = place.cloud().await;
-        cloud.world.permit(ACCOUNT, Some(place.action), Permission::Denied);
+        cloud.world().permit(OWNER, Some(place.action), Permission::Denied);
         let words = ["grant the account's user the permission", place.action];
         place.check(&*cloud.open(), ErrorClass::Auth, &words).await;
     }
@@ -133,7 +137,7 @@ async fn what_passes_is_tried_again_and_what_stays_is_told() {
         let cloud = place.cloud().await;
         let vendor = cloud.open();
         let provider = place.provider;
-        let faults = cloud.world.faults();
+        let faults = cloud.world().faults();
         for (fault, class) in [
             (Fault::unavailable_by(provider), ErrorClass::Network),
             (Fault::Truncate, ErrorClass::Network),
@@ -177,7 +181,7 @@ async fn an_answer_of_someone_else_is_no_verdict_on_the_account() {
 async fn one_item_that_cannot_be_read_does_not_spoil_its_page() {
     for place in PLACES {
         let cloud = place.cloud().await;
-        let faults = cloud.world.faults();
+        let faults = cloud.world().faults();
         for fault in [Fault::StatusNumber, Fault::NoId] {
             faults.add(Rule::new(fault).on(place.action));
             let page = place.page(&*cloud.open(), place.here).await.unwrap();

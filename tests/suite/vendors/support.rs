@@ -90,6 +90,15 @@ impl Cloud {
     }
 }
 
+/// Opens an account whose vendor is somewhere else.
+pub fn open_at(provider: Provider, endpoint: &str) -> Arc<dyn Vendor> {
+    let reference = CredentialsRef::Env("TEST".to_owned());
+    let account = Account::new("test", provider.name(), "home", reference);
+    let account = Account { endpoint: Some(endpoint.to_owned()), ..account };
+    let registry = Registry::with(settings()).unwrap();
+    registry.open(&account, credentials(KEY, SECRET), Arc::default()).ok().unwrap()
+}
+
 fn settings() -> Settings {
     let retry = RetryPolicy {
         attempts: 3,

@@ -3,13 +3,12 @@
 use cloud_sync_core::account::Region;
 use cloud_sync_provider::{Permission, SecondaryCalls};
 use serde_json::{Value, json};
-use simulated_cloud::{Counts, Family, Provider};
+use simulated_cloud::{Counts, Family, Plan, Provider};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::clouds::{
-    ACCOUNT, Cloud, assert_machines, assert_managed, assert_reread, kind, open_at, walk,
-};
+use super::support::{Cloud, OWNER, assert_found_by_id, key, kind, open_at, walk};
+use super::truth::{assert_machines, assert_managed};
 
 const MACHINES: &str = "tencent.cvm.instance";
 const DATABASES: &str = "tencent.cdb.instance";
@@ -18,18 +17,19 @@ const HERE: &str = "ap-guangzhou";
 async fn cloud(machines: u32, databases: u32) -> Cloud {
     let counts = Counts { databases, ..Counts::default() };
     let regions = [(HERE, machines), ("ap-shanghai", 3)];
-    Cloud::start(Provider::Tencent, regions, |plan| plan.managed([(HERE, counts)])).await
+    let plan = Plan::new(7).account_of(Provider::Tencent, OWNER, key(), regions);
+    Cloud::start(Provider::Tencent, &plan.managed([(HERE, counts)]), HERE).await
 }
 
 #[tokio::test]
 async fn machines_are_listed_as_they_are_with_their_disks() {
     let cloud = cloud(250, 0).await;
     let vendor = cloud.open();
-    let truth = cloud.world.at(ACCOUNT, HERE).unwrap().truth();
+    let truth = cloud.world().at(OWNER, HERE).unwrap().truth();
     assert_eq!(vendor.secondary_calls(&kind(MACHINES)), SecondaryCalls::None);
     let (found, pages) = walk(&*vendor, &kind(MACHINES), &Region::new(HERE)).await;
     assert_eq!(pages, 3);
-    assert_machines(found, &truth);
+    assert_machines(&found, &truth);
     let (elsewhere, _) = walk(&*vendor, &kind(MACHINES), &Region::new("ap-shanghai")).await;
     assert_eq!(elsewhere.len(), 3);
 }
@@ -37,36 +37,36 @@ async fn machines_are_listed_as_they_are_with_their_disks() {
 #[tokio::test]
 async fn databases_are_listed_as_they_are() {
     let cloud = cloud(0, 1100).await;
-    let truth = cloud.world.at(ACCOUNT, HERE).unwrap().managed(Family::Database);
+    let truth = cloud.world().at(OWNER, HERE).unwrap().managed(Family::Database);
     let (found, pages) = walk(&*cloud.open(), &kind(DATABASES), &Region::new(HERE)).await;
     assert_eq!(pages, 3);
-    assert_managed(found, &truth);
+    assert_managed(&found, &truth);
 }
 
 #[tokio::test]
 async fn what_exists_is_found_by_id_and_what_does_not_is_not() {
     let cloud = cloud(151, 151).await;
-    let place = cloud.world.at(ACCOUNT, HERE).unwrap();
+    let place = cloud.world().at(OWNER, HERE).unwrap();
     let (vendor, region) = (cloud.open(), Region::new(HERE));
     let gone = place.live().remove(70);
     place.release(&gone).unwrap();
-    assert_reread(&*vendor, (&kind(MACHINES), &region), &place.live(), &gone).await;
+    assert_found_by_id(&*vendor, &kind(MACHINES), &region, &place.live(), &[gone]).await;
     let gone = place.ids_of(Family::Database).remove(70);
     place.release_of(Family::Database, &gone).unwrap();
     let known = place.ids_of(Family::Database);
-    assert_reread(&*vendor, (&kind(DATABASES), &region), &known, &gone).await;
+    assert_found_by_id(&*vendor, &kind(DATABASES), &region, &known, &[gone]).await;
 }
 
 #[tokio::test]
 async fn statuses_are_asked_for_by_their_own_call() {
     let cloud = cloud(120, 0).await;
-    let truth = cloud.world.at(ACCOUNT, HERE).unwrap().truth();
+    let truth = cloud.world().at(OWNER, HERE).unwrap().truth();
     let ids: Vec<_> = truth.iter().map(|machine| machine.id.clone()).collect();
     let region = Region::new(HERE);
     let statuses = cloud.open().statuses(&kind(MACHINES), &region, &ids).await.unwrap();
     assert!(truth.iter().all(|machine| statuses[&machine.id].1 == machine.status));
-    assert_eq!(cloud.world.calls_of("DescribeInstances"), 0);
-    assert_eq!(cloud.world.calls_of("DescribeInstancesStatus"), 2);
+    assert_eq!(cloud.world().calls_of("DescribeInstances"), 0);
+    assert_eq!(cloud.world().calls_of("DescribeInstancesStatus"), 2);
 }
 
 #[tokio::test]

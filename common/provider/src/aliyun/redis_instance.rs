@@ -9,7 +9,8 @@ use super::shared::{Tag, expiry, tags};
 use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
 use crate::engine::spec::{ByIds, Call, Counted, IdForm, KindSpec, Paging};
 
-/// Caches. A page holds 50 at most, and there is no token.
+/// Caches. A page holds 50 at most, and there is no token. Of addresses the
+/// list tells the private one.
 pub(crate) const KIND: KindSpec = KindSpec {
     tracked: &[
         Field::Name,
