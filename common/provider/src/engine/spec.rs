@@ -115,6 +115,7 @@ pub(crate) struct KindSpec {
     /// `decode` does not say what does.
     pub typed: &'static [&'static str],
     /// The tracked fields that the vendor tells.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is what tests hold samples to"))]
     pub tracked: &'static [Field],
     /// Tells of an item that `decode` cannot read whether all it says is that
     /// the resource is not there, where the vendor has such items.
