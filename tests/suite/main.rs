@@ -6,6 +6,7 @@ mod emulated;
 mod events;
 mod fuzzed;
 mod layout;
+mod providers;
 mod queue_contract;
 mod simulation;
 mod store_contract;

@@ -90,7 +90,7 @@ pub struct Account {
     /// The regions to sync; empty means all that the vendor offers.
     #[serde(default)]
     pub regions: Vec<String>,
-    /// The kinds to sync; empty means all that are known of the vendor.
+    /// The kinds to sync; empty means the vendor's machines.
     #[serde(default)]
     pub kinds: Vec<Kind>,
     /// Whether scheduled runs include it.

@@ -228,8 +228,8 @@ pub trait Vendors: Send + Sync {
         credentials: Credentials,
         meter: Arc<Meter>,
     ) -> std::result::Result<Arc<dyn Vendor>, InvalidAccount>;
-    /// Returns the kinds of an account: those configured, or all of its
-    /// vendor where none are.
+    /// Returns the kinds of an account: those configured, or its vendor's
+    /// machines where none are.
     ///
     /// # Errors
     ///

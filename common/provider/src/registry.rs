@@ -171,7 +171,7 @@ impl Vendors for Registry {
         let known = Self::kinds_of(vendor.name)
             .map_err(|error| invalid(account, "provider", error.to_string()))?;
         if account.kinds.is_empty() {
-            return Ok(known);
+            return Ok(known.into_iter().take(1).collect());
         }
         if let Some(unknown) = account.kinds.iter().find(|kind| !known.contains(kind)) {
             let known: Vec<_> = known.iter().map(Kind::as_str).collect();
@@ -252,6 +252,18 @@ mod tests {
             let listed = kind.secondary.iter().filter(|call| call.lists_region).count();
             assert!(listed == 0 || kind.secondary.len() == 1, "{}", kind.name);
         }
+    }
+
+    #[test]
+    fn the_first_kind_of_a_vendor_is_its_machines() {
+        let first: Vec<_> = VENDORS.iter().map(|vendor| vendor.kinds[0].name).collect();
+        let machines = [
+            "aliyun.ecs.instance",
+            "aws.ec2.instance",
+            "huawei.ecs.server",
+            "tencent.cvm.instance",
+        ];
+        assert!(first.iter().all(|name| machines.contains(name)), "{first:?}");
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub(crate) struct VendorSpec {
     pub assume: Option<AssumeSpec>,
     /// How the members of an organisation are listed, where they can be.
     pub members: Option<MembersSpec>,
-    /// What can be synced of it.
+    /// What can be synced of it. The first, its machines, is what is synced
+    /// where nobody says: more would need permissions that nobody granted.
     pub kinds: &'static [&'static KindSpec],
 }
 
@@ -115,7 +116,6 @@ pub(crate) struct KindSpec {
     /// `decode` does not say what does.
     pub typed: &'static [&'static str],
     /// The tracked fields that the vendor tells.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is what tests hold samples to"))]
     pub tracked: &'static [Field],
     /// Tells of an item that `decode` cannot read whether all it says is that
     /// the resource is not there, where the vendor has such items.

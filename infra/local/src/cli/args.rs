@@ -1,5 +1,7 @@
 //! The command line.
 
+mod accounts;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,6 +11,9 @@ use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::accounts::{
+    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs,
+};
 use super::simulate::SimulateArgs;
 use super::values::{parse_duration, parse_since, parse_status, parse_tag};
 
@@ -302,14 +307,6 @@ pub struct StatusArgs {
     pub storage: StorageArgs,
 }
 
-/// `accounts list`.
-#[derive(Args, Clone, Debug)]
-pub struct ListArgs {
-    /// Where to look.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-}
-
 /// `resources`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -469,85 +466,6 @@ pub struct DecideArgs {
     /// How to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
-}
-
-/// `accounts`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "\
-Examples:
-  cloud-sync accounts                                  what is configured, what is suspended
-  cloud-sync accounts apply --config accounts.toml     write the file's accounts to the tables
-  cloud-sync accounts apply --config accounts.toml --aws --table-prefix cloud-sync-
-  cloud-sync accounts resume prod                      sync a suspended account again"
-)]
-pub struct AccountsArgs {
-    /// What to do; list without one.
-    #[command(subcommand)]
-    pub command: Option<AccountsCommand>,
-    /// Where to look.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-}
-
-/// What can be done with accounts.
-#[derive(Clone, Debug, Subcommand)]
-pub enum AccountsCommand {
-    /// List accounts
-    List(ListArgs),
-    /// Write the accounts of a file to the tables; others stay as they are
-    Apply(ApplyArgs),
-    /// Find the members of organisations and write them as accounts
-    Discover(DiscoverArgs),
-    /// End an account's suspension: scheduled runs try its credentials again
-    Resume(ResumeArgs),
-}
-
-/// `accounts discover`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Looks at every account that has organization = { role = \"…\" } in the accounts file, as ticks do \
-once a day. A member becomes an account with the same settings and credentials, through that role \
-in it. One that is listed no longer is disabled; nothing of it is deleted.")]
-pub struct DiscoverArgs {
-    /// Only this account's organisation
-    #[arg(value_name = "ID")]
-    pub id: Option<String>,
-    /// Where the accounts are.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-    /// How to wait.
-    #[command(flatten)]
-    pub wait: WaitArgs,
-}
-
-/// `accounts resume`.
-#[derive(Args, Clone, Debug)]
-pub struct ResumeArgs {
-    /// The account
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Where the account is.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-    /// How to wait.
-    #[command(flatten)]
-    pub wait: WaitArgs,
-}
-
-/// `accounts apply`.
-#[derive(Args, Clone, Debug)]
-pub struct ApplyArgs {
-    /// Accounts file
-    #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
-    pub config: PathBuf,
-    /// Where the accounts go.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-    /// How to begin.
-    #[command(flatten)]
-    pub write: WriteArgs,
 }
 
 /// `serve`.

@@ -16,7 +16,7 @@ use cloud_sync_core::task::{Counts as Counted, TaskStatus};
 use cloud_sync_provider::{Registry, SecondaryCalls, Settings, Vendor, Vendors};
 use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::memory::MemoryStore;
-use cloud_sync_runtime::store::{AccountStore, ChangeStore, ResourceStore, Store};
+use cloud_sync_runtime::store::{AccountStore, ChangeStore, Store};
 use simulated_cloud::{
     AccessKey, Churn, Counts, FamilyChurn, Plan, Provider, Running, SimulatedCloud, World,
     spread_of,
@@ -46,6 +46,7 @@ impl Place {
         let reference = CredentialsRef::Env("PROD".to_owned());
         let account = Account {
             regions: regions.iter().map(|(region, _)| (*region).to_owned()).collect(),
+            kinds: Registry::kinds_of(provider.name()).unwrap(),
             endpoint: Some(cloud.url()),
             ..Account::new(ACCOUNT, provider.name(), regions[0].0, reference)
         };

@@ -7,6 +7,7 @@ mod deletions;
 mod interruptions;
 mod kills;
 mod kinds;
+mod organisations;
 mod printing;
 mod reading;
 mod serving;

@@ -41,8 +41,8 @@ pub(crate) use self::ops::SHOWN;
 pub use self::permission::Permission;
 use self::permission::Permissions;
 pub use self::plan::{
-    AccessKey, AccountPlan, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan, Plan,
-    Provider, spread, spread_of,
+    AccessKey, AccountPlan, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Endpoints, InvalidPlan,
+    MEMBERS_ROLE, Plan, Provider, spread, spread_of,
 };
 pub use self::report::{Change, ChurnReport, Event, Happening, Which};
 pub use self::site::{NotPossible, Site};

@@ -96,7 +96,7 @@ pub struct AccountPlan {
 }
 
 /// The role that every member of an organisation has, for its head to assume.
-const MEMBERS_ROLE: &str = "ResourceDirectoryAccountAccessRole";
+pub const MEMBERS_ROLE: &str = "ResourceDirectoryAccountAccessRole";
 
 /// How many managed resources there are in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
