@@ -1,6 +1,8 @@
 //! Every kind of every vendor through the whole service: nothing in it knows
 //! one kind from another.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! One account's credentials for an organisation of accounts: members are
 //! found, and synced through a role in each.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
+
 use std::sync::Arc;
 
 use cloud_sync::connect::local_parts;
