@@ -10,15 +10,16 @@ use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::diff::diff;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
-use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::scope::{GLOBAL_REGION, Scope};
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
-use cloud_sync_provider::{Registry, Vendor, Vendors};
+use cloud_sync_provider::{Details, SecondaryCalls, Vendor, Vendors};
 use cloud_sync_runtime::notify::NoticeKind;
 use cloud_sync_runtime::store::{
     AccountStore, ChangeStore, ResourceStore, ScopeStore, StoreError, TaskQuery, TaskStore,
 };
 
 use crate::feeds;
+use crate::kinds;
 use crate::network::vendors;
 use crate::people;
 use crate::process::Process;
@@ -72,24 +73,23 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     no_secret(universe).await
 }
 
-pub(crate) fn kind() -> Kind {
-    // The name is one of the registry's.
-    Registry::kinds_of("aliyun")
-        .ok()
-        .and_then(|kinds| kinds.into_iter().find(|kind| kind.as_str() == "aliyun.ecs.instance"))
-        .unwrap_or_else(|| panic!("the vendor has instances"))
-}
-
 pub(crate) fn scopes(universe: &Universe) -> Vec<Scope> {
-    let of_account = |plan: &crate::plan::AccountPlan| {
-        let scope = |region: &str| Scope {
-            account_id: plan.id.clone(),
-            kind: kind(),
-            region: region.to_owned(),
-        };
-        plan.regions.iter().map(|(region, _)| scope(region)).collect::<Vec<_>>()
-    };
-    universe.plan.accounts.iter().flat_map(of_account).collect()
+    let mut scopes = Vec::new();
+    for plan in &universe.plan.accounts {
+        for kind in &plan.kinds {
+            let regions = plan.regions.iter().map(|(region, _)| *region);
+            let regions: Vec<_> = match kinds::of(kind).is_global {
+                true => vec![GLOBAL_REGION],
+                false => regions.collect(),
+            };
+            scopes.extend(regions.into_iter().map(|region| Scope {
+                account_id: plan.id.clone(),
+                kind: kind.clone(),
+                region: region.to_owned(),
+            }));
+        }
+    }
+    scopes
 }
 
 pub(crate) async fn all_rows(universe: &Universe, scope: &Scope) -> Result<Vec<Row>, StoreError> {
@@ -160,10 +160,7 @@ async fn undisturbed(
         universe.violated("failures stay home", text);
     }
     for result in &results {
-        let there = universe
-            .world
-            .at(&task.account_id, &result.region)
-            .map_or(0, |site| site.live().len() as u64);
+        let there = universe.there(&task.scope(&result.region)).len() as u64;
         if result.counts.total_count != there {
             let text = format!(
                 "{} counts {} in {}, where {there} are",
@@ -258,7 +255,8 @@ async fn equals_the_cloud(universe: &Arc<Universe>, scope: &Scope, rows: &[Row])
     }
 }
 
-/// Returns what the vendor has, with its disks, as a client sees it.
+/// Returns what the vendor has, with what its secondary calls tell, as a
+/// client sees it.
 pub(crate) async fn listed(
     universe: &Arc<Universe>,
     scope: &Scope,
@@ -272,8 +270,9 @@ pub(crate) async fn listed(
         .map_err(|error| error.to_string())?;
     let region = Region::new(&scope.region);
     let text = |error: cloud_sync_core::error::VendorError| error.to_string();
+    let calls = vendor.secondary_calls(&scope.kind);
     let (mut disks, mut token) = (BTreeMap::<String, Vec<_>>::new(), None::<String>);
-    loop {
+    while calls == SecondaryCalls::Listed {
         let page =
             vendor.details_page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
         for (machine, disk) in page.disks {
@@ -287,9 +286,22 @@ pub(crate) async fn listed(
     let mut listed = BTreeMap::new();
     loop {
         let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
+        let mut details = match calls {
+            SecondaryCalls::Asked => {
+                let asked = vendor.details(&scope.kind, &region, &page.resources).await;
+                asked.map_err(text)?
+            }
+            SecondaryCalls::None | SecondaryCalls::Listed => Details::new(),
+        };
         for mut resource in page.resources {
             let disks = disks.remove(&resource.id).unwrap_or_default();
-            resource.data_disks = Some(disks.into_iter().collect());
+            match calls {
+                SecondaryCalls::None => {}
+                SecondaryCalls::Listed => resource.set_disks(disks.into_iter().collect()),
+                SecondaryCalls::Asked => {
+                    details.remove(&resource.id).unwrap_or_default().put_into(&mut resource);
+                }
+            }
             listed.insert(resource.id.clone(), resource);
         }
         token = page.next;
