@@ -16,9 +16,12 @@ const FEED: &str = "LookupEvents";
 
 /// Makes pages short, so that small worlds have many of them.
 fn short_pages(world: &World, plan: &Plan) {
-    // Those by token: a numbered page is never short but at the end.
-    for action in [LIST, DISKS, FEED, "ListBuckets", "DescribeDBInstances"] {
-        world.faults().add(Rule::new(Fault::ShortPage(plan.page)).on(action));
+    // Those by token or by offset: a numbered page is never short but at the
+    // end.
+    let short = || Rule::new(Fault::ShortPage(plan.page));
+    world.faults().add(short().on_just(LIST));
+    for action in [DISKS, FEED, "ListBuckets", "DescribeDBInstances"] {
+        world.faults().add(short().on(action));
     }
 }
 
@@ -83,7 +86,9 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
         of_account(disks, Fault::unavailable_by(vendor), action);
         of_account(disks, Fault::throttled_by(vendor), action);
         // Where disks are resources by themselves, this is their only list.
-        if !account.has(Family::Disk) {
+        // A page of disks that misses some is seen through where it is a list
+        // beside another, and where pages go on by token.
+        if !account.has(Family::Disk) && vendor != Provider::Huawei {
             of_account(paging, Fault::Skip(2), action);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use cloud_sync_core::account::Region;
 use cloud_sync_core::change::{Change, ChangeKind, replay};
@@ -17,6 +18,7 @@ use cloud_sync_runtime::notify::NoticeKind;
 use cloud_sync_runtime::store::{
     AccountStore, ChangeStore, ResourceStore, ScopeStore, StoreError, TaskQuery, TaskStore,
 };
+use simulated_cloud::Provider;
 
 use crate::feeds;
 use crate::kinds;
@@ -26,6 +28,9 @@ use crate::process::Process;
 use crate::secrets::CANARY;
 use crate::sync_all;
 use crate::universe::Universe;
+
+/// So long one vendor lists machines that are gone, and a little longer.
+const SHOWN_WHEN_GONE: Duration = Duration::from_secs(70 * 60);
 
 /// The changes of a scope, by resource.
 type Histories = BTreeMap<String, Vec<Change>>;
@@ -41,6 +46,9 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     // What somebody rejected would be held for ever.
     people::decide_all(universe, Verdict::Approve).await;
     feeds::miss_nothing(universe).await?;
+    if universe.plan.accounts.iter().any(|plan| plan.provider == Provider::Aws) {
+        tokio::time::sleep(SHOWN_WHEN_GONE).await;
+    }
     // Those that agree that machines are gone, and one more; less where one
     // sees nothing happen before.
     let agreeing = universe.plan.accounts.iter().map(|plan| plan.deletion.agreeing_listings);
