@@ -9,8 +9,9 @@ use cloud_sync_core::account::Region;
 use cloud_sync_core::change::{Change, ChangeKind, replay};
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::diff::diff;
+use cloud_sync_core::error::VendorError;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::resource::{Resource, Row};
+use cloud_sync_core::resource::{Disk, Resource, Row};
 use cloud_sync_core::scope::{GLOBAL_REGION, Scope};
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_provider::{Details, SecondaryCalls, Vendor, Vendors};
@@ -68,6 +69,9 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
         }
     }
     for scope in scopes(universe) {
+        if scope.kind != kinds::machines() {
+            universe.count("scopes of further kinds");
+        }
         let rows = all_rows(universe, &scope).await?;
         let histories = histories(universe, &scope).await?;
         replays(universe, &scope, &rows, &histories);
@@ -277,27 +281,18 @@ pub(crate) async fn listed(
         .open(&account, credentials, Arc::default())
         .map_err(|error| error.to_string())?;
     let region = Region::new(&scope.region);
-    let text = |error: cloud_sync_core::error::VendorError| error.to_string();
     let calls = vendor.secondary_calls(&scope.kind);
-    let (mut disks, mut token) = (BTreeMap::<String, Vec<_>>::new(), None::<String>);
-    while calls == SecondaryCalls::Listed {
-        let page =
-            vendor.details_page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
-        for (machine, disk) in page.disks {
-            disks.entry(machine).or_default().push(disk);
-        }
-        token = page.next;
-        if token.is_none() {
-            break;
-        }
-    }
-    let mut listed = BTreeMap::new();
+    let mut disks = match calls {
+        SecondaryCalls::Listed => listed_disks(vendor.as_ref(), scope, &region).await?,
+        SecondaryCalls::Asked | SecondaryCalls::None => BTreeMap::new(),
+    };
+    let (mut listed, mut token) = (BTreeMap::new(), None::<String>);
     loop {
-        let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
+        let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(said)?;
         let mut details = match calls {
             SecondaryCalls::Asked => {
                 let asked = vendor.details(&scope.kind, &region, &page.resources).await;
-                asked.map_err(text)?
+                asked.map_err(said)?
             }
             SecondaryCalls::None | SecondaryCalls::Listed => Details::new(),
         };
@@ -305,7 +300,7 @@ pub(crate) async fn listed(
             let disks = disks.remove(&resource.id).unwrap_or_default();
             match calls {
                 SecondaryCalls::None => {}
-                SecondaryCalls::Listed => resource.set_disks(disks.into_iter().collect()),
+                SecondaryCalls::Listed => resource.set_disks(disks),
                 SecondaryCalls::Asked => {
                     details.remove(&resource.id).unwrap_or_default().put_into(&mut resource);
                 }
@@ -315,6 +310,30 @@ pub(crate) async fn listed(
         token = page.next;
         if token.is_none() {
             return Ok(listed);
+        }
+    }
+}
+
+fn said(error: VendorError) -> String {
+    error.to_string()
+}
+
+/// Returns the disks that the vendor has, by machine.
+async fn listed_disks(
+    vendor: &dyn Vendor,
+    scope: &Scope,
+    region: &Region,
+) -> Result<BTreeMap<String, BTreeSet<Disk>>, String> {
+    let (mut disks, mut token) = (BTreeMap::<String, BTreeSet<_>>::new(), None::<String>);
+    loop {
+        let page =
+            vendor.details_page(&scope.kind, region, token.as_deref()).await.map_err(said)?;
+        for (machine, disk) in page.disks {
+            disks.entry(machine).or_default().insert(disk);
+        }
+        token = page.next;
+        if token.is_none() {
+            return Ok(disks);
         }
     }
 }
