@@ -87,6 +87,9 @@ impl Observer<'_> {
     #[must_use]
     pub fn seen(&self, row: Option<&Row>, mut seen: Resource) -> Outcome {
         let Some(row) = row else {
+            // What is not known is in no change, so that it must not be in the
+            // row either, however much of it the list has told.
+            seen.complete_from(&Resource::default());
             let fields = diff(&Resource::default(), &seen);
             return self.changed(None, ChangeKind::Added, fields, seen);
         };

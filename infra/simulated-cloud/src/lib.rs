@@ -16,7 +16,7 @@ pub mod tencent;
 mod world;
 
 pub use front::{Answer, Delivery, Request};
-pub use server::{Running, SimulatedCloud, StartError};
+pub use server::{Clouds, Running, SimulatedCloud, StartError};
 pub use world::{
     AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,
     Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, MEMBERS_ROLE,

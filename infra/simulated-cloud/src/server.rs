@@ -89,8 +89,8 @@ impl Running {
     }
 }
 
-/// Every vendor's front, over one world.
-struct Clouds {
+/// Every vendor's front, over one world. It knows nothing of sockets.
+pub struct Clouds {
     aliyun: Aliyun,
     tencent: Tencent,
     aws: Aws,
@@ -98,7 +98,9 @@ struct Clouds {
 }
 
 impl Clouds {
-    fn new(world: &World, address: String) -> Self {
+    /// Opens a world to the callers of every vendor. `address` is where the
+    /// server can be reached, as `host:port`.
+    pub fn new(world: &World, address: String) -> Self {
         Self {
             aliyun: Aliyun::new(world.clone(), address),
             tencent: Tencent::new(world.clone()),
@@ -107,7 +109,9 @@ impl Clouds {
         }
     }
 
-    fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
+    /// Answers a request that arrived at a given time, as the vendor does that
+    /// it is for.
+    pub fn answer(&self, request: &Request<'_>, now: Timestamp) -> Answer {
         match vendor_of(request) {
             Provider::Aliyun => self.aliyun.answer(request, now),
             Provider::Tencent => self.tencent.answer(request, now),

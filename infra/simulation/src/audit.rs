@@ -7,6 +7,7 @@ use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_runtime::store::{ChangeStore, Result, ScopeStore};
 
+use crate::kinds;
 use crate::process::Process;
 use crate::universe::lock;
 
@@ -24,6 +25,9 @@ pub(crate) async fn changes(process: &Process, changes: &[Change]) -> Result<()>
             ChangeKind::Deleted => "changes: deleted",
             ChangeKind::Restored => "changes: restored",
         });
+        if change.scope.kind != kinds::machines() {
+            universe.count("changes of further kinds");
+        }
         if change.change == ChangeKind::Deleted {
             if universe.exists(&change.scope, &change.id) {
                 let text = format!("{}: recorded as deleted, yet the vendor has it", of());

@@ -9,6 +9,7 @@ use cloud_sync_core::resource::Resource;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_runtime::store::{ScopeStore, StoreError};
 
+use crate::kinds;
 use crate::sync_all;
 use crate::universe::Universe;
 use crate::verdict::{all_rows, listed, scopes};
@@ -22,7 +23,8 @@ use crate::verdict::{all_rows, listed, scopes};
 pub(crate) async fn miss_nothing(universe: &Arc<Universe>) -> Result<(), StoreError> {
     let has_feed = |scope: &Scope| {
         let accounts = &universe.plan.accounts;
-        accounts.iter().any(|plan| plan.id == scope.account_id && plan.change_feed)
+        scope.kind == kinds::machines()
+            && accounts.iter().any(|plan| plan.id == scope.account_id && plan.change_feed)
     };
     let scopes: Vec<_> = scopes(universe).into_iter().filter(has_feed).collect();
     for scope in &scopes {

@@ -1,6 +1,6 @@
 //! The whole service under faults, in virtual time: the real dispatcher,
 //! region-sync and finalizer over the tables' and queues' twins in memory and
-//! a simulated cloud that speaks the vendor's protocol.
+//! a simulated cloud that speaks the vendors' protocols.
 //!
 //! **Invariant**: one seed is one schedule. Everything that could differ from
 //! run to run (time, chance, the network) comes from the seed; a simulation
@@ -15,6 +15,7 @@ mod dice;
 mod disks;
 mod fault;
 mod feeds;
+mod kinds;
 mod lag;
 mod network;
 mod people;
@@ -134,13 +135,13 @@ fn account(plan: &AccountPlan, enabled: bool) -> Account {
     let default_region = plan.regions.first().map(|(id, _)| *id).unwrap_or_default();
     Account {
         regions: plan.regions.iter().map(|(id, _)| (*id).to_owned()).collect(),
-        kinds: vec![verdict::kind()],
+        kinds: plan.kinds.clone(),
         enabled,
         endpoint: Some("https://cloud.example".to_owned()),
         change_feed: plan.change_feed,
         deletion: plan.deletion,
         schedule: plan.schedule,
-        ..Account::new(&plan.id, "aliyun", default_region, reference(&plan.id))
+        ..Account::new(&plan.id, plan.provider.name(), default_region, reference(&plan.id))
     }
 }
 

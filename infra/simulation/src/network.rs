@@ -10,7 +10,7 @@ use cloud_sync_runtime::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use reqwest::header::{DATE, HOST, HeaderMap, HeaderValue};
 use reqwest::{Request, StatusCode};
-use simulated_cloud::aliyun::{self, Delivery};
+use simulated_cloud::{Answer, Delivery};
 
 use crate::process::{Process, Step};
 
@@ -88,12 +88,12 @@ impl Transport for Network {
 }
 
 impl Network {
-    fn ask(&self, api: &str, request: &Request) -> aliyun::Answer {
+    fn ask(&self, api: &str, request: &Request) -> Answer {
         let universe = &self.process.universe;
         let mut headers = request.headers().clone();
         let host = request.url().host_str().unwrap_or_default();
         headers.extend(HeaderValue::try_from(host).ok().map(|host| (HOST, host)));
-        let asked = aliyun::Request {
+        let asked = simulated_cloud::Request {
             method: request.method().as_str(),
             path: request.url().path(),
             query: request.url().query().unwrap_or_default(),

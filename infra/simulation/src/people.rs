@@ -9,9 +9,10 @@ use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_dispatch::deletions::{self, HeldFilter, Ruling};
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 use jiff::SignedDuration;
-use simulated_cloud::{AccessKey, Churn, Permission};
+use simulated_cloud::{AccessKey, Churn, Family, FamilyChurn, Permission};
 use tokio::time::Instant;
 
+use crate::kinds;
 use crate::service;
 use crate::universe::{Universe, lock};
 
@@ -56,6 +57,7 @@ async fn change_machines(universe: Arc<Universe>) {
         change_type: some(1),
         ..Churn::default()
     };
+    let churn = change_others(&universe, churn);
     universe.world.set_time(universe.now());
     let report = universe.world.churn(&churn, dice.seed());
     universe.disks.look_at(&universe.world);
@@ -64,12 +66,39 @@ async fn change_machines(universe: Arc<Universe>) {
     });
 }
 
+/// Adds what happens to what is no machine, where there is any of it.
+fn change_others(universe: &Universe, mut churn: Churn) -> Churn {
+    let dice = &universe.dice;
+    let some = |most: u64| usize::try_from(dice.number(0, most)).unwrap_or(0);
+    for kind in universe.plan.accounts.iter().flat_map(|plan| &plan.kinds) {
+        let of_family = match kinds::of(kind).family {
+            Family::Instance => continue,
+            Family::Disk => &mut churn.disks,
+            Family::Database => &mut churn.databases,
+            Family::Cache => &mut churn.caches,
+            Family::Bucket => &mut churn.buckets,
+            Family::Address => &mut churn.addresses,
+            Family::Balancer => &mut churn.balancers,
+        };
+        *of_family = FamilyChurn {
+            create: some(2),
+            release: if dice.happens(0.05) { 1000 } else { some(2) },
+            rename: some(1),
+            retag: some(1),
+            power: some(1),
+            resize: some(1),
+        };
+    }
+    churn
+}
+
 async fn ask(universe: Arc<Universe>) {
     let dice = &universe.dice;
     let mode = dice.one_of(&[Mode::Full, Mode::Incremental], Mode::Full);
     let now = universe.now();
     let since = dice.happens(0.3).then(|| now - SignedDuration::from_mins(30));
-    let account = &universe.plan.accounts.get(dice.number(0, 2) as usize);
+    let last = universe.plan.accounts.len().max(3) as u64 - 1;
+    let account = &universe.plan.accounts.get(dice.number(0, last) as usize);
     let account_ids = account.iter().map(|account| account.id.clone()).collect();
     let request = SyncRequest {
         mode,
@@ -163,6 +192,10 @@ async fn revoke(universe: Arc<Universe>) {
     let account = any_account(&universe);
     let permission =
         universe.dice.one_of(&[Permission::SilentlyEmpty, Permission::Denied], Permission::Denied);
+    // Where the vendor cannot be asked, the silent one is not to be told from
+    // a tidy owner: `docs/SEMANTICS.md` has the assumption.
+    let is_told = universe.plan.accounts.iter().any(|plan| plan.id == account && plan.has_probes());
+    let permission = if is_told { permission } else { Permission::Denied };
     universe.note("operator", || format!("revokes a permission of {account}: {permission:?}"));
     universe.world.permit(&account, None, permission);
     tokio::time::sleep(universe.dice.time(Duration::from_secs(1800))).await;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use cloud_sync_core::deletion::{DeletionPolicy, OnDelete};
 use cloud_sync_core::schedule::SchedulePolicy;
+use cloud_sync_core::scope::Kind;
+use simulated_cloud::{Counts, Family, Provider, spread_of};
 
 use crate::dice::Dice;
 use crate::fault::{Fault, FaultSet};
+use crate::kinds;
 
 /// How large worlds are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,14 +22,33 @@ pub enum Size {
     Large,
 }
 
-/// An account, and how many instances it begins with in which regions.
+/// An account, and how much it begins with in which regions.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountPlan {
     pub id: String,
+    pub provider: Provider,
+    /// What is synced of it.
+    pub kinds: Vec<Kind>,
+    /// The regions, each with its number of instances.
     pub regions: Vec<(&'static str, u32)>,
+    /// What else there is in each of them.
+    pub managed: Option<Counts>,
     pub deletion: DeletionPolicy,
     pub schedule: SchedulePolicy,
     pub change_feed: bool,
+}
+
+impl AccountPlan {
+    /// Tells whether the vendor can be asked for permission for everything
+    /// that is synced.
+    pub(crate) fn has_probes(&self) -> bool {
+        self.kinds.iter().all(|kind| kinds::of(kind).has_probe)
+    }
+
+    /// Tells whether a family is synced.
+    pub(crate) fn has(&self, family: Family) -> bool {
+        self.kinds.iter().any(|kind| kinds::of(kind).family == family)
+    }
 }
 
 /// How often things go wrong: chances a request, a process or a message.
@@ -135,8 +157,8 @@ impl Plan {
         }
     }
 
-    /// Draws which accounts have a change feed, and how well it works, and
-    /// whether keys get into the wrong places.
+    /// Draws which accounts have a change feed, and how well it works, whether
+    /// keys get into the wrong places, and which further accounts there are.
     pub(crate) fn with_later_draws(mut self, dice: &Dice, faults: &FaultSet) -> Self {
         for account in &mut self.accounts {
             account.change_feed = dice.happens(0.5);
@@ -146,6 +168,9 @@ impl Plan {
         self.chances.feed = if strikes { 0.5 * dice.fraction() } else { 0.0 };
         let swaps = faults.has(Fault::Swap) && self.accounts.len() > 1 && dice.happens(0.4);
         self.chances.swap = if swaps { dice.fraction() } else { 0.0 };
+        // Every simulation is about machines; a third are about more.
+        let further = if dice.happens(0.33) { dice.one_of(&[1, 1, 2], 1) } else { 0 };
+        self.accounts.extend((1..=further).map(|n| further_account(dice, n)));
         self
     }
 }
@@ -164,7 +189,46 @@ fn account(dice: &Dice, id: &str, most: u64) -> AccountPlan {
     let (interval, full) = (drawn_u32(dice, 20, 60), drawn_u32(dice, 15, 240));
     let schedule =
         SchedulePolicy { full_interval_minutes: full, ..SchedulePolicy::every(interval) };
-    AccountPlan { id: id.to_owned(), regions, deletion, schedule, change_feed: false }
+    AccountPlan {
+        id: id.to_owned(),
+        provider: Provider::Aliyun,
+        kinds: vec![kinds::machines()],
+        regions,
+        managed: None,
+        deletion,
+        schedule,
+        change_feed: false,
+    }
+}
+
+/// Draws an account of any vendor with a few resources of any kinds.
+fn further_account(dice: &Dice, number: u32) -> AccountPlan {
+    // Half are of the vendor that has half of the kinds.
+    let vendors = [Provider::Aliyun; 2].into_iter().chain(Provider::ALL).collect::<Vec<_>>();
+    let provider = dice.one_of(&vendors, Provider::Aliyun);
+    let mut drawn = kinds::of_vendor(provider);
+    let count = usize::try_from(dice.number(1, 3)).unwrap_or(1);
+    while drawn.len() > count {
+        let place = dice.number(0, drawn.len() as u64 - 1);
+        drawn.remove(usize::try_from(place).unwrap_or(0));
+    }
+    let regions = usize::try_from(dice.number(1, 2)).unwrap_or(1);
+    let plan = account(dice, &format!("further-{number}"), 0);
+    let mut plan = AccountPlan { provider, kinds: drawn, ..plan };
+    let some = |family| if plan.has(family) { drawn_u32(dice, 0, 6) } else { 0 };
+    let machines = some(Family::Instance).max(some(Family::Disk)).max(some(Family::Address) / 2);
+    let managed = Counts {
+        databases: some(Family::Database),
+        caches: some(Family::Cache),
+        buckets: some(Family::Bucket),
+        addresses: some(Family::Address),
+        balancers: some(Family::Balancer),
+        tagged_disks: true,
+    };
+    plan.managed = Some(managed);
+    plan.regions = spread_of(provider, 0, regions);
+    plan.regions.iter_mut().for_each(|(_, count)| *count = machines);
+    plan
 }
 
 fn drawn_u32(dice: &Dice, least: u64, most: u64) -> u32 {

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloud_sync_core::account::CredentialsRef;
-use cloud_sync_core::scope::Scope;
+use cloud_sync_core::scope::{GLOBAL_REGION, Scope};
 use cloud_sync_runtime::metrics::NoMetrics;
 use cloud_sync_runtime::notify::MemoryNotifier;
 use cloud_sync_runtime::queue::memory::{MemoryQueue, MemoryQueueSettings};
 use cloud_sync_runtime::store::memory::MemoryStore;
 use jiff::{SignedDuration, Timestamp};
-use simulated_cloud::aliyun::Aliyun;
-use simulated_cloud::{AccessKey, InvalidPlan, World};
+use simulated_cloud::{AccessKey, Clouds, InvalidPlan, World};
 use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::disks::DiskLog;
+use crate::kinds;
 use crate::lag::Lag;
 use crate::plan::{AccountPlan, Chances, Plan};
 use crate::report::{Stats, Violation};
@@ -29,7 +29,7 @@ pub(crate) struct Universe {
     pub plan: Plan,
     pub dice: Dice,
     pub world: World,
-    pub cloud: Aliyun,
+    pub cloud: Clouds,
     pub store: Arc<MemoryStore>,
     pub work: Arc<MemoryQueue>,
     pub results: Arc<MemoryQueue>,
@@ -71,13 +71,16 @@ impl Universe {
     pub(crate) fn new(plan: Plan, dice: Dice, traced: bool) -> Result<Arc<Self>, InvalidPlan> {
         let secrets = Secrets::new(plan.accounts.iter().map(|account| account.id.as_str()));
         let mut cloud = simulated_cloud::Plan::new(dice.seed());
-        for AccountPlan { id, regions, .. } in &plan.accounts {
+        for AccountPlan { id, provider, regions, managed, .. } in &plan.accounts {
             let key = secrets.current(id);
             let key = AccessKey {
                 secret: key.access_key_secret,
                 ..AccessKey::new(&key.access_key_id, "")
             };
-            cloud = cloud.account(id, key, regions.iter().copied());
+            cloud = cloud.account_of(*provider, id, key, regions.iter().copied());
+            if let Some(managed) = managed {
+                cloud = cloud.managed(regions.iter().map(|(region, _)| (*region, *managed)));
+            }
         }
         let world = World::new(&cloud)?;
         let queue = |fifo, visibility, max_receives, dead_letter| {
@@ -95,7 +98,7 @@ impl Universe {
         let work = queue(true, plan.visibility, 8, Some(dead_work.clone()));
         let results = queue(false, minutes(6), 8, Some(dead_results.clone()));
         Ok(Arc::new(Self {
-            cloud: Aliyun::new(world.clone(), "cloud.example".to_owned()),
+            cloud: Clouds::new(&world, "cloud.example".to_owned()),
             world,
             store: Arc::new(MemoryStore::default()),
             work,
@@ -160,10 +163,20 @@ impl Universe {
         self.alive.load(Ordering::Relaxed) == 0 && queues.iter().all(|queue| queue.is_empty())
     }
 
-    /// Tells whether the vendor has an instance now.
+    /// Returns the ids of what the vendor has in a scope now.
+    pub(crate) fn there(&self, scope: &Scope) -> Vec<String> {
+        let family = kinds::of(&scope.kind).family;
+        let regions = match scope.region.as_str() {
+            GLOBAL_REGION => self.world.regions(),
+            region => vec![region],
+        };
+        let sites = regions.into_iter().filter_map(|id| self.world.at(&scope.account_id, id).ok());
+        sites.flat_map(|site| site.ids_of(family)).collect()
+    }
+
+    /// Tells whether the vendor has a resource now.
     pub(crate) fn exists(&self, scope: &Scope, id: &str) -> bool {
-        let site = self.world.at(&scope.account_id, &scope.region);
-        site.is_ok_and(|site| site.instance(id).is_some())
+        self.there(scope).iter().any(|there| there == id)
     }
 
     /// Counts something that happened.

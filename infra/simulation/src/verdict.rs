@@ -3,28 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use cloud_sync_core::account::Region;
 use cloud_sync_core::change::{Change, ChangeKind, replay};
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::diff::diff;
+use cloud_sync_core::error::VendorError;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::resource::{Resource, Row};
-use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::resource::{Disk, Resource, Row};
+use cloud_sync_core::scope::{GLOBAL_REGION, Scope};
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
-use cloud_sync_provider::{Registry, Vendor, Vendors};
+use cloud_sync_provider::{Details, SecondaryCalls, Vendor, Vendors};
 use cloud_sync_runtime::notify::NoticeKind;
 use cloud_sync_runtime::store::{
     AccountStore, ChangeStore, ResourceStore, ScopeStore, StoreError, TaskQuery, TaskStore,
 };
+use simulated_cloud::Provider;
 
 use crate::feeds;
+use crate::kinds;
 use crate::network::vendors;
 use crate::people;
 use crate::process::Process;
 use crate::secrets::CANARY;
 use crate::sync_all;
 use crate::universe::Universe;
+
+/// So long one vendor lists machines that are gone, and a little longer.
+const SHOWN_WHEN_GONE: Duration = Duration::from_secs(70 * 60);
 
 /// The changes of a scope, by resource.
 type Histories = BTreeMap<String, Vec<Change>>;
@@ -40,6 +47,9 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     // What somebody rejected would be held for ever.
     people::decide_all(universe, Verdict::Approve).await;
     feeds::miss_nothing(universe).await?;
+    if universe.plan.accounts.iter().any(|plan| plan.provider == Provider::Aws) {
+        tokio::time::sleep(SHOWN_WHEN_GONE).await;
+    }
     // Those that agree that machines are gone, and one more; less where one
     // sees nothing happen before.
     let agreeing = universe.plan.accounts.iter().map(|plan| plan.deletion.agreeing_listings);
@@ -59,6 +69,9 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
         }
     }
     for scope in scopes(universe) {
+        if scope.kind != kinds::machines() {
+            universe.count("scopes of further kinds");
+        }
         let rows = all_rows(universe, &scope).await?;
         let histories = histories(universe, &scope).await?;
         replays(universe, &scope, &rows, &histories);
@@ -72,24 +85,23 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     no_secret(universe).await
 }
 
-pub(crate) fn kind() -> Kind {
-    // The name is one of the registry's.
-    Registry::kinds_of("aliyun")
-        .ok()
-        .and_then(|kinds| kinds.into_iter().find(|kind| kind.as_str() == "aliyun.ecs.instance"))
-        .unwrap_or_else(|| panic!("the vendor has instances"))
-}
-
 pub(crate) fn scopes(universe: &Universe) -> Vec<Scope> {
-    let of_account = |plan: &crate::plan::AccountPlan| {
-        let scope = |region: &str| Scope {
-            account_id: plan.id.clone(),
-            kind: kind(),
-            region: region.to_owned(),
-        };
-        plan.regions.iter().map(|(region, _)| scope(region)).collect::<Vec<_>>()
-    };
-    universe.plan.accounts.iter().flat_map(of_account).collect()
+    let mut scopes = Vec::new();
+    for plan in &universe.plan.accounts {
+        for kind in &plan.kinds {
+            let regions = plan.regions.iter().map(|(region, _)| *region);
+            let regions: Vec<_> = match kinds::of(kind).is_global {
+                true => vec![GLOBAL_REGION],
+                false => regions.collect(),
+            };
+            scopes.extend(regions.into_iter().map(|region| Scope {
+                account_id: plan.id.clone(),
+                kind: kind.clone(),
+                region: region.to_owned(),
+            }));
+        }
+    }
+    scopes
 }
 
 pub(crate) async fn all_rows(universe: &Universe, scope: &Scope) -> Result<Vec<Row>, StoreError> {
@@ -160,10 +172,7 @@ async fn undisturbed(
         universe.violated("failures stay home", text);
     }
     for result in &results {
-        let there = universe
-            .world
-            .at(&task.account_id, &result.region)
-            .map_or(0, |site| site.live().len() as u64);
+        let there = universe.there(&task.scope(&result.region)).len() as u64;
         if result.counts.total_count != there {
             let text = format!(
                 "{} counts {} in {}, where {there} are",
@@ -258,7 +267,8 @@ async fn equals_the_cloud(universe: &Arc<Universe>, scope: &Scope, rows: &[Row])
     }
 }
 
-/// Returns what the vendor has, with its disks, as a client sees it.
+/// Returns what the vendor has, with what its secondary calls tell, as a
+/// client sees it.
 pub(crate) async fn listed(
     universe: &Arc<Universe>,
     scope: &Scope,
@@ -271,30 +281,59 @@ pub(crate) async fn listed(
         .open(&account, credentials, Arc::default())
         .map_err(|error| error.to_string())?;
     let region = Region::new(&scope.region);
-    let text = |error: cloud_sync_core::error::VendorError| error.to_string();
-    let (mut disks, mut token) = (BTreeMap::<String, Vec<_>>::new(), None::<String>);
+    let calls = vendor.secondary_calls(&scope.kind);
+    let mut disks = match calls {
+        SecondaryCalls::Listed => listed_disks(vendor.as_ref(), scope, &region).await?,
+        SecondaryCalls::Asked | SecondaryCalls::None => BTreeMap::new(),
+    };
+    let (mut listed, mut token) = (BTreeMap::new(), None::<String>);
     loop {
-        let page =
-            vendor.details_page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
-        for (machine, disk) in page.disks {
-            disks.entry(machine).or_default().push(disk);
-        }
-        token = page.next;
-        if token.is_none() {
-            break;
-        }
-    }
-    let mut listed = BTreeMap::new();
-    loop {
-        let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(text)?;
+        let page = vendor.page(&scope.kind, &region, token.as_deref()).await.map_err(said)?;
+        let mut details = match calls {
+            SecondaryCalls::Asked => {
+                let asked = vendor.details(&scope.kind, &region, &page.resources).await;
+                asked.map_err(said)?
+            }
+            SecondaryCalls::None | SecondaryCalls::Listed => Details::new(),
+        };
         for mut resource in page.resources {
             let disks = disks.remove(&resource.id).unwrap_or_default();
-            resource.data_disks = Some(disks.into_iter().collect());
+            match calls {
+                SecondaryCalls::None => {}
+                SecondaryCalls::Listed => resource.set_disks(disks),
+                SecondaryCalls::Asked => {
+                    details.remove(&resource.id).unwrap_or_default().put_into(&mut resource);
+                }
+            }
             listed.insert(resource.id.clone(), resource);
         }
         token = page.next;
         if token.is_none() {
             return Ok(listed);
+        }
+    }
+}
+
+fn said(error: VendorError) -> String {
+    error.to_string()
+}
+
+/// Returns the disks that the vendor has, by machine.
+async fn listed_disks(
+    vendor: &dyn Vendor,
+    scope: &Scope,
+    region: &Region,
+) -> Result<BTreeMap<String, BTreeSet<Disk>>, String> {
+    let (mut disks, mut token) = (BTreeMap::<String, BTreeSet<_>>::new(), None::<String>);
+    loop {
+        let page =
+            vendor.details_page(&scope.kind, region, token.as_deref()).await.map_err(said)?;
+        for (machine, disk) in page.disks {
+            disks.entry(machine).or_default().insert(disk);
+        }
+        token = page.next;
+        if token.is_none() {
+            return Ok(disks);
         }
     }
 }

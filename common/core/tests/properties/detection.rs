@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloud_sync_core::change::{Observer, Outcome, replay};
 use cloud_sync_core::diff::{Field, apply, diff};
 use cloud_sync_core::fingerprint::{Comparison, Fingerprint};
-use cloud_sync_core::resource::{Disk, Resource};
+use cloud_sync_core::resource::{Disk, Resource, Row};
+use cloud_sync_core::scope::Scope;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -57,6 +60,30 @@ proptest! {
         apply(&mut patched, &fields).unwrap();
         prop_assert_eq!(tracked(&patched), merged(&old, &new));
         prop_assert!(fields.values().all(|field| field.old != field.new), "{:?}", fields);
+    }
+
+    #[test]
+    fn a_history_gives_the_row_whatever_was_unknown((first, then) in of_any_kind()) {
+        let kind = "aws.elasticache.cluster".parse().unwrap();
+        let scope = Scope { account_id: "a".into(), kind, region: "r".into() };
+        let observer = Observer { scope: &scope, task_id: "t", now: Timestamp::UNIX_EPOCH };
+        let then = Resource { id: first.id.clone(), ..then };
+        let (mut row, mut replayed) = (None::<Row>, None::<Row>);
+        for seen in [first, then] {
+            match observer.seen(row.as_ref(), seen) {
+                Outcome::Changed(change, next) => {
+                    replayed = Some(replay(replayed.as_ref(), &change).unwrap());
+                    row = Some(*next);
+                }
+                Outcome::Refreshed(next) => row = Some(*next),
+                Outcome::Unchanged => {}
+            }
+            let given = replayed.as_ref().map(|row| tracked(&row.resource));
+            // A change does not say what is told by which call.
+            let stored = row.as_ref().map(|row| tracked(&row.resource));
+            let stored = stored.map(|stored| Resource { is_deferred: false, ..stored });
+            prop_assert_eq!(given, stored);
+        }
     }
 
     #[test]

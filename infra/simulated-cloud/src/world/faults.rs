@@ -130,6 +130,7 @@ pub struct Rule {
     account: Option<String>,
     region: Option<String>,
     action: Option<String>,
+    is_exact: bool,
     skip: u64,
     times: u64,
     chance: f64,
@@ -143,6 +144,7 @@ impl Rule {
             account: None,
             region: None,
             action: None,
+            is_exact: false,
             skip: 0,
             times: u64::MAX,
             chance: 1.0,
@@ -155,6 +157,13 @@ impl Rule {
     pub fn on(mut self, action: &str) -> Self {
         self.action = Some(action.to_owned());
         self
+    }
+
+    /// Strikes only at calls of an action of one service, named as in
+    /// [`Call::action`]: other services may have one of the same name.
+    #[must_use]
+    pub fn on_just(self, action: &str) -> Self {
+        Self { is_exact: true, ..self.on(action) }
     }
 
     /// Strikes only at calls for a region.
@@ -197,7 +206,10 @@ impl Rule {
         let fits = |wanted: &Option<String>, given: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == given)
         };
-        self.action.as_deref().is_none_or(|wanted| call.is_of(wanted))
+        let is_of = |wanted| {
+            if self.is_exact { call.action == wanted } else { call.is_of(wanted) }
+        };
+        self.action.as_deref().is_none_or(is_of)
             && fits(&self.region, &call.region)
             && fits(&self.account, &call.account)
     }
@@ -315,6 +327,17 @@ mod tests {
         assert_eq!(struck, [false, false, true, true, false, false]);
         assert_eq!(faults.struck(rule), 2);
         assert!(faults.strike(&call("elsewhere")).is_empty());
+    }
+
+    #[test]
+    fn a_rule_on_just_one_services_action_spares_the_others() {
+        let faults = Faults::new(1);
+        let every = faults.add(Rule::new(Fault::Drop).on("DescribeInstances"));
+        let one = faults.add(Rule::new(Fault::Drop).on_just("DescribeInstances"));
+        faults.strike(&call("here"));
+        let action = "r-kvstore:DescribeInstances".to_owned();
+        faults.strike(&Call { action, ..call("here") });
+        assert_eq!((faults.struck(every), faults.struck(one)), (2, 1));
     }
 
     #[test]
