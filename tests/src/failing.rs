@@ -182,6 +182,18 @@ impl ScopeStore for FailingStore {
         self.inner.set_dispatched(scope, dispatched).await
     }
 
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        self.inner.set_event_task(scope, task).await
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.inner.knows_event(account_id, event).await
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        self.inner.note_event(account_id, event, at).await
+    }
+
     async fn set_decisions(
         &self,
         scope: &Scope,
@@ -242,6 +254,10 @@ impl TaskStore for FailingStore {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.inner.task(task_id).await
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        self.inner.join_task(task_id, ids).await
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

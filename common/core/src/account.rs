@@ -44,6 +44,26 @@ impl CredentialsRef {
     }
 }
 
+/// Where the secret is that the vendor's events of an account are sent with.
+/// Never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum HookRef {
+    /// In the environment, in the variable of this name.
+    Env(String),
+    /// In AWS Secrets Manager, as the whole text of a secret.
+    SecretArn(String),
+}
+
+impl HookRef {
+    /// Returns what is wrong with it, if anything.
+    fn problem(&self) -> Option<String> {
+        let (Self::Env(reference) | Self::SecretArn(reference)) = self;
+        let is_right = (1..=MOST_ARN).contains(&reference.len());
+        (!is_right).then(|| format!("expected a reference of 1 to {MOST_ARN} bytes"))
+    }
+}
+
 /// A role to be taken on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +129,10 @@ pub struct Account {
     pub change_feed: bool,
     /// Where the credentials are.
     pub credentials: CredentialsRef,
+    /// Where the secret is that the vendor's events are sent with; without it
+    /// none are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookRef>,
     /// The roles that are taken on with the credentials, each by the one
     /// before, until one is of this account; none where the credentials are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -177,6 +201,7 @@ impl Account {
             signature: None,
             change_feed: false,
             credentials,
+            hook: None,
             roles: Vec::new(),
             organization: None,
             membership: None,
@@ -284,6 +309,8 @@ impl Account {
             "organization",
             format!("role: expected {word}"),
         )?;
+        let problem = self.hook.as_ref().and_then(HookRef::problem);
+        check(problem.is_none(), "hook", problem.unwrap_or_default())?;
         let problem = self.credentials.problem(&self.provider);
         check(problem.is_none(), "credentials", problem.unwrap_or_default())
     }

@@ -177,6 +177,18 @@ impl ScopeStore for RemoteStore {
         refused("set_dispatched")
     }
 
+    async fn set_event_task(&self, _: &Scope, _: &Dispatched) -> Result<()> {
+        refused("set_event_task")
+    }
+
+    async fn knows_event(&self, _: &str, _: &str) -> Result<bool> {
+        refused("knows_event")
+    }
+
+    async fn note_event(&self, _: &str, _: &str, _: Timestamp) -> Result<()> {
+        refused("note_event")
+    }
+
     async fn set_decisions(&self, _: &Scope, _: &[Decision], _: &[Decision]) -> Result<bool> {
         refused("set_decisions")
     }
@@ -239,6 +251,10 @@ impl TaskStore for RemoteStore {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.ask("task", &(task_id,)).await
+    }
+
+    async fn join_task(&self, _: &str, _: &[String]) -> Result<bool> {
+        refused("join_task")
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

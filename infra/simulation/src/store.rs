@@ -206,6 +206,18 @@ impl ScopeStore for Tables {
         self.write("set_dispatched", self.inner.set_dispatched(scope, dispatched)).await
     }
 
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        self.write("set_event_task", self.inner.set_event_task(scope, task)).await
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.read("knows_event", self.inner.knows_event(account_id, event)).await
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        self.write("note_event", self.inner.note_event(account_id, event, at)).await
+    }
+
     async fn set_decisions(
         &self,
         scope: &Scope,
@@ -279,6 +291,12 @@ impl TaskStore for Tables {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.read("task", self.inner.task(task_id)).await
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        let is_joined = self.write("join_task", self.inner.join_task(task_id, ids)).await;
+        self.process.note(|| format!("join_task {task_id} {ids:?}: {is_joined:?}"));
+        is_joined
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

@@ -11,7 +11,7 @@ mod scopes;
 mod tasks;
 pub(super) mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ struct Tables {
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,
     types: BTreeMap<(String, Kind), KnownTypes>,
+    /// The vendor's events, by account.
+    events: BTreeSet<(String, String)>,
 }
 
 impl MemoryStore {
