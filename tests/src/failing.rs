@@ -35,6 +35,8 @@ pub enum Operation {
     Acquire,
     /// [`ScopeStore::release`].
     Release,
+    /// [`ScopeStore::note_event`].
+    NoteEvent,
     /// [`TaskStore::start_task`].
     StartTask,
     /// [`TaskStore::put_region_result`].
@@ -191,6 +193,7 @@ impl ScopeStore for FailingStore {
     }
 
     async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        self.check(Operation::NoteEvent)?;
         self.inner.note_event(account_id, event, at).await
     }
 

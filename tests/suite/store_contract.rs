@@ -111,7 +111,9 @@ contract! {
         what_is_decided_while_a_worker_runs_outlives_its_lease,
         nothing_is_decided_on_a_scope_that_was_never_touched,
         what_throttling_taught_is_remembered_under_the_lease,
-        instance_types_are_of_one_account_and_kind_and_no_scopes;
+        instance_types_are_of_one_account_and_kind_and_no_scopes,
+        an_event_is_remembered_by_account_and_is_no_scope,
+        the_task_of_events_is_remembered_beside_all_else;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,
@@ -125,7 +127,9 @@ contract! {
         the_results_of_a_task_are_its_own,
         open_tasks_are_those_that_have_not_ended_oldest_deadline_first,
         tasks_come_newest_first_and_limited,
-        tasks_of_all_accounts_come_newest_first;
+        tasks_of_all_accounts_come_newest_first,
+        a_task_that_has_not_begun_can_be_joined,
+        a_task_is_joined_up_to_what_one_request_takes;
     resources:
         a_row_comes_back_as_it_was_written,
         more_rows_than_a_batch_holds_are_written_and_read,

@@ -8,6 +8,7 @@
 //! ended, sends their messages again, which is harmless.
 
 pub mod deletions;
+pub mod events;
 mod members;
 mod regions;
 mod request;
