@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use cloud_sync_core::account::CredentialsRef;
+use cloud_sync_core::account::{CredentialsRef, HookRef};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::message::SyncRequest;
 use cloud_sync_dispatch::{Dispatch, DispatchError, Dispatcher};
@@ -18,6 +18,7 @@ use cloud_sync_runtime::secrets::{CredentialError, CredentialSource};
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
 use region_sync::{RegionSync, Settings, TypeCache};
+use secrecy::SecretString;
 
 use crate::network::vendors;
 use crate::process::{Process, Step};
@@ -48,6 +49,10 @@ impl CredentialSource for Vault {
     }
 
     async fn forget(&self, _: &CredentialsRef) {}
+
+    async fn hook_token(&self, reference: &HookRef) -> Result<SecretString, CredentialError> {
+        Err(CredentialError::Unknown { reference: format!("{reference:?}") })
+    }
 }
 
 fn region_sync(process: &Arc<Process>) -> RegionSync {
