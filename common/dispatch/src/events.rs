@@ -26,6 +26,7 @@ const BELIEVABLE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What became of some events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Hearing {
     /// How many name resources that are re-read now.
     pub taken: usize,
