@@ -10,7 +10,9 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use cloud_sync_core::account::{CredentialsRef, HookRef};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::message::SyncRequest;
+use cloud_sync_dispatch::events::Hearing;
 use cloud_sync_dispatch::{Dispatch, DispatchError, Dispatcher};
+use cloud_sync_provider::events::VendorEvent;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::queue::memory::MemoryQueue;
 use cloud_sync_runtime::queue::{Delivery, Queue};
@@ -252,4 +254,22 @@ pub(crate) async fn request(
     process.note(|| format!("is asked for {request:?}"));
     let dispatcher = dispatcher(&process);
     process.run(SHORT_RUN, dispatcher.request(request, id, at)).await
+}
+
+/// Takes a vendor's events, as the api does. `None` where the process died.
+pub(crate) async fn hear(
+    universe: &Arc<Universe>,
+    account_id: &str,
+    events: &[VendorEvent],
+) -> Option<Result<Hearing, DispatchError>> {
+    let process = Process::start(universe, "api");
+    process.note(|| format!("hears {events:?}"));
+    let dispatcher = dispatcher(&process);
+    let heard = async {
+        match dispatcher.store.account(account_id).await? {
+            Some(record) => dispatcher.hear(&record, events).await,
+            None => Ok(Hearing::default()),
+        }
+    };
+    process.run(SHORT_RUN, heard).await
 }
