@@ -144,6 +144,18 @@ impl AccountStore for FailingStore {
         self.inner.put_account(account).await
     }
 
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        self.inner.replace_account(account, revision).await
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool> {
+        self.inner.remove_account(id, revision, at).await
+    }
+
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         self.inner.put_regions(id, regions).await
     }

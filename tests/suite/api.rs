@@ -1,4 +1,5 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
 mod document;
+mod hooks;
 mod support;

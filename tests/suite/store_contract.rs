@@ -86,7 +86,9 @@ contract! {
         another_day_begins_at_nothing,
         an_identity_is_of_one_account_until_it_is_forgotten,
         an_unknown_account_stays_unknown,
-        more_regions_than_fit_are_refused;
+        more_regions_than_fit_are_refused,
+        a_configuration_is_replaced_by_who_knows_the_last_one,
+        of_a_removed_account_only_its_identity_is_remembered;
     scopes:
         a_scope_that_was_never_touched_is_new,
         exactly_one_of_two_workers_gets_a_lease,

@@ -14,6 +14,7 @@ use crate::message::Mode;
 
 /// How often an account's scopes are synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SchedulePolicy {
     /// Minutes between two syncs of a scope, at least.

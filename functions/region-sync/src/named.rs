@@ -23,16 +23,13 @@ impl Work<'_> {
 
     async fn reread(&mut self) -> Result<(), Stop> {
         let mut missing: BTreeSet<String> = self.ids.iter().cloned().collect();
-        let page = self.vendor.reread(&self.scope.kind, &self.region, &self.ids).await?;
-        for resource in &page.resources {
-            missing.remove(&resource.id);
-        }
-        for id in page.undecodable.iter().filter_map(|item| item.id.as_ref()) {
-            missing.remove(id);
-        }
-        tracing::info!(asked = self.ids.len(), missing = missing.len(), "re-reading");
+        let mut page = self.vendor.reread(&self.scope.kind, &self.region, &self.ids).await?;
         // An item that cannot be told may be any of them.
         let is_told = page.undecodable.iter().all(|item| item.id.is_some());
+        // Pages repeat what moves between them: each counts once.
+        page.resources.retain(|resource| missing.remove(&resource.id));
+        page.undecodable.retain(|item| item.id.as_ref().is_none_or(|id| missing.remove(id)));
+        tracing::info!(asked = self.ids.len(), missing = missing.len(), "re-reading");
         self.lacks = is_told && self.live_among(missing.into_iter().collect()).await?.is_some();
         self.take_some(Page { next: None, ..page }).await
     }

@@ -138,6 +138,14 @@ impl AccountStore for RemoteStore {
         self.ask("put_account", &(account,)).await
     }
 
+    async fn replace_account(&self, _: &Account, _: Option<u64>) -> Result<Option<u64>> {
+        refused("replace_account")
+    }
+
+    async fn remove_account(&self, _: &str, _: u64, _: Timestamp) -> Result<bool> {
+        refused("remove_account")
+    }
+
     async fn put_regions(&self, _: &str, _: &RegionCache) -> Result<()> {
         refused("put_regions")
     }

@@ -159,6 +159,18 @@ impl AccountStore for Tables {
         self.write("put_account", self.inner.put_account(account)).await
     }
 
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        self.write("replace_account", self.inner.replace_account(account, revision)).await
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool> {
+        self.write("remove_account", self.inner.remove_account(id, revision, at)).await
+    }
+
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         self.write("put_regions", self.inner.put_regions(id, regions)).await
     }

@@ -23,6 +23,12 @@ use sha2::{Digest, Sha256};
 pub const ACCOUNT_ID: &str = "account_id";
 /// An account's configuration.
 pub const ACCOUNT: &str = "account";
+/// How often an account's configuration was written.
+pub const REVISION: &str = "revision";
+/// When an account was removed; absent where it was not. What identity it had
+/// stays, so that nobody takes its rows for those of another of the vendor's
+/// accounts that comes under its id.
+pub const REMOVED: &str = "removed";
 /// Why an account is suspended; absent where it is not.
 pub const SUSPENDED: &str = "suspended";
 /// The regions an account has.
@@ -186,6 +192,13 @@ pub const TASK_SUMS: [&str; 21] = [
 pub const IS_NEW_TASK: &str = "attribute_not_exists(#task_id)";
 /// The account is known.
 pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
+/// The account is not known, or was removed.
+pub const ACCOUNT_IS_NEW: &str = "attribute_not_exists(#account_id) OR attribute_exists(#removed)";
+/// The account's configuration was written so often, and it was not removed.
+pub const SAME_REVISION: &str = "attribute_not_exists(#removed) AND #revision = :revision";
+/// The account is known since before revisions were counted.
+pub const NO_REVISION: &str = "attribute_exists(#account_id) AND \
+     attribute_not_exists(#removed) AND attribute_not_exists(#revision)";
 /// The account is known and not suspended.
 pub const NOT_SUSPENDED: &str =
     "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
@@ -222,8 +235,11 @@ pub const ABSENT_OR_NOT_ENDED: &str =
 /// The row is live.
 pub const IS_LIVE: &str = "attribute_exists(#live)";
 
-/// Writes an account's configuration and nothing else.
-pub const SET_ACCOUNT: &str = "SET #account = :account";
+/// Writes an account's configuration and leaves what was learnt of it.
+pub const SET_ACCOUNT: &str = "SET #account = :account REMOVE #removed ADD #revision :one";
+/// Removes an account, but for whose credentials it had.
+pub const REMOVE_ACCOUNT: &str =
+    "SET #removed = :removed REMOVE #suspended, #regions, #spent ADD #revision :one";
 /// Writes an account's regions.
 pub const SET_REGIONS: &str = "SET #regions = :regions";
 /// Suspends an account.

@@ -85,6 +85,18 @@ pub trait AccountStore: Send + Sync {
     async fn accounts(&self) -> Result<Vec<AccountRecord>>;
     /// Writes an account's configuration; leaves what was learnt of it.
     async fn put_account(&self, account: &Account) -> Result<()>;
+    /// Writes an account's configuration, if it was written `revision` times so
+    /// far; without one, if the account is unknown or was removed. Returns the
+    /// new revision where it did. One conditional write.
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>>;
+    /// Removes an account, if its configuration was written `revision` times
+    /// so far. Returns whether it did. What is stored of its resources stays,
+    /// and so does whose credentials it had, for one that comes under its id.
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool>;
     /// Remembers the regions an account has.
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()>;
     /// Remembers whose credentials an account has, unless it is remembered as

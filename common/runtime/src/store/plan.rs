@@ -80,6 +80,14 @@ impl AccountStore for PlanStore {
         refused("writing an account")
     }
 
+    async fn replace_account(&self, _: &Account, _: Option<u64>) -> Result<Option<u64>> {
+        refused("replacing an account")
+    }
+
+    async fn remove_account(&self, _: &str, _: u64, _: Timestamp) -> Result<bool> {
+        refused("removing an account")
+    }
+
     async fn put_regions(&self, _: &str, _: &RegionCache) -> Result<()> {
         Ok(())
     }

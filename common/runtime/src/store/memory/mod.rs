@@ -40,6 +40,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     accounts: BTreeMap<String, AccountRecord>,
+    /// What is kept of accounts that were removed.
+    removed: BTreeMap<String, AccountRecord>,
     /// By account, whose scopes are asked for together.
     scopes: BTreeMap<String, BTreeMap<Scope, ScopeEntry>>,
     tasks: BTreeMap<String, TaskEntry>,
