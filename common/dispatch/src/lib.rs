@@ -14,6 +14,7 @@ mod regions;
 mod request;
 pub mod statuses;
 mod tick;
+pub mod verify;
 
 use std::sync::Arc;
 

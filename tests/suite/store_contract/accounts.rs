@@ -159,8 +159,7 @@ pub async fn a_configuration_is_replaced_by_who_knows_the_last_one(store: Arc<dy
     assert_eq!(store.replace_account(&account("prod"), None).await.unwrap(), None, "it is there");
     let named = |name: &str| Account { name: name.into(), ..account("prod") };
     let (one, two) = (named("one"), named("two"));
-    let (a, b) =
-        join!(store.replace_account(&one, Some(1)), store.replace_account(&two, Some(1)));
+    let (a, b) = join!(store.replace_account(&one, Some(1)), store.replace_account(&two, Some(1)));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!((a, b) == (Some(2), None) || (a, b) == (None, Some(2)), "{a:?} and {b:?}");
     let read = store.account("prod").await.unwrap().unwrap();
