@@ -1,5 +1,6 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
+mod accounts;
 mod document;
 mod hooks;
 mod support;

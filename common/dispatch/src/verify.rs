@@ -1,5 +1,5 @@
 //! Whether an account's credentials work, and for what: the vendor's cheapest
-//! calls. Nothing is written.
+//! calls, which write nothing. And what is done about those that did not.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::identity::ANOTHER_ACCOUNT;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_provider::{Permission, Vendor};
+use cloud_sync_runtime::store::{Store, StoreError};
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -186,24 +187,24 @@ impl Dispatcher {
         let check = in_time(asked).await.map_or_else(|check| check, |()| Check::OK);
         KindCheck { kind, region: region.id, check }
     }
+}
 
-    /// Ends an account's suspension. Whoever does so after the credentials
-    /// were another account's takes that one for the right one. Returns
-    /// whether it was suspended.
-    ///
-    /// # Errors
-    ///
-    /// The tables failed.
-    pub async fn resume(&self, record: &AccountRecord) -> Result<bool, DispatchError> {
-        let Some(suspension) = &record.suspended else {
-            return Ok(false);
-        };
-        if suspension.code == ANOTHER_ACCOUNT {
-            self.store.forget_identity(&record.account.id).await?;
-        }
-        self.store.resume(&record.account.id).await?;
-        Ok(true)
+/// Ends an account's suspension. Whoever does so after the credentials were
+/// another account's takes that one for the right one. Returns whether it was
+/// suspended.
+///
+/// # Errors
+///
+/// The tables failed.
+pub async fn resume(store: &dyn Store, record: &AccountRecord) -> Result<bool, StoreError> {
+    let Some(suspension) = &record.suspended else {
+        return Ok(false);
+    };
+    if suspension.code == ANOTHER_ACCOUNT {
+        store.forget_identity(&record.account.id).await?;
     }
+    store.resume(&record.account.id).await?;
+    Ok(true)
 }
 
 /// Returns the default region, as the vendor described it where it did.

@@ -286,7 +286,7 @@ async fn verify(
 )]
 async fn resume(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
     let record = find(&api, &id).await?;
-    api.dispatcher.resume(&record).await?;
+    cloud_sync_dispatch::verify::resume(api.store.as_ref(), &record).await?;
     Ok(shown(StatusCode::OK, find(&api, &id).await?))
 }
 
