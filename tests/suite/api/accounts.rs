@@ -115,7 +115,7 @@ async fn a_patch_changes_what_it_names() {
     let changed = changed.expect(200)["account"].clone();
     assert_eq!((&changed["name"], &changed["enabled"]), (&json!("Team"), &json!(false)));
     assert_eq!(changed["hook"], Value::Null);
-    assert_eq!(changed["budget"], json!({ "soft_calls_a_day": null, "hard_calls_a_day": 9 }));
+    assert_eq!(changed["budget"], json!({ "hard_calls_a_day": 9 }));
     assert_eq!(changed["credentials"], json!({ "secret_arn": "arn:x" }));
     patch(&client, "nobody", &json!({})).await.expect(404);
     let text = [("content-type", "text/plain")];
