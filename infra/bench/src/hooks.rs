@@ -35,7 +35,7 @@ use crate::rig::{self, ACCOUNT, WORKERS};
 const TOKEN: &str = "a secret of the benchmark's own";
 
 /// How often the tables are looked at.
-const LOOK: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What has not come after so long does not come.
 const PATIENCE: Duration = Duration::from_secs(60);

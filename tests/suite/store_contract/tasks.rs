@@ -258,10 +258,12 @@ pub async fn a_task_that_has_not_begun_can_be_joined(store: Arc<dyn Store>) {
 }
 
 pub async fn a_task_is_joined_up_to_what_one_request_takes(store: Arc<dyn Store>) {
-    let ids = |range: std::ops::Range<usize>| range.map(|n| format!("i-{n:03}")).collect();
+    let ids = |range: std::ops::Range<usize>| -> Vec<String> {
+        range.map(|n| format!("i-{n:03}")).collect()
+    };
     let named = SyncTask { mode: Mode::Targeted, ids: ids(0..95), ..task("t", "prod", 0) };
     assert!(store.create_task(&named).await.unwrap());
-    let join = async |range| store.join_task("t", &Vec::<String>::from(ids(range))).await.unwrap();
+    let join = async |range| store.join_task("t", &ids(range)).await.unwrap();
     assert!(!join(95..101).await, "{MOST_IDS} at most");
     assert!(join(95..100).await);
     assert!(!join(100..101).await);
