@@ -1,6 +1,12 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
+mod access;
 mod accounts;
 mod document;
 mod hooks;
+mod plans;
+mod requests;
+mod status_changes;
 mod support;
+mod syncs;
+mod tasks;
