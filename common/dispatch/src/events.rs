@@ -15,7 +15,7 @@ use cloud_sync_provider::events::VendorEvent;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::{DispatchError, Dispatcher, InvalidRequest, Plan};
+use crate::{Cause, DispatchError, Dispatcher, InvalidRequest, Plan};
 
 /// A task that has waited longer for its worker is joined no more: its message
 /// may be lost, and what joins it would be lost with it.
@@ -99,7 +99,7 @@ impl Dispatcher {
             let ids: Vec<String> = ids.into_iter().cloned().collect();
             for ids in ids.chunks(MOST_IDS) {
                 let (key, at) = first.unwrap_or(("", now));
-                let task_id = self.reread(record, &scope, ids, key, at).await?;
+                let task_id = self.reread(&scope, ids, key, at).await?;
                 hearing.task_ids.insert(task_id);
             }
         }
@@ -134,7 +134,6 @@ impl Dispatcher {
     /// the task's id.
     async fn reread(
         &self,
-        record: &AccountRecord,
         scope: &Scope,
         ids: &[String],
         event: &str,
@@ -147,19 +146,16 @@ impl Dispatcher {
         {
             return Ok(waiting.task_id);
         }
-        let task = self
-            .carry_out(Plan {
-                account: record,
-                kind: scope.kind.clone(),
-                regions: vec![scope.region.clone()],
-                mode: Mode::Targeted,
-                since: None,
-                ids: ids.to_vec(),
-                trigger: Trigger::Event,
-                trigger_id: format!("event:{event}:{}:{}", scope.region, ids.join(",")),
-                at,
-            })
-            .await?;
+        let plan = Plan {
+            account_id: scope.account_id.clone(),
+            kind: scope.kind.clone(),
+            regions: vec![scope.region.clone()],
+            mode: Mode::Targeted,
+            since: None,
+            ids: ids.to_vec(),
+        };
+        let id = format!("event:{event}:{}:{}", scope.region, ids.join(","));
+        let task = self.carry_out(plan, &Cause { trigger: Trigger::Event, id, at }).await?;
         // Only now that its message is sent others may count on it.
         if task.status == TaskStatus::Pending {
             let made = Dispatched { task_id: task.task_id.clone(), at: now };

@@ -265,7 +265,11 @@ async fn settled(store: &Arc<dyn Store>) -> anyhow::Result<(usize, u64)> {
         ensure!(began.elapsed() < PATIENCE, "some tasks did not end");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let query = TaskQuery { account_id: Some(ACCOUNT.to_owned()), limit: usize::MAX, since: None };
+    let query = TaskQuery {
+        account_id: Some(ACCOUNT.to_owned()),
+        limit: usize::MAX,
+        ..TaskQuery::default()
+    };
     let mut tasks = store.tasks(&query).await?;
     tasks.retain(|task| task.trigger == Trigger::Event);
     let bad = tasks.iter().find(|task| task.status != TaskStatus::Success);
