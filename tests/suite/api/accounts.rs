@@ -234,6 +234,25 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// Posts events with a secret, and with nearly that.
+async fn posted(client: &Client, token: &str) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let hook = "/hooks/aliyun?account=team";
+    let nearly = format!("{token}x");
+    for (target, header) in [
+        (hook.to_owned(), token),
+        (hook.to_owned(), nearly.as_str()),
+        (format!("{hook}&token={token}"), ""),
+        (format!("{hook}&token={nearly}"), ""),
+        (format!("{hook}&token={token}&token={token}"), ""),
+    ] {
+        let headers = [("x-hook-token", header)];
+        let headers = if header.is_empty() { &[][..] } else { &headers[..] };
+        answers.push(call(client, Method::POST, &target, headers, &json!({})).await);
+    }
+    answers
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_answer_and_no_log_line_holds_a_secret() {
     const CANARY: &str = "canary-5f1c";
@@ -281,20 +300,7 @@ async fn no_answer_and_no_log_line_holds_a_secret() {
     for target in ["/accounts/team/verify", "/accounts/team/resume", "/accounts/none/verify"] {
         answers.push(client.call(Method::POST, target).await);
     }
-    let hook = "/hooks/aliyun?account=team";
-    let token = secret("hook");
-    let nearly = format!("{token}x");
-    for (target, header) in [
-        (hook.to_owned(), token.as_str()),
-        (hook.to_owned(), nearly.as_str()),
-        (format!("{hook}&token={token}"), ""),
-        (format!("{hook}&token={nearly}"), ""),
-        (format!("{hook}&token={token}&token={token}"), ""),
-    ] {
-        let headers = [("x-hook-token", header)];
-        let headers = if header.is_empty() { &[][..] } else { &headers[..] };
-        answers.push(call(&client, Method::POST, &target, headers, &json!({})).await);
-    }
+    answers.extend(posted(&client, &secret("hook")).await);
     answers.push(client.post("/syncs", &json!({ "account_ids": ["team"], "secret": "x" })).await);
     answers.push(client.post("/syncs", &json!({ "account_ids": ["team"] })).await);
     answers.push(client.call(Method::DELETE, "/accounts/team").await);
