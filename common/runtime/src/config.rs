@@ -310,7 +310,11 @@ mod tests {
             ("WORK_QUEUE_URL", "not UTF-8", "WORK_QUEUE_URL is not valid UTF-8"),
             ("RESULTS_QUEUE_URL", "results", "RESULTS_QUEUE_URL is 'results': expected a URL"),
             ("NOTIFY_TOPIC_ARN", "notices", "NOTIFY_TOPIC_ARN is 'notices': expected an ARN"),
-            ("EVENT_BUS_NAME", "my bus", "EVENT_BUS_NAME is 'my bus': expected the name or the ARN"),
+            (
+                "EVENT_BUS_NAME",
+                "my bus",
+                "EVENT_BUS_NAME is 'my bus': expected the name or the ARN",
+            ),
             ("METRICS_NAMESPACE", "AWS/Sync", "METRICS_NAMESPACE is 'AWS/Sync': expected 1 to 255"),
         ] {
             let error = config(&[(name, value)]).unwrap_err();

@@ -63,7 +63,12 @@ fn entry(record: &EventRecord) -> Result<Option<Entry>, String> {
 /// Tells the operators of a record that nobody will hear of.
 async fn give_up(publisher: &Publisher, record: &EventRecord, problem: &str) {
     let number = record.change.sequence_number.as_deref().unwrap_or("unknown");
-    tracing::error!(record = record.event_id, sequence_number = number, error = problem, "left out");
+    tracing::error!(
+        record = record.event_id,
+        sequence_number = number,
+        error = problem,
+        "left out"
+    );
     let text = format!(
         "A record of a table's stream could not be told of on the event bus and was left out: \
          {problem}. It has the sequence number {number}; the table has what it is about."

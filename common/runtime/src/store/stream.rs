@@ -86,7 +86,8 @@ fn task_news(new: Item, old: Item) -> serde_dynamo::Result<Option<News>> {
         return Ok(None);
     }
     // Whatever else is written to a task that has ended is no second end.
-    let had_ended = serde_dynamo::from_item(old).is_ok_and(|old: Standing| old.status.is_terminal());
+    let had_ended =
+        serde_dynamo::from_item(old).is_ok_and(|old: Standing| old.status.is_terminal());
     if had_ended {
         return Ok(None);
     }
