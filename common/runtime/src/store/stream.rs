@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_task_is_news_once_when_it_has_ended() {
         use TaskStatus::{Cancelled, Failed, Partial, Pending, Running, Success};
-        let none = || Item::from(HashMap::new());
+        let none = Item::default;
         for ended in [Success, Partial, Failed, Cancelled] {
             for before in [task(Pending), task(Running), none()] {
                 assert!(matches!(of_task(task(ended), before), Some(News::TaskEnded(_))));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_of_which_table_it_is() {
-        let empty = || Item::from(HashMap::new());
+        let empty = Item::default;
         let error = news(Table::Changes, empty(), empty()).unwrap_err().to_string();
         assert!(error.starts_with("an item of the table of changes cannot be read: "), "{error}");
     }
