@@ -230,7 +230,22 @@ pub fn tables() -> Vec<TableDefinition> {
 /// [`StoreError::Refused`] where a table of that name has other keys or lacks
 /// an index: it is another program's, or another version's.
 pub async fn create_tables(client: &Client, prefix: &str) -> Result<()> {
-    try_join_all(tables().iter().map(|definition| create_table(client, prefix, definition)))
+    create(client, prefix, tables()).await
+}
+
+/// Creates the same tables without streams: for an embedded database, which
+/// keeps for ever what its streams tell, and to which nobody listens.
+///
+/// # Errors
+///
+/// Those of [`create_tables`].
+pub async fn create_tables_without_streams(client: &Client, prefix: &str) -> Result<()> {
+    let quiet = tables().into_iter().map(|table| TableDefinition { stream: None, ..table });
+    create(client, prefix, quiet.collect()).await
+}
+
+async fn create(client: &Client, prefix: &str, tables: Vec<TableDefinition>) -> Result<()> {
+    try_join_all(tables.iter().map(|definition| create_table(client, prefix, definition)))
         .await
         .map(drop)
 }
