@@ -358,8 +358,13 @@ pub struct ResourcesArgs {
 #[command(after_help = "\
 Examples:
   cloud-sync changes --since 1d
-  cloud-sync changes --id i-bp1a2b3c4d5e6f7g8h9i --json")]
+  cloud-sync changes --id i-bp1a2b3c4d5e6f7g8h9i --json
+  cloud-sync changes --follow --json              what an event bus would get, as it happens")]
 pub struct ChangesArgs {
+    /// Go on, until Ctrl-C, with what happens from now on: changes, tasks that
+    /// end, accounts that are suspended; with --json, as an event bus gets them
+    #[arg(long, conflicts_with = "limit")]
+    pub follow: bool,
     /// Only of this account; may be repeated
     #[arg(long = "account", value_name = "ID")]
     pub accounts: Vec<String>,
