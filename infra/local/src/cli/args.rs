@@ -13,7 +13,7 @@ use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::accounts::{
-    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs,
+    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs, VerifyArgs,
 };
 pub use self::simulated_cloud::SimulatedCloudArgs;
 use super::simulate::SimulateArgs;
