@@ -99,7 +99,7 @@ impl Dispatcher {
             let ids: Vec<String> = ids.into_iter().cloned().collect();
             for ids in ids.chunks(MOST_IDS) {
                 let (key, at) = first.unwrap_or(("", now));
-                let task_id = self.reread(record, &scope, ids, key, at).await?;
+                let task_id = self.reread(&scope, ids, key, at).await?;
                 hearing.task_ids.insert(task_id);
             }
         }
@@ -134,7 +134,6 @@ impl Dispatcher {
     /// the task's id.
     async fn reread(
         &self,
-        record: &AccountRecord,
         scope: &Scope,
         ids: &[String],
         event: &str,
@@ -148,7 +147,7 @@ impl Dispatcher {
             return Ok(waiting.task_id);
         }
         let plan = Plan {
-            account_id: record.account.id.clone(),
+            account_id: scope.account_id.clone(),
             kind: scope.kind.clone(),
             regions: vec![scope.region.clone()],
             mode: Mode::Targeted,

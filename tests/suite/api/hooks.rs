@@ -187,6 +187,7 @@ async fn an_event_about_something_else_is_acknowledged_and_counted() {
     let client = client(&world);
     let headers = [("x-hook-token", TOKEN)];
     let mut unknown = event();
+    unknown["id"] = json!("another");
     unknown["subject"] = json!("acs:oss:cn-hangzhou:1690700000000030:bucket/x");
     unknown["data"] = json!({});
     let disk = samples()["cloudmonitor_disk_operation"].clone();

@@ -41,7 +41,7 @@ struct PlanRequest {
     path = "/plans",
     tag = "plans",
     params(IdempotencyKey),
-    request_body = PlanRequest,
+    request_body(content = PlanRequest, example = json!({ "account_ids": ["prod"] })),
     responses(
         (
             status = 202,

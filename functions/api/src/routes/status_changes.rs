@@ -42,7 +42,12 @@ struct StatusRequest {
     post,
     path = "/status-changes",
     tag = "resources",
-    request_body = StatusRequest,
+    request_body(
+        content = StatusRequest,
+        example = json!({
+            "account_id": "prod", "region": "cn-hangzhou", "ids": ["i-bp1a2b3c4d5e6f7g8h9i"]
+        }),
+    ),
     responses(
         (status = 200, description = "The statuses, in the order of the ids", body = Page<StatusChange>),
         (status = 502, response = crate::document::BadGateway),

@@ -40,7 +40,7 @@ pub(super) struct Started {
     path = "/syncs",
     tag = "syncs",
     params(IdempotencyKey),
-    request_body = SyncRequest,
+    request_body(content = SyncRequest, example = json!({ "account_ids": ["prod"] })),
     responses(
         (
             status = 202,

@@ -79,10 +79,6 @@ impl TasksFilter {
         status = 200,
         description = "The tasks",
         body = Page<SyncTask>,
-        links(("task" = (
-            operation_id = "get_task",
-            parameters(("id" = "$response.body#/items/0/task_id")),
-        ))),
     )),
 )]
 async fn list_tasks(
