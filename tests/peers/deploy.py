@@ -272,13 +272,14 @@ def the_same_tick_again_starts_nothing(run: Deployment, event: str, task_id: str
     equal(set(run.tasks()), {task_id}, "the tasks")
 
 
-def signed(run: Deployment, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+def signed(run: Deployment, method: str, path: str, body: dict | None = None,
+           key: tuple[str, str] = ROOT_KEY) -> tuple[int, dict]:
     """Asks the API as an IAM user would; returns the status and the answer."""
     url = run.outputs["ApiUrl"] + path
     host = url.split("/")[2]
     data = json.dumps(body).encode() if body is not None else None
     request = AWSRequest(method, url, data=data, headers={"content-type": "application/json"})
-    SigV4Auth(Credentials(*ROOT_KEY), "execute-api", REGION).add_auth(request)
+    SigV4Auth(Credentials(*key), "execute-api", REGION).add_auth(request)
     # The name is not in any DNS: the gateway tells its APIs apart by the header.
     status, text = http(run.stack.url + path, data=data, method=method, timeout=40,
                         headers=dict(request.headers) | {"Host": host})
@@ -293,6 +294,10 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(http(f"{run.stack.url}/healthz", headers=host)[0], 200, "GET /healthz")
     status, _ = http(f"{run.stack.url}/syncs", data=b"{}", headers=host)
     equal(status, 403, "POST /syncs without a signature")
+    status, _ = signed(run, "POST", "/syncs", {}, key=("nobody", "guessed"))
+    equal(status, 403, "POST /syncs with the signature of nobody")
+    for path in ("/", "/openapi.json", "/accounts", "/nowhere"):
+        equal(http(f"{run.stack.url}{path}", headers=host)[0], 403, f"GET {path} without one")
     status, answer = signed(run, "POST", "/syncs", {"account_ids": ["prod"], "mode": "full"})
     equal((status, len(answer["task_ids"]), answer["problems"]), (202, 1, []), "POST /syncs")
     task_id = answer["task_ids"][0]

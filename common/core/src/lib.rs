@@ -30,6 +30,7 @@ pub mod pace;
 mod packing;
 pub mod plan;
 pub mod region;
+pub mod request;
 pub mod resource;
 pub mod schedule;
 pub mod scope;

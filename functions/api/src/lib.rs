@@ -5,7 +5,6 @@ mod access;
 mod document;
 mod extract;
 mod log;
-#[allow(dead_code, reason = "the first lists are on their way")]
 mod page;
 mod problem;
 mod routes;
