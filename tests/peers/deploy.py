@@ -98,6 +98,64 @@ class Deployment:
             print(json.dumps(task, default=str), file=sys.stderr)
 
 
+class Listener:
+    """A user of the event bus: a rule that puts all the service says on a
+    queue, and a sample rule, deployed as its template says."""
+
+    def __init__(self, run: Deployment) -> None:
+        self.run, self.heard = run, []
+        self.bus = run.outputs["EventBusName"]
+        self.queue = run.sqs.create_queue(QueueName="told")["QueueUrl"]
+        arn = run.sqs.get_queue_attributes(
+            QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events = run.stack.client("events")
+        rule = events.put_rule(Name="told", EventBusName=self.bus,
+                               EventPattern=json.dumps({"source": ["cloud-sync"]}))["RuleArn"]
+        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+                     "Action": "sqs:SendMessage", "Resource": arn,
+                     "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+        run.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={
+            "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})})
+        failed = events.put_targets(Rule="told", EventBusName=self.bus,
+                                    Targets=[{"Id": "queue", "Arn": arn}])
+        equal(failed["FailedEntryCount"], 0, "the rule's targets that failed")
+        formation = run.stack.client("cloudformation")
+        formation.create_stack(
+            StackName="tag-changes",
+            TemplateBody=(harness.REPOSITORY / "infra/rules/tag-changes-to-sqs.yaml").read_text(),
+            Parameters=[{"ParameterKey": "EventBusName", "ParameterValue": self.bus}])
+        formation.get_waiter("stack_create_complete").wait(
+            StackName="tag-changes", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        outputs = formation.describe_stacks(StackName="tag-changes")["Stacks"][0]["Outputs"]
+        self.tag_queue = next(out["OutputValue"] for out in outputs
+                              if out["OutputKey"] == "QueueUrl")
+
+    def receive(self, queue: str) -> list[dict]:
+        """Returns what a queue has, which is then empty."""
+        found = []
+        while True:
+            got = self.run.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+            for message in got.get("Messages", []):
+                found.append(json.loads(message["Body"]))
+                self.run.sqs.delete_message(QueueUrl=queue,
+                                            ReceiptHandle=message["ReceiptHandle"])
+            if not got.get("Messages"):
+                return found
+
+    def hears(self, what: str, holds) -> list[dict]:
+        """Waits until an event is heard for which `holds`; returns all such."""
+
+        def probe() -> list[dict]:
+            self.heard += self.receive(self.queue)
+            return [event for event in self.heard if holds(event)]
+
+        try:
+            return wait_for(f"an event of {what}", 60, probe)
+        except Failed as failed:
+            types = sorted({event["detail-type"] for event in self.heard})
+            raise Failed(f"{failed}; heard: {types}") from None
+
+
 def allow_batches(stack: MiniStack) -> None:
     """Lets whoever may send one message send ten at once.
 
@@ -214,13 +272,14 @@ def the_same_tick_again_starts_nothing(run: Deployment, event: str, task_id: str
     equal(set(run.tasks()), {task_id}, "the tasks")
 
 
-def signed(run: Deployment, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+def signed(run: Deployment, method: str, path: str, body: dict | None = None,
+           key: tuple[str, str] = ROOT_KEY) -> tuple[int, dict]:
     """Asks the API as an IAM user would; returns the status and the answer."""
     url = run.outputs["ApiUrl"] + path
     host = url.split("/")[2]
     data = json.dumps(body).encode() if body is not None else None
     request = AWSRequest(method, url, data=data, headers={"content-type": "application/json"})
-    SigV4Auth(Credentials(*ROOT_KEY), "execute-api", REGION).add_auth(request)
+    SigV4Auth(Credentials(*key), "execute-api", REGION).add_auth(request)
     # The name is not in any DNS: the gateway tells its APIs apart by the header.
     status, text = http(run.stack.url + path, data=data, method=method, timeout=40,
                         headers=dict(request.headers) | {"Host": host})
@@ -235,6 +294,10 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(http(f"{run.stack.url}/healthz", headers=host)[0], 200, "GET /healthz")
     status, _ = http(f"{run.stack.url}/syncs", data=b"{}", headers=host)
     equal(status, 403, "POST /syncs without a signature")
+    status, _ = signed(run, "POST", "/syncs", {}, key=("nobody", "guessed"))
+    equal(status, 403, "POST /syncs with the signature of nobody")
+    for path in ("/", "/openapi.json", "/accounts", "/nowhere"):
+        equal(http(f"{run.stack.url}{path}", headers=host)[0], 403, f"GET {path} without one")
     status, answer = signed(run, "POST", "/syncs", {"account_ids": ["prod"], "mode": "full"})
     equal((status, len(answer["task_ids"]), answer["problems"]), (202, 1, []), "POST /syncs")
     task_id = answer["task_ids"][0]
@@ -244,7 +307,7 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal((task["total_count"], task["unchanged_count"]), (total, total), "the counts")
     equal(len(run.items("changes")), total, "the changes")
     status, problem = signed(run, "POST", "/syncs", {"account_ids": ["nobody"]})
-    equal((status, problem["field"]), (422, "account_ids"), "an unknown account")
+    equal((status, problem["errors"][0]["field"]), (422, "account_ids"), "an unknown account")
     equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
 
 
@@ -340,64 +403,6 @@ def a_task_past_its_deadline_is_ended(run: Deployment) -> None:
     at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run.invoke("dispatcher", {"id": "sweep", "time": at})
     equal(run.ended_task(task_id)["status"], "failed", "the task")
-
-
-class Listener:
-    """A user of the event bus: a rule that puts all the service says on a
-    queue, and a sample rule, deployed as its template says."""
-
-    def __init__(self, run: Deployment) -> None:
-        self.run, self.heard = run, []
-        self.bus = run.outputs["EventBusName"]
-        self.queue = run.sqs.create_queue(QueueName="told")["QueueUrl"]
-        arn = run.sqs.get_queue_attributes(
-            QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        events = run.stack.client("events")
-        rule = events.put_rule(Name="told", EventBusName=self.bus,
-                               EventPattern=json.dumps({"source": ["cloud-sync"]}))["RuleArn"]
-        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
-                     "Action": "sqs:SendMessage", "Resource": arn,
-                     "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
-        run.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={
-            "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})})
-        failed = events.put_targets(Rule="told", EventBusName=self.bus,
-                                    Targets=[{"Id": "queue", "Arn": arn}])
-        equal(failed["FailedEntryCount"], 0, "the rule's targets that failed")
-        formation = run.stack.client("cloudformation")
-        formation.create_stack(
-            StackName="tag-changes",
-            TemplateBody=(harness.REPOSITORY / "infra/rules/tag-changes-to-sqs.yaml").read_text(),
-            Parameters=[{"ParameterKey": "EventBusName", "ParameterValue": self.bus}])
-        formation.get_waiter("stack_create_complete").wait(
-            StackName="tag-changes", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-        outputs = formation.describe_stacks(StackName="tag-changes")["Stacks"][0]["Outputs"]
-        self.tag_queue = next(out["OutputValue"] for out in outputs
-                              if out["OutputKey"] == "QueueUrl")
-
-    def receive(self, queue: str) -> list[dict]:
-        """Returns what a queue has, which is then empty."""
-        found = []
-        while True:
-            got = self.run.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-            for message in got.get("Messages", []):
-                found.append(json.loads(message["Body"]))
-                self.run.sqs.delete_message(QueueUrl=queue,
-                                            ReceiptHandle=message["ReceiptHandle"])
-            if not got.get("Messages"):
-                return found
-
-    def hears(self, what: str, holds) -> list[dict]:
-        """Waits until an event is heard for which `holds`; returns all such."""
-
-        def probe() -> list[dict]:
-            self.heard += self.receive(self.queue)
-            return [event for event in self.heard if holds(event)]
-
-        try:
-            return wait_for(f"an event of {what}", 60, probe)
-        except Failed as failed:
-            types = sorted({event["detail-type"] for event in self.heard})
-            raise Failed(f"{failed}; heard: {types}") from None
 
 
 def the_bus_tells_of_every_change_and_of_the_task(run: Deployment, listener: Listener,
