@@ -18,7 +18,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
 ROOT_KEY = ("test", "test")
-FUNCTIONS = ("dispatcher", "region-sync", "finalizer", "api")
+FUNCTIONS = ("dispatcher", "region-sync", "finalizer", "api", "publisher")
 CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

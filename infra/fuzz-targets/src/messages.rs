@@ -85,8 +85,11 @@ async fn work_body(text: &str) {
     event.records.push(other);
     let failures = work(&world, event).await;
     assert!(failures.iter().all(|id| id == OTHER), "{failures:?}");
-    let scope =
-        Scope { account_id: account().id, kind: KIND.parse().unwrap(), region: REGION.to_owned() };
+    let scope = Scope {
+        account_id: account("aliyun").id,
+        kind: KIND.parse().unwrap(),
+        region: REGION.to_owned(),
+    };
     let rows = world.store.scope_rows(&scope, false, None).await.unwrap();
     assert!(!rows.items.is_empty(), "the good message was handled");
 }
