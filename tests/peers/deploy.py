@@ -3,8 +3,9 @@ the functions' roles to their policies, and runs the service there.
 
 One schedule goes off → dispatcher → FIFO queue → region-sync against the
 simulated cloud → results → finalizer. Then the task, the rows and the history
-are compared with what the cloud really holds. After that the ways on which
-something goes wrong: a second tick, a poisoned message, dead letters, refused
+are compared with what the cloud really holds, and with what a rule on the
+event bus was told. After that the ways on which something goes wrong: a second
+tick, a poisoned message, a batch that fails in part, dead letters, refused
 credentials; and the HTTP API.
 
     python deploy.py --template .aws-sam/build/template.yaml \\
@@ -14,6 +15,7 @@ credentials; and the HTTP API.
 import argparse
 import datetime
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -94,6 +96,64 @@ class Deployment:
             print(f"--- {function} ---", *self.log_lines(function)[-40:], sep="\n", file=sys.stderr)
         for task in self.items("tasks"):
             print(json.dumps(task, default=str), file=sys.stderr)
+
+
+class Listener:
+    """A user of the event bus: a rule that puts all the service says on a
+    queue, and a sample rule, deployed as its template says."""
+
+    def __init__(self, run: Deployment) -> None:
+        self.run, self.heard = run, []
+        self.bus = run.outputs["EventBusName"]
+        self.queue = run.sqs.create_queue(QueueName="told")["QueueUrl"]
+        arn = run.sqs.get_queue_attributes(
+            QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events = run.stack.client("events")
+        rule = events.put_rule(Name="told", EventBusName=self.bus,
+                               EventPattern=json.dumps({"source": ["cloud-sync"]}))["RuleArn"]
+        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+                     "Action": "sqs:SendMessage", "Resource": arn,
+                     "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+        run.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={
+            "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})})
+        failed = events.put_targets(Rule="told", EventBusName=self.bus,
+                                    Targets=[{"Id": "queue", "Arn": arn}])
+        equal(failed["FailedEntryCount"], 0, "the rule's targets that failed")
+        formation = run.stack.client("cloudformation")
+        formation.create_stack(
+            StackName="tag-changes",
+            TemplateBody=(harness.REPOSITORY / "infra/rules/tag-changes-to-sqs.yaml").read_text(),
+            Parameters=[{"ParameterKey": "EventBusName", "ParameterValue": self.bus}])
+        formation.get_waiter("stack_create_complete").wait(
+            StackName="tag-changes", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        outputs = formation.describe_stacks(StackName="tag-changes")["Stacks"][0]["Outputs"]
+        self.tag_queue = next(out["OutputValue"] for out in outputs
+                              if out["OutputKey"] == "QueueUrl")
+
+    def receive(self, queue: str) -> list[dict]:
+        """Returns what a queue has, which is then empty."""
+        found = []
+        while True:
+            got = self.run.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+            for message in got.get("Messages", []):
+                found.append(json.loads(message["Body"]))
+                self.run.sqs.delete_message(QueueUrl=queue,
+                                            ReceiptHandle=message["ReceiptHandle"])
+            if not got.get("Messages"):
+                return found
+
+    def hears(self, what: str, holds) -> list[dict]:
+        """Waits until an event is heard for which `holds`; returns all such."""
+
+        def probe() -> list[dict]:
+            self.heard += self.receive(self.queue)
+            return [event for event in self.heard if holds(event)]
+
+        try:
+            return wait_for(f"an event of {what}", 60, probe)
+        except Failed as failed:
+            types = sorted({event["detail-type"] for event in self.heard})
+            raise Failed(f"{failed}; heard: {types}") from None
 
 
 def allow_batches(stack: MiniStack) -> None:
@@ -212,13 +272,14 @@ def the_same_tick_again_starts_nothing(run: Deployment, event: str, task_id: str
     equal(set(run.tasks()), {task_id}, "the tasks")
 
 
-def signed(run: Deployment, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+def signed(run: Deployment, method: str, path: str, body: dict | None = None,
+           key: tuple[str, str] = ROOT_KEY) -> tuple[int, dict]:
     """Asks the API as an IAM user would; returns the status and the answer."""
     url = run.outputs["ApiUrl"] + path
     host = url.split("/")[2]
     data = json.dumps(body).encode() if body is not None else None
     request = AWSRequest(method, url, data=data, headers={"content-type": "application/json"})
-    SigV4Auth(Credentials(*ROOT_KEY), "execute-api", REGION).add_auth(request)
+    SigV4Auth(Credentials(*key), "execute-api", REGION).add_auth(request)
     # The name is not in any DNS: the gateway tells its APIs apart by the header.
     status, text = http(run.stack.url + path, data=data, method=method, timeout=40,
                         headers=dict(request.headers) | {"Host": host})
@@ -233,6 +294,10 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(http(f"{run.stack.url}/healthz", headers=host)[0], 200, "GET /healthz")
     status, _ = http(f"{run.stack.url}/syncs", data=b"{}", headers=host)
     equal(status, 403, "POST /syncs without a signature")
+    status, _ = signed(run, "POST", "/syncs", {}, key=("nobody", "guessed"))
+    equal(status, 403, "POST /syncs with the signature of nobody")
+    for path in ("/", "/openapi.json", "/accounts", "/nowhere"):
+        equal(http(f"{run.stack.url}{path}", headers=host)[0], 403, f"GET {path} without one")
     status, answer = signed(run, "POST", "/syncs", {"account_ids": ["prod"], "mode": "full"})
     equal((status, len(answer["task_ids"]), answer["problems"]), (202, 1, []), "POST /syncs")
     task_id = answer["task_ids"][0]
@@ -242,7 +307,7 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal((task["total_count"], task["unchanged_count"]), (total, total), "the counts")
     equal(len(run.items("changes")), total, "the changes")
     status, problem = signed(run, "POST", "/syncs", {"account_ids": ["nobody"]})
-    equal((status, problem["field"]), (422, "account_ids"), "an unknown account")
+    equal((status, problem["errors"][0]["field"]), (422, "account_ids"), "an unknown account")
     equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
 
 
@@ -288,6 +353,18 @@ def what_differs_is_found_and_nothing_else(run: Deployment) -> None:
     check("Item" in table.get_item(Key=key), "the lost row is not there again")
 
 
+def the_bus_tells_what_differed(run: Deployment, listener: Listener) -> None:
+    """A rule is told of the row that was changed, with what it was and is."""
+    renamed = listener.hears("a name that changed", lambda event: (
+        event["detail-type"] == "Resource Updated"
+        and event["detail"]["changed_fields"] == ["name"]))
+    equal(renamed[0]["detail"]["fields"]["name"]["old"], "its name before", "the old name")
+    deleted = listener.hears("the phantom", lambda event: (
+        event["detail-type"] == "Resource Deleted"))
+    equal([event["detail"]["resource_id"] for event in deleted], ["i-phantom"],
+          "what was told to be deleted")
+
+
 def a_worker_out_of_time_hands_over(run: Deployment) -> None:
     """A worker with less time than it keeps in reserve saves a checkpoint
     after each page, and a continuation goes on from there."""
@@ -301,15 +378,22 @@ def a_worker_out_of_time_hands_over(run: Deployment) -> None:
               for line in run.log_lines("region-sync")), "no worker handed over")
 
 
-def put_open_task(run: Deployment, task_id: str, deadline: str) -> tuple[str, str]:
+def put_open_task(run: Deployment, task_id: str, deadline: str, account: str = "prod",
+                  which: int = 0) -> tuple[str, str]:
     """Writes a task of one region that nobody works on; returns its id and
     region."""
-    region = sorted(run.cloud.truth())[0]
+    region = sorted(run.cloud.truth())[which]
     example = next(iter(run.tasks().values()))
     run.table("tasks").put_item(Item=example | {
-        "task_id": task_id, "regions": [region], "status": "running", "open": "open",
-        "deadline": deadline})
+        "task_id": task_id, "account_id": account, "regions": [region], "status": "running",
+        "open": "open", "deadline": deadline})
     return task_id, region
+
+
+def work_message(task_id: str, region: str, account: str = "prod") -> str:
+    """Returns the message by which a region of a task is worked on."""
+    return json.dumps({"task_id": task_id, "account_id": account, "kind": KIND, "region": region,
+                       "mode": "full", "turn": 0})
 
 
 def a_task_past_its_deadline_is_ended(run: Deployment) -> None:
@@ -319,6 +403,60 @@ def a_task_past_its_deadline_is_ended(run: Deployment) -> None:
     at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run.invoke("dispatcher", {"id": "sweep", "time": at})
     equal(run.ended_task(task_id)["status"], "failed", "the task")
+
+
+def the_bus_tells_of_every_change_and_of_the_task(run: Deployment, listener: Listener,
+                                                  task_id: str) -> None:
+    """Every instance was added, each told once, and the task was told to have
+    completed with its counts."""
+    total = sum(len(instances) for instances in run.cloud.truth().values())
+    completed = listener.hears("the task", lambda event: (
+        event["detail-type"] == "Sync Task Completed" and event["detail"]["task_id"] == task_id))
+    detail = completed[0]["detail"]
+    equal((len(completed), detail["status"], detail["added_count"], detail["account_id"]),
+          (1, "success", total, "prod"), "the events of the task")
+
+    def added(event: dict) -> bool:
+        return event["detail-type"] == "Resource Added" and event["detail"]["task_id"] == task_id
+
+    wait_for("an event of every instance", 60,
+             lambda: len(listener.hears("an instance", added)) >= total)
+    told = listener.hears("an instance", added)
+    equal(len({event["detail"]["event_id"] for event in told}), len(told), "the events' ids")
+    truth = {identifier: one["name"] for instances in run.cloud.truth().values()
+             for identifier, one in instances.items()}
+    # An instance without a name has none in its event.
+    equal({event["detail"]["resource_id"]: event["detail"].get("name", "") for event in told},
+          truth, "the instances that were told of, and their names")
+    tagged = {event["detail"]["resource_id"] for event in told
+              if "tags" in event["detail"]["changed_fields"]}
+    check(tagged, "no instance has tags")
+    equal({event["detail"]["resource_id"] for event in listener.receive(listener.tag_queue)},
+          tagged, "what the sample rule put on its queue")
+
+
+def the_command_line_tells_what_the_bus_does(run: Deployment, listener: Listener) -> None:
+    """`changes --follow` over the deployed tables writes the same documents."""
+    command = [run.program, "changes", "--follow", "--json", "--since", "1h", "--aws",
+               "--table-prefix", run.prefix]
+    environment = run.stack.client_environment() | {
+        "PATH": harness.CLEAN_PATH, "HOME": str(run.stack.directory)}
+    wanted = {event["detail"]["event_id"]: event for event in listener.heard}
+    with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as follow:
+        found = {}
+        while not wanted.keys() <= found.keys():
+            line = follow.stdout.readline()
+            check(bool(line), f"it ended after {len(found)} of {len(wanted)} documents")
+            document = json.loads(line)
+            identifier = document["detail"]["event_id"]
+            check(identifier not in found, f"{identifier} came twice")
+            found[identifier] = document
+        follow.terminate()
+    for identifier, event in wanted.items():
+        document = found[identifier]
+        equal((document["source"], document["detail-type"], document["detail"]),
+              (event["source"], event["detail-type"], event["detail"]), f"event {identifier}")
 
 
 class Operator:
@@ -375,15 +513,76 @@ def a_dead_work_message_is_its_regions_failure(run: Deployment, operator: Operat
     """A message that was given up ends its region and its task."""
     task_id, region = put_open_task(run, "20261101T000000Z-deadletter00",
                                     "2100-01-01T00:00:00.000000000Z")
-    message = {"task_id": task_id, "account_id": "prod", "kind": KIND, "region": region,
-               "mode": "full", "turn": 0}
     run.sqs.send_message(QueueUrl=run.outputs["WorkDeadLetterQueueUrl"],
-                         MessageBody=json.dumps(message), MessageGroupId="dead",
+                         MessageBody=work_message(task_id, region), MessageGroupId="dead",
                          MessageDeduplicationId="dead")
     task = run.ended_task(task_id)
     equal(task["status"], "failed", "the task")
     check("too many deliveries" in task["error_message"], task["error_message"])
     operator.hears_of(task_id)
+
+
+def what_nobody_can_handle_is_dead_lettered_and_ends_its_task(run: Deployment,
+                                                              operator: Operator) -> None:
+    """A message that fails at every delivery reaches the dead-letter queue by
+    its count, and from there its region and its task have failed."""
+    task_id, region = put_open_task(run, "20261101T000000Z-00000poisoned",
+                                    "2100-01-01T00:00:00.000000000Z", account="poisoned")
+    accounts, work = run.table("accounts"), run.outputs["WorkQueueUrl"]
+    policy = run.sqs.get_queue_attributes(
+        QueueUrl=work, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    equal(int(json.loads(policy)["maxReceiveCount"]), 8, "the deliveries of a message")
+    # Eight deliveries wait for ten minutes in between.
+    fewer = json.dumps(json.loads(policy) | {"maxReceiveCount": 2})
+    run.sqs.set_queue_attributes(QueueUrl=work, Attributes={"RedrivePolicy": fewer})
+    accounts.put_item(Item={"account_id": "poisoned", "account": "no account"})
+    run.sqs.send_message(QueueUrl=work, MessageBody=work_message(task_id, region, "poisoned"),
+                         MessageGroupId="poisoned", MessageDeduplicationId="poisoned")
+    task = run.ended_task(task_id)
+    accounts.delete_item(Key={"account_id": "poisoned"})
+    run.sqs.set_queue_attributes(QueueUrl=work, Attributes={"RedrivePolicy": policy})
+    equal(task["status"], "failed", "the task")
+    check("too many deliveries" in task["error_message"], task["error_message"])
+    equal(sum("the message comes again" in line and task_id in line
+              for line in run.log_lines("region-sync")), 2, "the deliveries that failed")
+    operator.hears_of(task_id)
+
+
+def what_failed_of_a_batch_is_delivered_again_and_nothing_else(run: Deployment) -> None:
+    """Of two dead letters that come together one has to wait, since a worker
+    holds its scope: the other is done with, and that one comes again."""
+    deadline = "2100-01-01T00:00:00.000000000Z"
+    free, free_region = put_open_task(run, "20261101T000000Z-000000000free", deadline)
+    held, held_region = put_open_task(run, "20261101T000000Z-000000000held", deadline, which=1)
+    scopes, queue = run.table("scopes"), run.outputs["WorkDeadLetterQueueUrl"]
+    key = {"account_id": "prod", "entry": f"{KIND}#{held_region}"}
+    until = (int(time.time()) + 3600) * 1_000_000_000
+    scopes.update_item(
+        Key=key, UpdateExpression="SET lease_owner = :owner, lease_until = :until, "
+                                  "lease_tasks = :tasks",
+        ExpressionAttributeValues={":owner": "a worker", ":until": until, ":tasks": {held}})
+    run.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
+    mapping = next(found["UUID"] for found in run.lambdas.list_event_source_mappings(
+        FunctionName=f"{STACK}-finalizer")["EventSourceMappings"]
+        if found["EventSourceArn"].endswith("-work-dlq.fifo"))
+    run.lambdas.update_event_source_mapping(UUID=mapping, Enabled=False)
+    for task_id, region in ((held, held_region), (free, free_region)):
+        run.sqs.send_message(QueueUrl=queue, MessageBody=work_message(task_id, region),
+                             MessageGroupId=task_id, MessageDeduplicationId=task_id)
+    run.lambdas.update_event_source_mapping(UUID=mapping, Enabled=True)
+    equal(run.ended_task(free)["status"], "failed", "the task whose scope is free")
+
+    def comes_again() -> bool:
+        return sum("the message comes again" in line and held_region in line
+                   for line in run.log_lines("finalizer")) >= 2
+
+    wait_for("the held scope's message to come twice", 60, comes_again)
+    equal(run.tasks()[held]["status"], "running", "the task whose scope is held")
+    scopes.update_item(Key=key, UpdateExpression="REMOVE lease_owner, lease_until, lease_tasks")
+    equal(run.ended_task(held)["status"], "failed", "the task whose scope was held")
+    equal(sum("region given up" in line and free in line
+              for line in run.log_lines("finalizer")), 1, "how often the free one was handled")
+    wait_for("an empty queue", 30, lambda: depth(run, "WorkDeadLetterQueueUrl") == 0)
 
 
 def refused_credentials_suspend_the_account(run: Deployment, operator: Operator) -> None:
@@ -409,11 +608,23 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
     operator.hears_of("account suspended: revoked")
 
 
-def no_secret_is_anywhere(run: Deployment) -> None:
-    """The vendor's secret is in no log, row, task or message."""
+def the_bus_tells_of_the_suspensions(run: Deployment, listener: Listener) -> None:
+    """Each account that was suspended is told of once, and without anything of
+    its credentials."""
+    for account in ("refused", "revoked"):
+        told = listener.hears(f"the suspension of {account}", lambda event, account=account: (
+            event["detail-type"] == "Account Suspended"
+            and event["detail"]["account_id"] == account))
+        equal(len(told), 1, f"the events of {account}")
+        check("digest" not in json.dumps(told), f"{told}")
+
+
+def no_secret_is_anywhere(run: Deployment, listener: Listener) -> None:
+    """The vendor's secret is in no log, row, task, event or message."""
     secrets = {run.cloud.key[1], "x" * 16, "y" * 16}
     tables = ("accounts", "scopes", "tasks", "resources", "changes")
     texts = {f"the log of {name}": "\n".join(run.log_lines(name)) for name in FUNCTIONS}
+    texts |= {"the event bus": json.dumps(listener.heard)}
     texts |= {f"table {name}": json.dumps(run.items(name), default=repr) for name in tables}
     for place, text in texts.items():
         check(not any(secret in text for secret in secrets), f"a secret is in {place}")
@@ -449,7 +660,7 @@ def main() -> None:
         allow_batches(stack)
         run = Deployment(stack, cloud, outputs, program)
         run.put_account("prod", cloud.key)
-        operator = Operator(run)
+        operator, listener = Operator(run), Listener(run)
 
         def step(action, *values: object) -> object:
             answer = action(run, *values)
@@ -460,16 +671,22 @@ def main() -> None:
             event = step(the_schedule_goes_off)
             task_id = step(the_task_counts_what_the_cloud_holds)
             step(the_rows_equal_the_cloud)
+            step(the_bus_tells_of_every_change_and_of_the_task, listener, task_id)
+            step(the_command_line_tells_what_the_bus_does, listener)
             step(the_same_tick_again_starts_nothing, event, task_id)
             step(the_api_starts_a_sync_that_finds_no_change)
             step(what_differs_is_found_and_nothing_else)
+            step(the_bus_tells_what_differed, listener)
             step(a_worker_out_of_time_hands_over)
             step(a_task_past_its_deadline_is_ended)
             step(a_poisoned_message_is_dead_lettered_with_a_reason, operator)
             step(a_dead_work_message_is_its_regions_failure, operator)
+            step(what_nobody_can_handle_is_dead_lettered_and_ends_its_task, operator)
+            step(what_failed_of_a_batch_is_delivered_again_and_nothing_else)
             step(refused_credentials_suspend_the_account, operator)
+            step(the_bus_tells_of_the_suspensions, listener)
             step(the_logs_are_structured)
-            step(no_secret_is_anywhere)
+            step(no_secret_is_anywhere, listener)
         except Exception:
             run.print_logs()
             raise

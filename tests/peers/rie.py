@@ -20,7 +20,7 @@ from harness import (CLEAN_PATH, FUNCTIONS, REPOSITORY, Failed, MiniStack, Serve
 
 STACK = "cloud-sync"
 TASK = "20261123T101500Z-08787ea2ce15"
-TIMEOUTS = {"dispatcher": 300, "region-sync": 900, "finalizer": 60, "api": 29}
+TIMEOUTS = {"dispatcher": 300, "region-sync": 900, "finalizer": 60, "api": 29, "publisher": 60}
 
 
 class Emulated(Server):
@@ -102,6 +102,13 @@ def api(function: Emulated, instances: int) -> None:
     equal(len(json.loads(answer["body"])["task_ids"]), 1, "the tasks of api-post-syncs.json")
 
 
+def publisher(function: Emulated) -> None:
+    """What the streams tell is taken by the bus."""
+    for table in ("changes", "tasks", "accounts"):
+        equal(function.invoke(f"stream-{table}.json"), {"batchItemFailures": []},
+              f"stream-{table}.json")
+
+
 def main() -> None:
     """Runs every function's events, in the order in which the service would."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -129,11 +136,12 @@ def main() -> None:
             "WORK_QUEUE_URL": outputs["WorkQueueUrl"],
             "RESULTS_QUEUE_URL": outputs["ResultsQueueUrl"],
             "NOTIFY_TOPIC_ARN": outputs["OperatorTopicArn"],
+            "EVENT_BUS_NAME": outputs["EventBusName"],
             "METRICS_NAMESPACE": "CloudSync", "RUST_LOG": "info",
         }
         instances = len(truth["cn-hangzhou"])
         tests = {"dispatcher": dispatcher, "region-sync": region_sync, "finalizer": finalizer,
-                 "api": lambda function: api(function, instances)}
+                 "api": lambda function: api(function, instances), "publisher": publisher}
         for name in FUNCTIONS:
             bootstrap = (arguments.bootstraps / name / "bootstrap").resolve()
             check(os.access(bootstrap, os.X_OK), f"{bootstrap} is not there, or not executable")

@@ -18,7 +18,7 @@ const REGION: &str = "cn-hangzhou";
 /// The task that the events are about.
 const TASK: &str = "20261123T101500Z-08787ea2ce15";
 
-fn event(name: &str) -> String {
+pub(crate) fn event(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let path = folder.join(format!("{name}.json"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cloud_sync_runtime::store::tables::{
-    IndexDefinition, KeyAttribute, Projection, TableDefinition, tables,
+    IndexDefinition, KeyAttribute, Projection, StreamView, TableDefinition, tables,
 };
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -131,7 +131,7 @@ fn defined(table: &TableDefinition) -> (String, Table) {
     };
     let mut attributes: Vec<_> = table.key_attributes().into_iter().map(attribute).collect();
     attributes.sort();
-    let stream = || Stream { stream_view_type: "NEW_IMAGE".into() };
+    let stream = |view: StreamView| Stream { stream_view_type: view.as_str().into() };
     let expected = Table {
         table_name: name.clone(),
         billing_mode: "PAY_PER_REQUEST".into(),
@@ -141,7 +141,7 @@ fn defined(table: &TableDefinition) -> (String, Table) {
         time_to_live_specification: table
             .ttl
             .map(|name| Ttl { attribute_name: name.into(), enabled: true }),
-        stream_specification: table.stream.then(stream),
+        stream_specification: table.stream.map(stream),
     };
     (name, expected)
 }

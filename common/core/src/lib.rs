@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod deletion;
 pub mod diff;
 pub mod disks;
+pub mod document;
 pub mod error;
 pub mod feed;
 pub mod fingerprint;

@@ -6,7 +6,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 /// Returns an error for a person: the service's code and message, or what kept
 /// the request from being answered.
-pub(crate) fn explain<E, R>(error: &SdkError<E, R>) -> String
+#[must_use]
+pub fn explain<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug,

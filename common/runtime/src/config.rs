@@ -37,6 +37,8 @@ pub struct FunctionConfig {
     pub results_queue_url: String,
     /// `NOTIFY_TOPIC_ARN`, if set: where notices to people go.
     pub notify_topic_arn: Option<String>,
+    /// `EVENT_BUS_NAME`, if set: where changes are told of; a name or an ARN.
+    pub event_bus_name: Option<String>,
     /// `METRICS_NAMESPACE`: the metrics' namespace, `CloudSync` by default.
     pub metrics_namespace: String,
     /// `SECRETS_PREFIX`, if set: what the names of the secrets begin with that
@@ -92,6 +94,11 @@ impl FunctionConfig {
                 arn.starts_with("arn:")
             })
         });
+        let bus = given("EVENT_BUS_NAME")?;
+        let bus = bus.map(|name| {
+            let shape = "the name or the ARN of an event bus";
+            shaped("EVENT_BUS_NAME", name, shape, is_event_bus)
+        });
         let prefix_of_secrets = given("SECRETS_PREFIX")?.map(|prefix| {
             let shape = "up to 200 letters, digits, or any of / _ + = . @ -";
             shaped("SECRETS_PREFIX", prefix, shape, is_secrets_prefix)
@@ -102,6 +109,7 @@ impl FunctionConfig {
             work_queue_url: queue_url("WORK_QUEUE_URL")?,
             results_queue_url: queue_url("RESULTS_QUEUE_URL")?,
             notify_topic_arn: topic.transpose()?,
+            event_bus_name: bus.transpose()?,
             secrets_prefix: prefix_of_secrets.transpose()?,
             metrics_namespace: shaped(
                 "METRICS_NAMESPACE",
@@ -115,6 +123,13 @@ impl FunctionConfig {
 
 fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// The characters that EventBridge allows in the name or ARN of a bus.
+fn is_event_bus(text: &str) -> bool {
+    let is_name =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/' | b':');
+    text.len() <= 1600 && text.bytes().all(is_name)
 }
 
 fn is_table_prefix(text: &str) -> bool {
@@ -314,6 +329,11 @@ mod tests {
             ("WORK_QUEUE_URL", "not UTF-8", "WORK_QUEUE_URL is not valid UTF-8"),
             ("RESULTS_QUEUE_URL", "results", "RESULTS_QUEUE_URL is 'results': expected a URL"),
             ("NOTIFY_TOPIC_ARN", "notices", "NOTIFY_TOPIC_ARN is 'notices': expected an ARN"),
+            (
+                "EVENT_BUS_NAME",
+                "my bus",
+                "EVENT_BUS_NAME is 'my bus': expected the name or the ARN",
+            ),
             ("METRICS_NAMESPACE", "AWS/Sync", "METRICS_NAMESPACE is 'AWS/Sync': expected 1 to 255"),
             ("SECRETS_PREFIX", "a b", "SECRETS_PREFIX is 'a b': expected up to 200 letters"),
         ] {

@@ -4,7 +4,7 @@
 //! the only crate that names the AWS SDK crates of tables, queues, secrets and
 //! topics, and it knows nothing of any vendor's API.
 
-mod aws;
+pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod metrics;

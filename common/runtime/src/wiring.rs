@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ConfigError, FunctionConfig};
@@ -46,22 +46,27 @@ impl Wiring {
         let config = FunctionConfig::from_env()?;
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
         let queue = |url: &str| Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), url));
-        let notifier: Arc<dyn Notifier> = match &config.notify_topic_arn {
-            Some(topic) => Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&sdk), topic)),
-            None => Arc::new(LogNotifier),
-        };
         Ok(Self {
             store: Arc::new(DynamoStore::connect(&sdk, &config.table_prefix)),
             work: queue(&config.work_queue_url),
             results: queue(&config.results_queue_url),
             credentials: Arc::new(EnvAndSecretsManager::connect(&sdk)),
+            notifier: notifier(&config, &sdk),
             secrets: config.secrets_prefix.as_deref().map(|prefix| {
                 let client = aws_sdk_secretsmanager::Client::new(&sdk);
                 Arc::new(SecretsManager::new(client, prefix)) as Arc<dyn SecretWriter>
             }),
-            notifier,
             metrics: Arc::new(EmfSink::stdout(&config.metrics_namespace)),
             clock: Arc::new(SystemClock),
         })
+    }
+}
+
+/// Returns who is told: the configured topic, or else the log.
+#[must_use]
+pub fn notifier(config: &FunctionConfig, sdk: &SdkConfig) -> Arc<dyn Notifier> {
+    match &config.notify_topic_arn {
+        Some(topic) => Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(sdk), topic)),
+        None => Arc::new(LogNotifier),
     }
 }

@@ -7,6 +7,7 @@ use cloud_sync_core::account::AccountRecord;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::deletion::Decision;
 use cloud_sync_core::disks::Disks;
+use cloud_sync_core::document::LARGEST_DOCUMENT;
 use cloud_sync_core::fingerprint::Fingerprint;
 use cloud_sync_core::ids::Ids;
 use cloud_sync_core::index::IndexEntry;
@@ -14,8 +15,10 @@ use cloud_sync_core::lease::{Checkpoint, Findings, Lease};
 use cloud_sync_core::resource::{Disk, Row};
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionResult, SyncTask};
-use serde::Serialize;
+use cloud_sync_runtime::store::stream::news;
+use cloud_sync_runtime::store::tables::Table;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 const SALT: &str = "task";
@@ -30,7 +33,7 @@ const PART: usize = 100;
 /// What was read is not what it is saved and read as again.
 pub fn stored(data: &[u8]) {
     let Some((which, rest)) = data.split_first() else { return };
-    match which % 12 {
+    match which % 13 {
         0 => marks(rest),
         1 => tally(rest),
         2 => disks(rest),
@@ -42,6 +45,7 @@ pub fn stored(data: &[u8]) {
         8 => item::<SyncTask>(rest),
         9 => item::<RegionResult>(rest),
         10 => item::<Decision>(rest),
+        12 => stream_record(rest),
         _ => {
             item::<Lease>(rest);
             item::<Findings>(rest);
@@ -118,6 +122,26 @@ fn added_disks(text: &str) {
         assert_eq!(disks.of(machine), *expected);
         assert_eq!(again.of(machine), *expected);
     }
+}
+
+/// A byte for the table, and what its stream tells of an item: what is told
+/// of it is short enough for an event bus, and the same for the same item.
+fn stream_record(bytes: &[u8]) {
+    #[derive(Deserialize)]
+    struct Images {
+        new: serde_dynamo::Item,
+        #[serde(default)]
+        old: serde_dynamo::Item,
+    }
+    let Some((which, rest)) = bytes.split_first() else { return };
+    let Ok(Images { new, old }) = serde_json::from_slice(rest) else { return };
+    let table = Table::ALL[usize::from(*which) % Table::ALL.len()];
+    let told = || news(table, new.clone(), old.clone()).ok().flatten()?.document();
+    let Some(document) = told() else { return };
+    assert_eq!(told().as_ref(), Some(&document));
+    assert!(!document.head().event_id.is_empty());
+    let length = serde_json::to_vec(&document).unwrap().len();
+    assert!(length <= LARGEST_DOCUMENT, "it has {length} bytes");
 }
 
 /// Something with parts in the vendor's own shape. Their numbers are kept as

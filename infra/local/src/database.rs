@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use cloud_sync_runtime::store::dynamo::DynamoStore;
-use cloud_sync_runtime::store::tables::create_tables;
+use cloud_sync_runtime::store::tables::create_tables_without_streams;
 use cloud_sync_runtime::store::{Store, StoreError};
 use dynoxide::DynoxideError;
 use thiserror::Error;
@@ -190,7 +190,7 @@ impl Database {
         let store = Arc::new(store_of(client.clone()));
         let database = Self { store, endpoint, engine, stop, server, lock };
         if is_writer {
-            create_tables(&client, "").await?;
+            create_tables_without_streams(&client, "").await?;
         }
         Ok(database)
     }

@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod connect;
 pub mod database;
+pub mod follow;
 pub mod lock;
 pub mod output;
 pub mod progress;

@@ -138,7 +138,8 @@ async fn tables_are_created_once_with_ttl_and_stream() {
         let billing = found.billing_mode_summary().and_then(|summary| summary.billing_mode());
         assert_eq!(billing, Some(&BillingMode::PayPerRequest), "{name}");
         let stream = found.stream_specification().and_then(|stream| stream.stream_view_type());
-        assert_eq!(stream, definition.stream.then_some(&StreamViewType::NewImage), "{name}");
+        let expected = definition.stream.map(|view| StreamViewType::from(view.as_str()));
+        assert_eq!(stream, expected.as_ref(), "{name}");
         let ttl = client.describe_time_to_live().table_name(&name).send().await.unwrap();
         let ttl = ttl.time_to_live_description().unwrap();
         let enabled = ttl.time_to_live_status() == Some(&TimeToLiveStatus::Enabled);

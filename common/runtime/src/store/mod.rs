@@ -7,6 +7,7 @@ pub mod dynamo;
 pub mod keys;
 pub mod memory;
 pub mod plan;
+pub mod stream;
 pub mod tables;
 
 use std::sync::Arc;

@@ -102,6 +102,26 @@ pub struct IndexDefinition {
     pub projection: Projection,
 }
 
+/// What a stream tells of an item that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamView {
+    /// The item as it is then.
+    New,
+    /// That, and the item as it was before: to tell what an update changed.
+    NewAndOld,
+}
+
+impl StreamView {
+    /// Returns the name that stands for it in a template.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "NEW_IMAGE",
+            Self::NewAndOld => "NEW_AND_OLD_IMAGES",
+        }
+    }
+}
+
 /// A table, as it is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableDefinition {
@@ -115,8 +135,8 @@ pub struct TableDefinition {
     pub indexes: Vec<IndexDefinition>,
     /// The attribute with the time (in seconds) after which an item goes.
     pub ttl: Option<&'static str>,
-    /// Whether new images of its items go to a stream.
-    pub stream: bool,
+    /// What of its items goes to a stream.
+    pub stream: Option<StreamView>,
 }
 
 impl TableDefinition {
@@ -155,7 +175,7 @@ pub fn tables() -> Vec<TableDefinition> {
             sort: None,
             indexes: Vec::new(),
             ttl: None,
-            stream: false,
+            stream: Some(StreamView::NewAndOld),
         },
         TableDefinition {
             table: Table::Scopes,
@@ -163,7 +183,7 @@ pub fn tables() -> Vec<TableDefinition> {
             sort: Some(text(keys::ENTRY)),
             indexes: Vec::new(),
             ttl: Some(keys::TTL),
-            stream: false,
+            stream: None,
         },
         TableDefinition {
             table: Table::Tasks,
@@ -174,7 +194,7 @@ pub fn tables() -> Vec<TableDefinition> {
                 index(keys::OPEN_TASKS, keys::OPEN, keys::DEADLINE, Projection::All),
             ],
             ttl: Some(keys::TTL),
-            stream: false,
+            stream: Some(StreamView::NewAndOld),
         },
         TableDefinition {
             table: Table::Resources,
@@ -187,7 +207,7 @@ pub fn tables() -> Vec<TableDefinition> {
                 Projection::Include(&[keys::FINGERPRINT, keys::MISSING]),
             )],
             ttl: Some(keys::TTL),
-            stream: false,
+            stream: None,
         },
         TableDefinition {
             table: Table::Changes,
@@ -198,7 +218,7 @@ pub fn tables() -> Vec<TableDefinition> {
                 index(keys::BY_ACCOUNT, keys::ACCOUNT_ID, keys::ACCOUNT_ORDER, Projection::All),
             ],
             ttl: Some(keys::TTL),
-            stream: true,
+            stream: Some(StreamView::New),
         },
     ]
 }
@@ -210,7 +230,22 @@ pub fn tables() -> Vec<TableDefinition> {
 /// [`StoreError::Refused`] where a table of that name has other keys or lacks
 /// an index: it is another program's, or another version's.
 pub async fn create_tables(client: &Client, prefix: &str) -> Result<()> {
-    try_join_all(tables().iter().map(|definition| create_table(client, prefix, definition)))
+    create(client, prefix, tables()).await
+}
+
+/// Creates the same tables without streams: for an embedded database, which
+/// keeps for ever what its streams tell, and to which nobody listens.
+///
+/// # Errors
+///
+/// Those of [`create_tables`].
+pub async fn create_tables_without_streams(client: &Client, prefix: &str) -> Result<()> {
+    let quiet = tables().into_iter().map(|table| TableDefinition { stream: None, ..table });
+    create(client, prefix, quiet.collect()).await
+}
+
+async fn create(client: &Client, prefix: &str, tables: Vec<TableDefinition>) -> Result<()> {
+    try_join_all(tables.iter().map(|definition| create_table(client, prefix, definition)))
         .await
         .map(drop)
 }
@@ -250,11 +285,12 @@ fn request(client: &Client, name: &str, definition: &TableDefinition) -> Result<
         .collect();
     let indexes: Result<Vec<_>> = definition.indexes.iter().map(index_request).collect();
     let indexes = indexes?;
-    let stream = sdk::StreamSpecification::builder()
-        .stream_enabled(true)
-        .stream_view_type(sdk::StreamViewType::NewImage)
-        .build()
-        .map_err(malformed)?;
+    let stream = definition.stream.map(|view| {
+        sdk::StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(view.as_str().into())
+            .build()
+    });
     Ok(client
         .create_table()
         .table_name(name)
@@ -262,7 +298,7 @@ fn request(client: &Client, name: &str, definition: &TableDefinition) -> Result<
         .set_attribute_definitions(Some(attributes.map_err(malformed)?))
         .set_key_schema(Some(key_schema(definition.partition, definition.sort)?))
         .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes))
-        .set_stream_specification(definition.stream.then_some(stream)))
+        .set_stream_specification(stream.transpose().map_err(malformed)?))
 }
 
 fn index_request(index: &IndexDefinition) -> Result<sdk::GlobalSecondaryIndex> {

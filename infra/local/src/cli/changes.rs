@@ -33,7 +33,11 @@ struct Line<'a> {
 /// Runs the command.
 pub(super) async fn run(args: &ChangesArgs, output: &Output) -> anyhow::Result<u8> {
     let tables = Tables::read(&args.storage).await?;
-    let shown = show(tables.store.as_ref(), args, output).await;
+    let shown = if args.follow {
+        super::follow::follow(tables.store.clone(), args, output).await
+    } else {
+        show(tables.store.as_ref(), args, output).await
+    };
     tables.close().await;
     shown.map(|()| SUCCESS)
 }

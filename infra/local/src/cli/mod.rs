@@ -7,6 +7,7 @@ mod changes;
 mod config;
 mod deletions;
 mod demo;
+mod follow;
 mod plan;
 mod resources;
 mod serve;

@@ -4,6 +4,7 @@
 mod accounts;
 mod bad_input;
 mod deletions;
+mod following;
 mod interruptions;
 mod kills;
 mod kinds;
