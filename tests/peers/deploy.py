@@ -311,6 +311,27 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
 
 
+def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
+    """No route meets a permission that the function's role lacks."""
+    row = run.items("resources")[0]
+    account, kind, region = row["scope"].split("#")
+    named = {"account_id": account, "kind": kind, "region": region, "ids": [row["id"]]}
+    plan = {"account_ids": [account], "regions": [region]}
+    for method, path, body, wanted in (
+            ("GET", "/openapi.json", None, 200),
+            ("GET", "/tasks?account_id=prod", None, 200),
+            ("GET", "/tasks?status=success", None, 200),
+            ("GET", f"/tasks/{task_id}/changes", None, 200),
+            ("POST", f"/tasks/{task_id}/cancel", None, 409),
+            ("POST", "/status-changes", named, 200),
+            ("POST", "/plans", plan, 202),
+            ("GET", "/nowhere", None, 404)):
+        status, answer = signed(run, method, path, body)
+        equal(status, wanted, f"{method} {path}: {answer}")
+        for planned in answer.get("task_ids", []):
+            run.ended_task(planned)
+
+
 def sync_again(run: Deployment) -> dict:
     """Asks the dispatcher for a full sync, twice with the same event, and
     returns the one task once it ended."""
@@ -675,6 +696,7 @@ def main() -> None:
             step(the_command_line_tells_what_the_bus_does, listener)
             step(the_same_tick_again_starts_nothing, event, task_id)
             step(the_api_starts_a_sync_that_finds_no_change)
+            step(the_api_may_do_what_its_routes_do, task_id)
             step(what_differs_is_found_and_nothing_else)
             step(the_bus_tells_what_differed, listener)
             step(a_worker_out_of_time_hands_over)
