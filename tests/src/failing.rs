@@ -36,6 +36,8 @@ pub enum Operation {
     Acquire,
     /// [`ScopeStore::release`].
     Release,
+    /// [`ScopeStore::note_event`].
+    NoteEvent,
     /// [`TaskStore::start_task`].
     StartTask,
     /// [`TaskStore::put_region_result`].
@@ -143,6 +145,18 @@ impl AccountStore for FailingStore {
         self.inner.put_account(account).await
     }
 
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        self.inner.replace_account(account, revision).await
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool> {
+        self.inner.remove_account(id, revision, at).await
+    }
+
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         self.inner.put_regions(id, regions).await
     }
@@ -181,6 +195,19 @@ impl ScopeStore for FailingStore {
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
         self.inner.set_dispatched(scope, dispatched).await
+    }
+
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        self.inner.set_event_task(scope, task).await
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.inner.knows_event(account_id, event).await
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        self.check(Operation::NoteEvent)?;
+        self.inner.note_event(account_id, event, at).await
     }
 
     async fn set_decisions(
@@ -243,6 +270,10 @@ impl TaskStore for FailingStore {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.inner.task(task_id).await
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        self.inner.join_task(task_id, ids).await
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

@@ -444,4 +444,8 @@ impl Vendors for ScriptedVendor {
     fn kinds(&self, account: &Account) -> std::result::Result<Vec<Kind>, InvalidAccount> {
         Ok(account.kinds.clone())
     }
+
+    fn is_global(&self, kind: &Kind) -> bool {
+        kind.as_str().ends_with(".bucket")
+    }
 }

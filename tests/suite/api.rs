@@ -1,7 +1,9 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
 mod access;
+mod accounts;
 mod document;
+mod hooks;
 mod plans;
 mod requests;
 mod status_changes;

@@ -86,7 +86,9 @@ contract! {
         another_day_begins_at_nothing,
         an_identity_is_of_one_account_until_it_is_forgotten,
         an_unknown_account_stays_unknown,
-        more_regions_than_fit_are_refused;
+        more_regions_than_fit_are_refused,
+        a_configuration_is_replaced_by_who_knows_the_last_one,
+        of_a_removed_account_only_its_identity_is_remembered;
     scopes:
         a_scope_that_was_never_touched_is_new,
         exactly_one_of_two_workers_gets_a_lease,
@@ -111,7 +113,9 @@ contract! {
         what_is_decided_while_a_worker_runs_outlives_its_lease,
         nothing_is_decided_on_a_scope_that_was_never_touched,
         what_throttling_taught_is_remembered_under_the_lease,
-        instance_types_are_of_one_account_and_kind_and_no_scopes;
+        instance_types_are_of_one_account_and_kind_and_no_scopes,
+        an_event_is_remembered_by_account_and_is_no_scope,
+        the_task_of_events_is_remembered_beside_all_else;
     tasks:
         a_task_is_created_once,
         a_task_comes_back_as_it_was_written,
@@ -126,6 +130,8 @@ contract! {
         open_tasks_are_those_that_have_not_ended_oldest_deadline_first,
         tasks_come_newest_first_and_limited,
         tasks_of_all_accounts_come_newest_first,
+        a_task_that_has_not_begun_can_be_joined,
+        a_task_is_joined_up_to_what_one_request_takes,
         tasks_go_on_after_a_place_also_within_one_time,
         tasks_until_a_time_include_it,
         a_request_is_remembered_once_until_it_is_forgotten;

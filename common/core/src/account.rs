@@ -14,6 +14,7 @@ use crate::scope::{GLOBAL_REGION, Kind, is_key_word};
 
 /// Where an account's credentials are. Never the credentials themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CredentialsRef {
     /// In the environment: `PREFIX_ACCESS_KEY_ID`, `PREFIX_ACCESS_KEY_SECRET`
@@ -44,8 +45,30 @@ impl CredentialsRef {
     }
 }
 
+/// Where the secret is that the vendor's events of an account are sent with.
+/// Never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum HookRef {
+    /// In the environment, in the variable of this name.
+    Env(String),
+    /// In AWS Secrets Manager, as the whole text of a secret.
+    SecretArn(String),
+}
+
+impl HookRef {
+    /// Returns what is wrong with it, if anything.
+    fn problem(&self) -> Option<String> {
+        let (Self::Env(reference) | Self::SecretArn(reference)) = self;
+        let is_right = (1..=MOST_ARN).contains(&reference.len());
+        (!is_right).then(|| format!("expected a reference of 1 to {MOST_ARN} bytes"))
+    }
+}
+
 /// A role to be taken on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Role {
     /// The vendor's name of it: `acs:ram::1234567890123456:role/cloud-sync`.
@@ -57,6 +80,7 @@ pub struct Role {
 
 /// How the members of an organisation are got at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Organization {
     /// The name of the role to take on in each member.
@@ -65,6 +89,7 @@ pub struct Organization {
 
 /// That an account was found as a member of an organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
     /// The account that heads the organisation.
@@ -76,6 +101,7 @@ pub struct Membership {
 
 /// A vendor account, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The id in this service: letters, digits, `-`, `_` and `.`.
@@ -109,6 +135,10 @@ pub struct Account {
     pub change_feed: bool,
     /// Where the credentials are.
     pub credentials: CredentialsRef,
+    /// Where the secret is that the vendor's events are sent with; without it
+    /// none are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookRef>,
     /// The roles that are taken on with the credentials, each by the one
     /// before, until one is of this account; none where the credentials are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -177,6 +207,7 @@ impl Account {
             signature: None,
             change_feed: false,
             credentials,
+            hook: None,
             roles: Vec::new(),
             organization: None,
             membership: None,
@@ -284,6 +315,8 @@ impl Account {
             "organization",
             format!("role: expected {word}"),
         )?;
+        let problem = self.hook.as_ref().and_then(HookRef::problem);
+        check(problem.is_none(), "hook", problem.unwrap_or_default())?;
         let problem = self.credentials.problem(&self.provider);
         check(problem.is_none(), "credentials", problem.unwrap_or_default())
     }
@@ -291,6 +324,7 @@ impl Account {
 
 /// A region that a vendor offers to an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Region {
     /// The vendor's region id.
     pub id: String,
@@ -325,6 +359,7 @@ impl Region {
 
 /// The regions an account has, as last asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegionCache {
     /// When they were asked for.
     pub fetched_at: Timestamp,
@@ -334,6 +369,7 @@ pub struct RegionCache {
 
 /// Why an account is not synced on schedule for now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Suspension {
     /// Since when.
     pub at: Timestamp,
@@ -350,6 +386,7 @@ pub struct Suspension {
 
 /// An account as stored: its configuration and what was learnt of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccountRecord {
     /// As configured.
     pub account: Account,
@@ -365,12 +402,15 @@ pub struct AccountRecord {
     /// Whose credentials it has, by the vendor's word.
     #[serde(default)]
     pub identity: Option<KnownIdentity>,
+    /// Counts the times that the configuration was written.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl AccountRecord {
     /// Returns the record of an account of which nothing was learnt yet.
     #[must_use]
     pub const fn new(account: Account) -> Self {
-        Self { account, suspended: None, regions: None, spent: None, identity: None }
+        Self { account, suspended: None, regions: None, spent: None, identity: None, revision: 1 }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The API calls an account may spend a day, in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetPolicy {
     /// With more than this in sight, intervals between syncs are stretched.
@@ -18,6 +19,7 @@ pub struct BudgetPolicy {
 
 /// What an account has spent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Spent {
     /// The day, in UTC: `2026-11-23`.
     pub day: String,

@@ -22,6 +22,7 @@ pub const MOST_ID_BYTES: usize = 64 * 1024;
 
 /// What becomes of the row of a deleted resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnDelete {
     /// The row stays as a tombstone for a while.
@@ -33,6 +34,7 @@ pub enum OnDelete {
 
 /// How careful an account wants to be with deletions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DeletionPolicy {
     /// So many missing at once are always plausible.

@@ -22,6 +22,7 @@ pub struct Identity {
 
 /// An identity as it is remembered with the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KnownIdentity {
     /// The vendor's number of the account whose resources are stored.
     pub account_number: String,

@@ -139,6 +139,10 @@ pub struct Findings {
     /// is later than the last complete sync, it is the last success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fed_until: Option<Timestamp>,
+    /// When a live resource was last asked for by id and not found, since the
+    /// last complete sync: only a listing can tell that it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacked_at: Option<Timestamp>,
 }
 
 impl Findings {
@@ -169,6 +173,9 @@ pub struct ScopeState {
     /// The last task it was given to.
     #[serde(default)]
     pub dispatched: Option<Dispatched>,
+    /// The last task that the vendor's events made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_task: Option<Dispatched>,
     /// The last task that ended with it, however it ended.
     #[serde(default)]
     pub ended_task: Option<String>,
@@ -193,6 +200,7 @@ impl ScopeState {
             lease: None,
             checkpoint: None,
             dispatched: None,
+            event_task: None,
             ended_task: None,
             decisions: Vec::new(),
             paces: Paces::new(),

@@ -75,6 +75,8 @@ pub enum Trigger {
     Scheduled,
     /// A person or a program asked for it.
     OnDemand,
+    /// The vendor said that something happened.
+    Event,
 }
 
 impl Trigger {
@@ -84,6 +86,7 @@ impl Trigger {
         match self {
             Self::Scheduled => "scheduled",
             Self::OnDemand => "on_demand",
+            Self::Event => "event",
         }
     }
 }

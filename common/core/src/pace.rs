@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// How fast an account's APIs may be asked, each region and API by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RatePolicy {
     /// How many hundredths of the rates declared with the vendor's calls,

@@ -14,6 +14,7 @@ use crate::message::Mode;
 
 /// How often an account's scopes are synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SchedulePolicy {
     /// Minutes between two syncs of a scope, at least.
@@ -124,6 +125,9 @@ pub struct Past {
     pub live_count: u64,
     /// How often it changes.
     pub rhythm: Rhythm,
+    /// Whether a live resource was asked for by id and not found since the
+    /// last complete sync.
+    pub lacks: bool,
 }
 
 impl SchedulePolicy {
@@ -147,6 +151,12 @@ impl SchedulePolicy {
         SignedDuration::from_secs((minutes * 60.0).ceil() as i64)
     }
 
+    /// Returns the shortest interval.
+    fn least(&self, stretch: f64) -> SignedDuration {
+        let minutes = f64::from(self.min_interval_minutes) * stretch.clamp(1.0, MOST_STRETCH);
+        SignedDuration::from_secs((minutes * 60.0).ceil() as i64)
+    }
+
     /// Returns the longest interval in minutes. An account of one interval has
     /// that for empty scopes too.
     fn longest(&self, live_count: u64) -> f64 {
@@ -167,7 +177,9 @@ impl SchedulePolicy {
         let elapsed = |since: Option<Timestamp>, interval: SignedDuration| {
             since.is_none_or(|since| now.duration_since(since) >= interval)
         };
-        let interval = self.interval(&past.rhythm, past.live_count, stretch);
+        let usual = self.interval(&past.rhythm, past.live_count, stretch);
+        // Something is probably gone, and nothing but a listing may say so.
+        let interval = if past.lacks { usual.min(self.least(stretch)) } else { usual };
         let full_interval = SignedDuration::from_mins(self.full_interval_minutes.into());
         if past.in_flight || !elapsed(past.dispatched_at, interval) {
             None
@@ -219,6 +231,24 @@ mod tests {
     fn a_scope_in_flight_is_not_due() {
         let past = Past { dispatched_at: Some(at(0)), in_flight: true, ..Past::default() };
         assert_eq!(due(past, 100_000), None);
+    }
+
+    #[test]
+    fn a_scope_that_lacks_something_is_due_at_the_earliest() {
+        let policy = SchedulePolicy::default();
+        let past = Past {
+            dispatched_at: Some(at(1000)),
+            last_full_at: Some(at(900)),
+            live_count: 9,
+            rhythm: watched(48, |_| 0),
+            lacks: true,
+            ..Past::default()
+        };
+        let due = |past: &Past, minute: i64| policy.due(past, 1.0, at(minute));
+        assert_eq!((due(&past, 1009), due(&past, 1010)), (None, Some(Mode::Incremental)));
+        assert_eq!(due(&Past { lacks: false, ..past }, 1010), None);
+        assert_eq!(policy.due(&past, 3.0, at(1029)), None, "a budget stretches this too");
+        assert_eq!(due(&Past { in_flight: true, ..past }, 2000), None);
     }
 
     #[test]

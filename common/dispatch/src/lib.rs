@@ -8,11 +8,13 @@
 //! ended, sends their messages again, which is harmless.
 
 pub mod deletions;
+pub mod events;
 mod members;
 mod regions;
 mod request;
 pub mod statuses;
 mod tick;
+pub mod verify;
 
 use std::sync::Arc;
 

@@ -236,5 +236,6 @@ fn past(state: &ScopeState, in_flight: &HashSet<&str>) -> Past {
         last_full_at: state.findings.last_full_at,
         live_count: state.findings.live_count,
         rhythm: state.findings.rhythm,
+        lacks: state.findings.lacked_at.is_some(),
     }
 }

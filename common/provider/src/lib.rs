@@ -7,6 +7,7 @@ pub mod aliyun;
 pub mod aws;
 mod conformance;
 mod engine;
+pub mod events;
 pub mod huawei;
 mod registry;
 pub mod tencent;

@@ -20,6 +20,7 @@ pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "aliyun",
         open: aliyun::open,
+        events: Some(aliyun::events::decode),
         signatures: aliyun::SIGNATURES,
         regions: aliyun::REGIONS,
         identity: Some(aliyun::IDENTITY),
@@ -38,6 +39,7 @@ pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "tencent",
         open: tencent::open,
+        events: Some(tencent::events::decode),
         signatures: &[],
         regions: tencent::REGIONS,
         identity: Some(tencent::IDENTITY),
@@ -48,6 +50,7 @@ pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "huawei",
         open: huawei::open,
+        events: None,
         signatures: &[],
         regions: huawei::REGIONS,
         identity: Some(huawei::IDENTITY),
@@ -58,6 +61,7 @@ pub(crate) const VENDORS: &[VendorSpec] = &[
     VendorSpec {
         name: "aws",
         open: aws::open,
+        events: Some(aws::events::decode),
         signatures: &[],
         regions: aws::REGIONS,
         identity: Some(aws::IDENTITY),
@@ -192,7 +196,7 @@ fn all_kinds() -> impl Iterator<Item = &'static KindSpec> {
     VENDORS.iter().flat_map(|vendor| vendor.kinds.iter().copied())
 }
 
-fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
+pub(crate) fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
     let unknown = || UnknownProvider { name: provider.chars().take(80).collect() };
     VENDORS.iter().find(|vendor| vendor.name == provider).ok_or_else(unknown)
 }

@@ -41,6 +41,9 @@ pub struct FunctionConfig {
     pub event_bus_name: Option<String>,
     /// `METRICS_NAMESPACE`: the metrics' namespace, `CloudSync` by default.
     pub metrics_namespace: String,
+    /// `SECRETS_PREFIX`, if set: what the names of the secrets begin with that
+    /// the function may write.
+    pub secrets_prefix: Option<String>,
 }
 
 impl FunctionConfig {
@@ -96,6 +99,10 @@ impl FunctionConfig {
             let shape = "the name or the ARN of an event bus";
             shaped("EVENT_BUS_NAME", name, shape, is_event_bus)
         });
+        let prefix_of_secrets = given("SECRETS_PREFIX")?.map(|prefix| {
+            let shape = "up to 200 letters, digits, or any of / _ + = . @ -";
+            shaped("SECRETS_PREFIX", prefix, shape, is_secrets_prefix)
+        });
         let namespace = given("METRICS_NAMESPACE")?.unwrap_or_else(|| "CloudSync".to_owned());
         Ok(Self {
             table_prefix: shaped("TABLE_PREFIX", prefix, shape, is_table_prefix)?,
@@ -103,6 +110,7 @@ impl FunctionConfig {
             results_queue_url: queue_url("RESULTS_QUEUE_URL")?,
             notify_topic_arn: topic.transpose()?,
             event_bus_name: bus.transpose()?,
+            secrets_prefix: prefix_of_secrets.transpose()?,
             metrics_namespace: shaped(
                 "METRICS_NAMESPACE",
                 namespace,
@@ -127,6 +135,12 @@ fn is_event_bus(text: &str) -> bool {
 fn is_table_prefix(text: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     text.len() <= 100 && text.bytes().all(is_name)
+}
+
+/// The characters that Secrets Manager allows in a name.
+fn is_secrets_prefix(text: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"/_+=.@-".contains(&b);
+    text.len() <= 200 && text.bytes().all(is_name)
 }
 
 /// The characters that CloudWatch allows in a namespace.
@@ -291,8 +305,13 @@ mod tests {
         assert_eq!(minimal.notify_topic_arn, None, "an empty variable is an absent one");
         assert_eq!(minimal.metrics_namespace, "CloudSync");
         let arn = "arn:aws:sns:eu-west-1:1:notices";
-        let full =
-            config(&[("NOTIFY_TOPIC_ARN", arn), ("METRICS_NAMESPACE", "Team/Sync")]).unwrap();
+        let full = config(&[
+            ("NOTIFY_TOPIC_ARN", arn),
+            ("METRICS_NAMESPACE", "Team/Sync"),
+            ("SECRETS_PREFIX", "sync/"),
+        ])
+        .unwrap();
+        assert_eq!((minimal.secrets_prefix, full.secrets_prefix.as_deref()), (None, Some("sync/")));
         assert_eq!(full.notify_topic_arn.as_deref(), Some(arn));
         assert_eq!(full.metrics_namespace, "Team/Sync");
     }
@@ -316,6 +335,7 @@ mod tests {
                 "EVENT_BUS_NAME is 'my bus': expected the name or the ARN",
             ),
             ("METRICS_NAMESPACE", "AWS/Sync", "METRICS_NAMESPACE is 'AWS/Sync': expected 1 to 255"),
+            ("SECRETS_PREFIX", "a b", "SECRETS_PREFIX is 'a b': expected up to 200 letters"),
         ] {
             let error = config(&[(name, value)]).unwrap_err();
             let expected = format!("environment variable {expected}");

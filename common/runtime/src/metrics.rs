@@ -6,6 +6,8 @@
 //! another beyond that (account, region, task, calls by API) are properties,
 //! which can be searched for and cost nothing.
 
+mod events;
+
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,6 +23,8 @@ use metrique::unit_of_work::metrics;
 use metrique::writer::format::Format;
 use metrique::writer::{Entry, IoStreamError, Unit};
 use metrique::{CloseValue, RootEntry};
+
+pub use self::events::EventMetrics;
 
 /// At most so many APIs are told of in one line, those with the most calls.
 const MOST_APIS: usize = 8;
@@ -302,6 +306,8 @@ pub trait MetricSink: Send + Sync {
     fn region(&self, metrics: RegionMetrics);
     /// Takes what a task amounted to.
     fn task(&self, metrics: TaskMetrics);
+    /// Takes what a body of events amounted to.
+    fn events(&self, _metrics: EventMetrics) {}
 }
 
 /// Writes each as one line of the embedded metric format.
@@ -312,6 +318,7 @@ pub struct EmfSink<W> {
 struct Inner<W> {
     regions: Emf,
     tasks: Emf,
+    events: Emf,
     writer: W,
 }
 
@@ -331,6 +338,7 @@ impl<W: Write + Send> EmfSink<W> {
         let inner = Inner {
             regions: format(namespace, "Regions"),
             tasks: format(namespace, "Tasks"),
+            events: Emf::builder(namespace.to_owned(), vec![vec!["Provider".to_owned()]]).build(),
             writer,
         };
         Self { inner: Mutex::new(inner) }
@@ -358,6 +366,10 @@ impl<W: Write + Send> MetricSink for EmfSink<W> {
     fn task(&self, metrics: TaskMetrics) {
         self.write(&RootEntry::new(metrics.close()), |inner| &mut inner.tasks);
     }
+
+    fn events(&self, metrics: EventMetrics) {
+        self.write(&RootEntry::new(metrics.close()), |inner| &mut inner.events);
+    }
 }
 
 /// Returns a format with the dimensions provider and kind, and status too for
@@ -382,6 +394,7 @@ fn format(namespace: &str, counted: &str) -> Emf {
 pub struct MemoryMetrics {
     regions: Mutex<Vec<RegionMetrics>>,
     tasks: Mutex<Vec<TaskMetrics>>,
+    events: Mutex<Vec<EventMetrics>>,
 }
 
 impl MemoryMetrics {
@@ -389,6 +402,12 @@ impl MemoryMetrics {
     #[must_use]
     pub fn regions(&self) -> Vec<RegionMetrics> {
         self.regions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the metrics of events so far, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<EventMetrics> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the metrics of tasks so far, oldest first.
@@ -405,6 +424,10 @@ impl MetricSink for MemoryMetrics {
 
     fn task(&self, metrics: TaskMetrics) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(metrics);
+    }
+
+    fn events(&self, metrics: EventMetrics) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(metrics);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Credentials of vendor accounts: from the environment or from AWS Secrets
-//! Manager. Errors never hold a part of them.
+//! Manager. Errors never hold a part of them. The secrets that events are
+//! sent with are in the same places.
+
+pub mod write;
 
 use std::collections::HashMap;
 use std::env::{self, VarError};
@@ -10,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use cloud_sync_core::account::CredentialsRef;
+use cloud_sync_core::account::{CredentialsRef, HookRef};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +29,13 @@ const SECRET_TTL: Duration = Duration::from_secs(300);
 
 /// The largest secret that is read: the limit of Secrets Manager itself.
 const MOST_SECRET_BYTES: usize = 64 * 1024;
+
+/// A secret of events has at least so many bytes: it is all that stands before
+/// a route that anybody can reach.
+const SHORTEST_TOKEN: usize = 16;
+
+/// A secret of events has at most so many bytes: it has to fit a header.
+const LONGEST_TOKEN: usize = 1024;
 
 /// Credentials cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -95,6 +105,15 @@ pub enum CredentialError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What is to be the secret of an account's events is no such secret.
+    #[error(
+        "{place} holds no secret for events: expected {SHORTEST_TOKEN} to {LONGEST_TOKEN} bytes of \
+         text, made at random"
+    )]
+    NoToken {
+        /// The variable, or the secret's name or ARN.
+        place: String,
+    },
     /// A [`FixedCredentials`] was not given any for this reference.
     #[error("no credentials are known for {reference}")]
     Unknown {
@@ -115,6 +134,7 @@ impl CredentialError {
             | Self::NoSecretsManager { .. }
             | Self::Refused { .. }
             | Self::Malformed { .. }
+            | Self::NoToken { .. }
             | Self::Unknown { .. } => ErrorClass::Auth,
         }
     }
@@ -129,6 +149,10 @@ pub trait CredentialSource: Send + Sync {
 
     /// Makes the next call read anew: a vendor refused what was remembered.
     async fn forget(&self, reference: &CredentialsRef);
+
+    /// Returns the secret that an account's events are sent with, which may
+    /// be minutes old.
+    async fn hook_token(&self, reference: &HookRef) -> Result<SecretString, CredentialError>;
 }
 
 /// Reads an environment variable.
@@ -140,7 +164,7 @@ pub struct EnvAndSecretsManager {
     read: ReadVariable,
     client: Option<Client>,
     own: Option<OwnCredentials>,
-    remembered: Mutex<HashMap<String, (Instant, Credentials)>>,
+    remembered: Mutex<HashMap<String, (Instant, SecretString)>>,
 }
 
 impl fmt::Debug for EnvAndSecretsManager {
@@ -193,11 +217,15 @@ impl EnvAndSecretsManager {
         }
     }
 
-    async fn in_secret(&self, secret: &str) -> Result<Credentials, CredentialError> {
-        if let Some((until, credentials)) = self.remembered().get(secret)
-            && Instant::now() < *until
-        {
-            return Ok(credentials.clone());
+    /// Reads a secret and remembers it, where it can be read.
+    async fn in_secret<T>(
+        &self,
+        secret: &str,
+        parse: impl Fn(&str, &SecretString) -> Result<T, CredentialError>,
+    ) -> Result<T, CredentialError> {
+        let known = self.remembered().get(secret).cloned();
+        if let Some((_, text)) = known.filter(|(until, _)| Instant::now() < *until) {
+            return parse(secret, &text);
         }
         let Some(client) = &self.client else {
             return Err(CredentialError::NoSecretsManager { secret: secret.to_owned() });
@@ -205,15 +233,15 @@ impl EnvAndSecretsManager {
         let answer = client.get_secret_value().secret_id(secret).send().await;
         let answer = answer.map_err(|error| not_read(secret, &error))?;
         let text = SecretString::from(answer.secret_string.unwrap_or_default());
-        let credentials = parse_credentials(secret, &text)?;
+        let parsed = parse(secret, &text)?;
         let now = Instant::now();
         let mut remembered = self.remembered();
         remembered.retain(|_, (until, _)| now < *until);
-        remembered.insert(secret.to_owned(), (now + SECRET_TTL, credentials.clone()));
-        Ok(credentials)
+        remembered.insert(secret.to_owned(), (now + SECRET_TTL, text));
+        Ok(parsed)
     }
 
-    fn remembered(&self) -> MutexGuard<'_, HashMap<String, (Instant, Credentials)>> {
+    fn remembered(&self) -> MutexGuard<'_, HashMap<String, (Instant, SecretString)>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -226,7 +254,7 @@ impl CredentialSource for EnvAndSecretsManager {
     ) -> Result<Credentials, CredentialError> {
         match reference {
             CredentialsRef::Env(prefix) => self.in_env(prefix),
-            CredentialsRef::SecretArn(secret) => self.in_secret(secret).await,
+            CredentialsRef::SecretArn(secret) => self.in_secret(secret, parse_credentials).await,
             CredentialsRef::Own => match &self.own {
                 Some(own) => own.get().await,
                 None => {
@@ -246,6 +274,26 @@ impl CredentialSource for EnvAndSecretsManager {
             CredentialsRef::Own => self.own.iter().for_each(OwnCredentials::forget),
         }
     }
+
+    async fn hook_token(&self, reference: &HookRef) -> Result<SecretString, CredentialError> {
+        match reference {
+            HookRef::Env(name) => {
+                let found = self.variable(name)?.map(SecretString::from);
+                let missing = || CredentialError::MissingVariable { name: name.clone() };
+                parse_token(&format!("environment variable {name}"), &found.ok_or_else(missing)?)
+            }
+            HookRef::SecretArn(secret) => self.in_secret(secret, parse_token).await,
+        }
+    }
+}
+
+/// Reads the secret of an account's events: the whole text.
+fn parse_token(place: &str, text: &SecretString) -> Result<SecretString, CredentialError> {
+    let token = text.expose_secret().trim();
+    if (SHORTEST_TOKEN..=LONGEST_TOKEN).contains(&token.len()) {
+        return Ok(SecretString::from(token));
+    }
+    Err(CredentialError::NoToken { place: place.to_owned() })
 }
 
 fn not_read<E>(secret: &str, error: &SdkError<E>) -> CredentialError
@@ -306,6 +354,7 @@ pub fn parse_credentials(
 #[derive(Debug, Default)]
 pub struct FixedCredentials {
     known: Mutex<Vec<(CredentialsRef, Credentials)>>,
+    tokens: Mutex<Vec<(HookRef, SecretString)>>,
     default: Option<Credentials>,
 }
 
@@ -313,7 +362,7 @@ impl FixedCredentials {
     /// Returns a source with the same credentials for every reference.
     #[must_use]
     pub fn for_all(credentials: Credentials) -> Self {
-        Self { known: Mutex::default(), default: Some(credentials) }
+        Self { default: Some(credentials), ..Self::default() }
     }
 
     /// Sets the credentials behind a reference.
@@ -321,6 +370,19 @@ impl FixedCredentials {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(other, _)| other != reference);
         known.push((reference.clone(), credentials));
+    }
+
+    /// Forgets the credentials behind a reference.
+    pub fn unset(&self, reference: &CredentialsRef) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(other, _)| other != reference);
+    }
+
+    /// Sets the secret behind a reference that events are sent with.
+    pub fn set_token(&self, reference: &HookRef, token: &str) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|(other, _)| other != reference);
+        tokens.push((reference.clone(), SecretString::from(token)));
     }
 }
 
@@ -339,199 +401,15 @@ impl CredentialSource for FixedCredentials {
     }
 
     async fn forget(&self, _: &CredentialsRef) {}
+
+    async fn hook_token(&self, reference: &HookRef) -> Result<SecretString, CredentialError> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = tokens.iter().find(|(other, _)| other == reference);
+        found
+            .map(|(_, token)| token.clone())
+            .ok_or_else(|| CredentialError::Unknown { reference: format!("{reference:?}") })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use aws_sdk_secretsmanager::config::retry::RetryConfig;
-    use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
-    use serde_json::json;
-    use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-
-    use super::*;
-
-    const GOOD: &str = r#"{"access_key_id":"id","access_key_secret":"canary"}"#;
-
-    fn env(variables: &'static [(&'static str, &'static str)]) -> EnvAndSecretsManager {
-        let read = |name: &str| {
-            let found = variables.iter().find(|(other, _)| *other == name);
-            match found {
-                Some((_, "not UTF-8")) => Err(VarError::NotUnicode(OsString::from("canary"))),
-                Some((_, value)) => Ok((*value).to_owned()),
-                None => Err(VarError::NotPresent),
-            }
-        };
-        EnvAndSecretsManager::with(Box::new(read), None)
-    }
-
-    async fn of_prod(source: &EnvAndSecretsManager) -> Result<Credentials, CredentialError> {
-        source.credentials(&CredentialsRef::Env("PROD".to_owned())).await
-    }
-
-    #[tokio::test]
-    async fn credentials_are_read_from_the_environment() {
-        let source = env(&[
-            ("PROD_ACCESS_KEY_ID", "id"),
-            ("PROD_ACCESS_KEY_SECRET", "secret\n"),
-            ("PROD_SECURITY_TOKEN", "token"),
-        ]);
-        let credentials = of_prod(&source).await.unwrap();
-        assert_eq!(credentials.access_key_id, "id");
-        assert_eq!(credentials.access_key_secret.expose_secret(), "secret");
-        assert_eq!(credentials.security_token.unwrap().expose_secret(), "token");
-    }
-
-    #[tokio::test]
-    async fn an_empty_token_is_none() {
-        let source = env(&[
-            ("PROD_ACCESS_KEY_ID", "id"),
-            ("PROD_ACCESS_KEY_SECRET", "secret"),
-            ("PROD_SECURITY_TOKEN", ""),
-        ]);
-        assert!(of_prod(&source).await.unwrap().security_token.is_none());
-    }
-
-    #[tokio::test]
-    async fn the_missing_variable_is_named() {
-        for (source, expected) in [
-            (env(&[("PROD_ACCESS_KEY_SECRET", "canary")]), "PROD_ACCESS_KEY_ID is not set"),
-            (env(&[("PROD_ACCESS_KEY_ID", "id")]), "PROD_ACCESS_KEY_SECRET is not set"),
-            (
-                env(&[("PROD_ACCESS_KEY_ID", " "), ("PROD_ACCESS_KEY_SECRET", "canary")]),
-                "PROD_ACCESS_KEY_ID is not set or empty",
-            ),
-            (env(&[("PROD_ACCESS_KEY_ID", "not UTF-8")]), "PROD_ACCESS_KEY_ID is not valid UTF-8"),
-        ] {
-            let error = of_prod(&source).await.unwrap_err();
-            assert!(error.to_string().contains(expected), "{error}");
-            assert!(!format!("{error:?}").contains("canary"));
-            assert_eq!(error.class(), ErrorClass::Auth);
-        }
-    }
-
-    fn reference() -> CredentialsRef {
-        CredentialsRef::SecretArn("prod/aliyun".to_owned())
-    }
-
-    async fn answering(status: u16, body: serde_json::Value) -> (MockServer, EnvAndSecretsManager) {
-        let server = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(ResponseTemplate::new(status).set_body_json(body))
-            .mount(&server)
-            .await;
-        let source = source_at(&server.uri());
-        (server, source)
-    }
-
-    fn source_at(url: &str) -> EnvAndSecretsManager {
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(url)
-            .retry_config(RetryConfig::disabled())
-            .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
-            .build();
-        EnvAndSecretsManager::new(Some(Client::from_conf(config)))
-    }
-
-    fn secret(text: &str) -> serde_json::Value {
-        json!({"ARN": "arn", "Name": "prod/aliyun", "SecretString": text})
-    }
-
-    async fn requests(server: &MockServer) -> usize {
-        server.received_requests().await.unwrap().len()
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_remembered_for_a_while() {
-        let (server, source) = answering(200, secret(GOOD)).await;
-        let first = source.credentials(&reference()).await.unwrap();
-        assert_eq!(first.access_key_secret.expose_secret(), "canary");
-        source.credentials(&reference()).await.unwrap();
-        assert_eq!(requests(&server).await, 1);
-        tokio::time::pause();
-        tokio::time::advance(SECRET_TTL + Duration::from_secs(1)).await;
-        tokio::time::resume();
-        source.credentials(&reference()).await.unwrap();
-        assert_eq!(requests(&server).await, 2);
-    }
-
-    #[tokio::test]
-    async fn a_forgotten_secret_is_read_anew() {
-        let (server, source) = answering(200, secret(GOOD)).await;
-        source.credentials(&reference()).await.unwrap();
-        source.forget(&reference()).await;
-        source.credentials(&reference()).await.unwrap();
-        assert_eq!(requests(&server).await, 2);
-    }
-
-    #[tokio::test]
-    async fn what_is_wrong_with_a_secret_is_said_without_showing_it() {
-        for (text, expected) in [
-            ("canary", "prod/aliyun is not JSON (line 1, column 1)"),
-            (r#"{"access_key_id":"id","access_key_secret":"canary""#, "is not JSON (line 1"),
-            (r#""canary""#, "members that are missing, unknown or not texts"),
-            (r#"{"access_key_id":"canary"}"#, "members that are missing"),
-            (r#"{"access_key_id":"id","access_key_secret":"s","canary":1}"#, "members that are"),
-            (r#"{"access_key_id":"","access_key_secret":"canary"}"#, "has an empty access_key_id"),
-            ("", "holds no text"),
-        ] {
-            let (_server, source) = answering(200, secret(text)).await;
-            let error = source.credentials(&reference()).await.unwrap_err();
-            assert!(error.to_string().contains(expected), "{text}: {error}");
-            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
-            assert_eq!(error.class(), ErrorClass::Auth);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refusal_is_told_from_a_service_that_is_down() {
-        for (status, code, class) in [
-            (400, "ResourceNotFoundException", ErrorClass::Auth),
-            (400, "AccessDeniedException", ErrorClass::Auth),
-            (400, "ThrottlingException", ErrorClass::Network),
-            (500, "InternalServiceError", ErrorClass::Network),
-            (503, "ServiceUnavailable", ErrorClass::Network),
-        ] {
-            let (_server, source) =
-                answering(status, json!({"__type": code, "message": "said so"})).await;
-            let error = source.credentials(&reference()).await.unwrap_err();
-            assert_eq!(error.class(), class, "{error}");
-            assert!(error.to_string().contains(code), "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_service_out_of_reach_may_answer_later() {
-        // Nobody listens on a port that was just let go.
-        let address = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-        let source = source_at(&format!("http://{address}"));
-        let error = source.credentials(&reference()).await.unwrap_err();
-        assert_eq!(error.class(), ErrorClass::Network, "{error}");
-    }
-
-    #[tokio::test]
-    async fn without_aws_a_secret_is_a_clear_error() {
-        let error = env(&[]).credentials(&reference()).await.unwrap_err();
-        assert!(error.to_string().contains("no access to AWS"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn fixed_credentials_are_by_reference() {
-        let known = |id: &str| Credentials {
-            access_key_id: id.into(),
-            access_key_secret: "canary".to_owned().into(),
-            security_token: None,
-        };
-        let source = FixedCredentials::default();
-        assert!(source.credentials(&reference()).await.is_err());
-        source.set(&reference(), known("one"));
-        source.set(&reference(), known("two"));
-        assert_eq!(source.credentials(&reference()).await.unwrap().access_key_id, "two");
-        let for_all = FixedCredentials::for_all(known("all"));
-        assert_eq!(for_all.credentials(&reference()).await.unwrap().access_key_id, "all");
-    }
-}
+mod tests;

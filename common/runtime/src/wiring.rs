@@ -10,6 +10,7 @@ use crate::metrics::{EmfSink, MetricSink};
 use crate::notify::{LogNotifier, Notifier, SnsNotifier};
 use crate::queue::Queue;
 use crate::queue::sqs::SqsQueue;
+use crate::secrets::write::{SecretWriter, SecretsManager};
 use crate::secrets::{CredentialSource, EnvAndSecretsManager};
 use crate::store::Store;
 use crate::store::dynamo::DynamoStore;
@@ -25,6 +26,8 @@ pub struct Wiring {
     pub results: Arc<dyn Queue>,
     /// Where credentials are.
     pub credentials: Arc<dyn CredentialSource>,
+    /// Where credentials are kept that somebody hands in, where they may be.
+    pub secrets: Option<Arc<dyn SecretWriter>>,
     /// Who is told.
     pub notifier: Arc<dyn Notifier>,
     /// Where metrics go.
@@ -48,6 +51,10 @@ impl Wiring {
             work: queue(&config.work_queue_url),
             results: queue(&config.results_queue_url),
             credentials: Arc::new(EnvAndSecretsManager::connect(&sdk)),
+            secrets: config.secrets_prefix.as_deref().map(|prefix| {
+                let client = aws_sdk_secretsmanager::Client::new(&sdk);
+                Arc::new(SecretsManager::new(client, prefix)) as Arc<dyn SecretWriter>
+            }),
             notifier: notifier(&config, &sdk),
             metrics: Arc::new(EmfSink::stdout(&config.metrics_namespace)),
             clock: Arc::new(SystemClock),

@@ -43,13 +43,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// Tells whether a request says that its body is JSON.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/json")
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|said| said.eq_ignore_ascii_case("application/json"))
+}
+
+/// Returns what a request says that its body is.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
 }
 
 /// Reads a body, which has to be an object: a list would be taken for the
@@ -74,6 +75,14 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     })?;
     reader.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+/// Reads what was a part of a body.
+pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        Problem::field(if path == "." { "body" } else { &path }, error.into_inner().to_string())
+    })
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

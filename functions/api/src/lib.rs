@@ -14,7 +14,9 @@ use std::sync::Arc;
 use cloud_sync_dispatch::Dispatcher;
 use cloud_sync_provider::Vendors;
 use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::metrics::{MetricSink, NoMetrics};
 use cloud_sync_runtime::secrets::CredentialSource;
+use cloud_sync_runtime::secrets::write::SecretWriter;
 use cloud_sync_runtime::store::Store;
 
 pub use access::Access;
@@ -32,6 +34,10 @@ pub struct Api {
     pub vendors: Arc<dyn Vendors>,
     /// Where credentials are.
     pub credentials: Arc<dyn CredentialSource>,
+    /// Where credentials are kept that somebody hands in, where they may be.
+    pub secrets: Option<Arc<dyn SecretWriter>>,
+    /// Where metrics go.
+    pub metrics: Arc<dyn MetricSink>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who may call.
@@ -39,13 +45,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// Returns the API over what a dispatcher works with.
+    /// Returns the API over what a dispatcher works with. It keeps no
+    /// credentials, and its metrics go nowhere.
     #[must_use]
     pub fn new(dispatcher: Arc<Dispatcher>, access: Access) -> Self {
         Self {
             store: dispatcher.store.clone(),
             vendors: dispatcher.vendors.clone(),
             credentials: dispatcher.credentials.clone(),
+            secrets: None,
+            metrics: Arc::new(NoMetrics),
             clock: dispatcher.clock.clone(),
             access: Arc::new(access),
             dispatcher,

@@ -21,5 +21,6 @@ async fn main() -> Result<(), Error> {
         notifier: parts.notifier,
         clock: parts.clock,
     });
-    run(api::router(Api::new(dispatcher, Access::Gateway))).await
+    let api = Api::new(dispatcher, Access::Gateway);
+    run(api::router(Api { secrets: parts.secrets, metrics: parts.metrics, ..api })).await
 }

@@ -107,7 +107,7 @@ impl Problem {
     }
 
     /// Returns a problem that hides its cause, which is logged instead.
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %error, "the request failed");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -69,6 +69,9 @@ pub(crate) struct Work<'a> {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) scope: Scope,
+    /// The resources that the task names, which may be more than its message
+    /// does: others may have joined it until it began.
+    pub(crate) ids: Vec<String>,
     pub(crate) account: Account,
     /// What the account had spent when the attempt began.
     pub(crate) spent: Option<Spent>,
@@ -91,6 +94,8 @@ pub(crate) struct Work<'a> {
     pub(crate) grown_by: i64,
     /// Whether the change feed told everything, and nothing was walked.
     pub(crate) is_partial: bool,
+    /// Whether a live resource was asked for by id and not found.
+    pub(crate) lacks: bool,
     /// The instance types of what was added or changed.
     pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
@@ -215,6 +220,8 @@ impl RegionSync {
             tally: Tally::new(&message.task_id),
             grown_by: 0,
             is_partial: false,
+            lacks: false,
+            ids: task.ids.clone(),
             types: BTreeSet::new(),
             doubtful: Vec::new(),
             cancel_checked: now,
@@ -507,6 +514,7 @@ impl Work<'_> {
                 held_count: self.tally.held(),
                 ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,
                 fed_until: earlier.fed_until,
+                lacked_at: None,
             }),
             Ending::Skipped => Some(Findings { last_full_at, ..earlier.clone() }),
             _ => None,

@@ -129,14 +129,21 @@ impl Work<'_> {
         }
         page.resources.retain(|resource| missing.remove(&resource.id));
         page.undecodable.retain(|item| item.id.as_ref().is_some_and(|id| missing.remove(id)));
-        let missing: Vec<_> = missing.into_iter().collect();
-        for ids in missing.chunks(PAGE) {
+        Ok(match self.live_among(missing.into_iter().collect()).await? {
+            Some(gone) => Err(Unfit::Gone(gone)),
+            None => Ok(page),
+        })
+    }
+
+    /// Returns one of the given resources that is live, if any is.
+    pub(crate) async fn live_among(&self, ids: Vec<String>) -> Result<Option<String>, Stop> {
+        for ids in ids.chunks(PAGE) {
             let rows = self.store.rows(&self.scope, ids).await?;
             if let Some(row) = rows.into_iter().find(Row::is_live) {
-                return Ok(Err(Unfit::Gone(row.resource.id)));
+                return Ok(Some(row.resource.id));
             }
         }
-        Ok(Ok(page))
+        Ok(None)
     }
 
     /// Writes what differs of some resources that were re-read by id.
@@ -167,6 +174,7 @@ impl Work<'_> {
             rhythm: if is_sync { self.rhythm() } else { earlier.rhythm },
             last_changed_at: changed_at.or(earlier.last_changed_at),
             live_count: live_count.saturating_sub(counts.deleted_count),
+            lacked_at: self.lacks.then_some(self.entered).or(earlier.lacked_at),
             ..earlier.clone()
         }
     }

@@ -1,5 +1,8 @@
 //! Syncs of given resources. They complete no listing, so what is not found
-//! stays as it is stored: only a listing can prove that it is gone.
+//! stays as it is stored: only a listing can prove that it is gone. That it
+//! was not found is remembered, so that the next listing comes soon.
+
+use std::collections::BTreeSet;
 
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::message::Mode;
@@ -8,7 +11,7 @@ use cloud_sync_core::resource::{Resource, Row};
 use crate::attempt::{Stop, Work};
 
 impl Work<'_> {
-    /// Syncs the resources that the message names.
+    /// Syncs the resources that the task names.
     pub(crate) async fn sync_named(&mut self) -> Result<(), Stop> {
         self.is_partial = true;
         if self.message().mode == Mode::Status {
@@ -19,19 +22,24 @@ impl Work<'_> {
     }
 
     async fn reread(&mut self) -> Result<(), Stop> {
-        let (kind, ids) = (&self.scope.kind, self.message().ids.clone());
-        let page = self.vendor.reread(kind, &self.region, &ids).await?;
-        let missing = ids.len().saturating_sub(page.resources.len() + page.undecodable.len());
-        tracing::info!(asked = ids.len(), missing, "re-reading");
+        let mut missing: BTreeSet<String> = self.ids.iter().cloned().collect();
+        let mut page = self.vendor.reread(&self.scope.kind, &self.region, &self.ids).await?;
+        // An item that cannot be told may be any of them.
+        let is_told = page.undecodable.iter().all(|item| item.id.is_some());
+        // Pages repeat what moves between them: each counts once.
+        page.resources.retain(|resource| missing.remove(&resource.id));
+        page.undecodable.retain(|item| item.id.as_ref().is_none_or(|id| missing.remove(id)));
+        tracing::info!(asked = self.ids.len(), missing = missing.len(), "re-reading");
+        self.lacks = is_told && self.live_among(missing.into_iter().collect()).await?.is_some();
         self.take_some(Page { next: None, ..page }).await
     }
 
     /// Writes the statuses that differ, of resources that are stored: a status
     /// alone is no description of one that is not.
     async fn compare_statuses(&mut self) -> Result<(), Stop> {
-        let (kind, ids) = (&self.scope.kind, self.message().ids.clone());
-        let told = self.vendor.statuses(kind, &self.region, &ids).await?;
-        let rows = self.store.rows(&self.scope, &ids).await?;
+        let (kind, ids) = (&self.scope.kind, &self.ids);
+        let told = self.vendor.statuses(kind, &self.region, ids).await?;
+        let rows = self.store.rows(&self.scope, ids).await?;
         let mut changed = Vec::new();
         for row in rows.into_iter().filter(Row::is_live) {
             let Some((status, word)) = told.get(&row.resource.id) else { continue };
@@ -42,7 +50,7 @@ impl Work<'_> {
                 changed.push(Resource { status, vendor_status, ..row.resource });
             }
         }
-        tracing::info!(asked = ids.len(), found = told.len(), "comparing statuses");
+        tracing::info!(asked = self.ids.len(), found = told.len(), "comparing statuses");
         self.write(changed).await
     }
 }

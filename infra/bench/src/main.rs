@@ -6,6 +6,7 @@
 mod baseline;
 mod compare;
 mod diff;
+mod hooks;
 mod peak;
 mod peers;
 mod remote;
@@ -49,6 +50,9 @@ enum Benchmark {
     Schedule(schedule::Options),
     /// Dispatch one tick of the schedule over very many scopes.
     Tick(tick::Options),
+    /// Post events of the vendor to the local service, until what changed is in
+    /// the tables.
+    Hooks(hooks::Options),
     /// Serve the vendor and the tables for another process (used by the others).
     #[command(hide = true)]
     Peers(peers::PeersOptions),
@@ -64,6 +68,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
         Benchmark::Schedule(options) => show(&schedule::run(options)?, cli.json),
         Benchmark::Tick(options) => show(&tick::run(options).await?, cli.json),
+        Benchmark::Hooks(options) => show(&hooks::run(options).await?, cli.json),
         Benchmark::Peers(options) => peers::serve(options).await,
     }
 }

@@ -139,6 +139,14 @@ impl AccountStore for RemoteStore {
         self.ask("put_account", &(account,)).await
     }
 
+    async fn replace_account(&self, _: &Account, _: Option<u64>) -> Result<Option<u64>> {
+        refused("replace_account")
+    }
+
+    async fn remove_account(&self, _: &str, _: u64, _: Timestamp) -> Result<bool> {
+        refused("remove_account")
+    }
+
     async fn put_regions(&self, _: &str, _: &RegionCache) -> Result<()> {
         refused("put_regions")
     }
@@ -176,6 +184,18 @@ impl ScopeStore for RemoteStore {
 
     async fn set_dispatched(&self, _: &Scope, _: &Dispatched) -> Result<()> {
         refused("set_dispatched")
+    }
+
+    async fn set_event_task(&self, _: &Scope, _: &Dispatched) -> Result<()> {
+        refused("set_event_task")
+    }
+
+    async fn knows_event(&self, _: &str, _: &str) -> Result<bool> {
+        refused("knows_event")
+    }
+
+    async fn note_event(&self, _: &str, _: &str, _: Timestamp) -> Result<()> {
+        refused("note_event")
     }
 
     async fn set_decisions(&self, _: &Scope, _: &[Decision], _: &[Decision]) -> Result<bool> {
@@ -240,6 +260,10 @@ impl TaskStore for RemoteStore {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.ask("task", &(task_id,)).await
+    }
+
+    async fn join_task(&self, _: &str, _: &[String]) -> Result<bool> {
+        refused("join_task")
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

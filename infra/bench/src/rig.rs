@@ -55,11 +55,20 @@ pub fn regions(count: usize) -> anyhow::Result<Vec<String>> {
 /// Starts a simulated cloud with so many instances in each of some regions, on
 /// a free port.
 pub async fn start_cloud(instances: u32, regions: &[String]) -> anyhow::Result<Running> {
+    start(world(instances, regions)?).await
+}
+
+/// Returns a world with so many instances in each of some regions.
+pub fn world(instances: u32, regions: &[String]) -> anyhow::Result<World> {
     let key = AccessKey::new(KEY, SECRET);
     let held = regions.iter().map(|region| (region.as_str(), instances));
-    let plan = Plan::new(1).account(ACCOUNT, key, held);
+    Ok(World::new(&Plan::new(1).account(ACCOUNT, key, held))?)
+}
+
+/// Starts a simulated cloud with what is in a world, on a free port.
+pub async fn start(world: World) -> anyhow::Result<Running> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    Ok(SimulatedCloud::start(World::new(&plan)?, listen).await?)
+    Ok(SimulatedCloud::start(world, listen).await?)
 }
 
 fn credentials() -> Credentials {

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::world::{KIND, REGION, TASK, World, account};
+use crate::world::{KIND, REGION, TASK, TOKEN, World, account};
 
 const WORK: &str = include_str!("../../../events/work.json");
 const RESULTS: &str = include_str!("../../../events/results.json");
@@ -141,8 +141,8 @@ async fn http_request(text: &str) {
     let (line, body) = text.split_once('\n').unwrap_or((text, ""));
     let (method, target) = line.split_once(' ').unwrap_or(("POST", line));
     let request = Request::builder().method(method).uri(target);
-    let request =
-        request.header("content-type", "application/json").body(Body::from(body.to_owned()));
+    let request = request.header("content-type", "application/json").header("x-hook-token", TOKEN);
+    let request = request.body(Body::from(body.to_owned()));
     let Ok(request) = request else { return };
     let world = World::new().await;
     let api = Api::new(std::sync::Arc::new(world.dispatcher), Access::Gateway);

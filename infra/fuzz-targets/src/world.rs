@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
-use cloud_sync_core::account::Account;
+use cloud_sync_core::account::{Account, HookRef};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::VendorError;
 use cloud_sync_core::task::SyncTask;
@@ -37,7 +37,7 @@ pub(crate) const SECRETS: [&str; 2] = ["canary+secret/key", "canary+token/sts=="
 pub(crate) fn account() -> Account {
     let account = json!({
         "id": "prod", "provider": "aliyun", "default_region": REGION, "regions": [REGION],
-        "credentials": { "env": "PROD" },
+        "credentials": { "env": "PROD" }, "hook": { "env": "HOOK" },
     });
     serde_json::from_value(account).unwrap()
 }
@@ -94,6 +94,13 @@ impl Transport for Samples {
     }
 }
 
+/// What the account's events are sent with.
+pub(crate) const TOKEN: &str = "0123456789abcdef";
+
+fn hook() -> HookRef {
+    HookRef::Env("HOOK".to_owned())
+}
+
 /// Time as the runtime's.
 struct RuntimeClock(tokio::time::Instant);
 
@@ -127,6 +134,7 @@ impl World {
         let (work, results) = (queue(true), queue(false));
         let vendors = Arc::new(vendors(Samples));
         let credentials = Arc::new(FixedCredentials::for_all(credentials()));
+        credentials.set_token(&hook(), TOKEN);
         let notifier = Arc::new(MemoryNotifier::default());
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock(tokio::time::Instant::now()));
         let dispatcher = Dispatcher {

@@ -65,11 +65,13 @@ pub enum Fault {
     Feed,
     /// An account's key is put into another account's place for a while.
     Swap,
+    /// The vendors' events come twice, late and out of order.
+    Events,
 }
 
 impl Fault {
     /// Every kind of fault.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Crash,
         Self::Panic,
         Self::Freeze,
@@ -96,6 +98,7 @@ impl Fault {
         Self::Rotate,
         Self::Feed,
         Self::Swap,
+        Self::Events,
     ];
 
     /// Returns its name: `silent-empty`.
@@ -128,6 +131,7 @@ impl Fault {
             Self::Rotate => "rotate",
             Self::Feed => "feed",
             Self::Swap => "swap",
+            Self::Events => "events",
         }
     }
 }

@@ -15,6 +15,7 @@ mod dice;
 mod disks;
 mod fault;
 mod feeds;
+mod hooks;
 mod kinds;
 mod lag;
 mod network;
@@ -89,7 +90,7 @@ async fn run(seed: u64, options: &Options) -> Arc<Universe> {
     // the rest of its world.
     let plan = Plan::draw(&dice, &options.faults, options.size)
         .with_later_draws(&Dice::new(!seed), &options.faults);
-    let universe = Universe::new(plan, dice, options.trace)
+    let universe = Universe::new(plan, seed, dice, options.trace)
         .unwrap_or_else(|error| panic!("seed {seed} draws no world: {error}"));
     if options.trace {
         universe.note("plan", || format!("{:#?}", universe.plan));
@@ -108,6 +109,7 @@ async fn live(universe: &Arc<Universe>) {
     trouble::begin(&universe.world, &universe.plan);
     service::start(universe);
     people::start(universe);
+    hooks::start(universe);
     tokio::time::sleep(universe.plan.unrest).await;
 
     universe.heal();
@@ -119,6 +121,7 @@ async fn live(universe: &Arc<Universe>) {
     // The schedule starts nothing any more; it still ends what hangs.
     configure(universe, false).await;
     if settle(universe).await {
+        hooks::count_lacking(universe).await;
         verdict::give(universe).await;
     }
 }

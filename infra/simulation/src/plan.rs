@@ -75,6 +75,8 @@ pub(crate) struct Chances {
     pub feed: f64,
     /// Of a key that is put into another account's place.
     pub swap: f64,
+    /// Of an event that comes twice; of one that comes late.
+    pub events: f64,
     /// Of something done by people, at each of their moments.
     pub revoke: f64,
     pub cancel: f64,
@@ -109,6 +111,8 @@ pub(crate) struct Plan {
     pub calls_a_minute: Option<u32>,
     /// The longest that an event takes to show up in the change feed.
     pub feed_lag: Duration,
+    /// Whether the vendors tell of what happens.
+    pub tells: bool,
     pub chances: Chances,
 }
 
@@ -153,12 +157,14 @@ impl Plan {
             lag: if strikes(Fault::IndexLag) { dice.time(MOST_LAG) } else { Duration::ZERO },
             calls_a_minute: strikes(Fault::Throttle).then(|| drawn_u32(dice, 2, 12)),
             feed_lag: Duration::ZERO,
+            tells: false,
             chances: chances(dice, &strikes),
         }
     }
 
     /// Draws which accounts have a change feed, and how well it works, whether
-    /// keys get into the wrong places, and which further accounts there are.
+    /// keys get into the wrong places, which further accounts there are, and
+    /// whether the vendors tell of what happens.
     pub(crate) fn with_later_draws(mut self, dice: &Dice, faults: &FaultSet) -> Self {
         for account in &mut self.accounts {
             account.change_feed = dice.happens(0.5);
@@ -171,6 +177,9 @@ impl Plan {
         // Every simulation is about machines; a third are about more.
         let further = if dice.happens(0.33) { dice.one_of(&[1, 1, 2], 1) } else { 0 };
         self.accounts.extend((1..=further).map(|n| further_account(dice, n)));
+        self.tells = dice.happens(0.4);
+        let strikes = faults.has(Fault::Events) && dice.happens(0.6);
+        self.chances.events = if strikes { dice.fraction() } else { 0.0 };
         self
     }
 }
@@ -258,6 +267,7 @@ fn chances(dice: &Dice, strikes: &impl Fn(Fault) -> bool) -> Chances {
         disks: chance(Fault::Disks, 0.4),
         feed: 0.0,
         swap: 0.0,
+        events: 0.0,
         revoke: chance(Fault::Revoked, 0.5),
         cancel: chance(Fault::Cancel, 0.4),
         rotate: chance(Fault::Rotate, 0.4),

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use cloud_sync_core::account::CredentialsRef;
+use cloud_sync_core::account::{CredentialsRef, HookRef};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::message::SyncRequest;
+use cloud_sync_dispatch::events::Hearing;
 use cloud_sync_dispatch::{Dispatch, DispatchError, Dispatcher};
+use cloud_sync_provider::events::VendorEvent;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::queue::memory::MemoryQueue;
 use cloud_sync_runtime::queue::{Delivery, Queue};
@@ -18,6 +20,7 @@ use cloud_sync_runtime::secrets::{CredentialError, CredentialSource};
 use finalizer::Finalizer;
 use jiff::{SignedDuration, Timestamp};
 use region_sync::{RegionSync, Settings, TypeCache};
+use secrecy::SecretString;
 
 use crate::network::vendors;
 use crate::process::{Process, Step};
@@ -48,6 +51,10 @@ impl CredentialSource for Vault {
     }
 
     async fn forget(&self, _: &CredentialsRef) {}
+
+    async fn hook_token(&self, reference: &HookRef) -> Result<SecretString, CredentialError> {
+        Err(CredentialError::Unknown { reference: format!("{reference:?}") })
+    }
 }
 
 fn region_sync(process: &Arc<Process>) -> RegionSync {
@@ -247,4 +254,22 @@ pub(crate) async fn request(
     process.note(|| format!("is asked for {request:?}"));
     let dispatcher = dispatcher(&process);
     process.run(SHORT_RUN, dispatcher.request(request, id, at)).await
+}
+
+/// Takes a vendor's events, as the api does. `None` where the process died.
+pub(crate) async fn hear(
+    universe: &Arc<Universe>,
+    account_id: &str,
+    events: &[VendorEvent],
+) -> Option<Result<Hearing, DispatchError>> {
+    let process = Process::start(universe, "api");
+    process.note(|| format!("hears {events:?}"));
+    let dispatcher = dispatcher(&process);
+    let heard = async {
+        match dispatcher.store.account(account_id).await? {
+            Some(record) => dispatcher.hear(&record, events).await,
+            None => Ok(Hearing::default()),
+        }
+    };
+    process.run(SHORT_RUN, heard).await
 }

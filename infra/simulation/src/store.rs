@@ -160,6 +160,18 @@ impl AccountStore for Tables {
         self.write("put_account", self.inner.put_account(account)).await
     }
 
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        self.write("replace_account", self.inner.replace_account(account, revision)).await
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool> {
+        self.write("remove_account", self.inner.remove_account(id, revision, at)).await
+    }
+
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {
         self.write("put_regions", self.inner.put_regions(id, regions)).await
     }
@@ -205,6 +217,18 @@ impl ScopeStore for Tables {
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
         self.write("set_dispatched", self.inner.set_dispatched(scope, dispatched)).await
+    }
+
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        self.write("set_event_task", self.inner.set_event_task(scope, task)).await
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.read("knows_event", self.inner.knows_event(account_id, event)).await
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        self.write("note_event", self.inner.note_event(account_id, event, at)).await
     }
 
     async fn set_decisions(
@@ -280,6 +304,12 @@ impl TaskStore for Tables {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.read("task", self.inner.task(task_id)).await
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        let is_joined = self.write("join_task", self.inner.join_task(task_id, ids)).await;
+        self.process.note(|| format!("join_task {task_id} {ids:?}: {is_joined:?}"));
+        is_joined
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

@@ -28,6 +28,9 @@ use crate::secrets::Secrets;
 pub(crate) struct Universe {
     pub plan: Plan,
     pub dice: Dice,
+    /// The dice of what the vendors tell, so that a seed in which they tell
+    /// nothing has the same life as before.
+    pub told: Dice,
     pub world: World,
     pub cloud: Clouds,
     pub store: Arc<MemoryStore>,
@@ -68,7 +71,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Universe {
     /// Makes a universe out of what was drawn.
-    pub(crate) fn new(plan: Plan, dice: Dice, traced: bool) -> Result<Arc<Self>, InvalidPlan> {
+    pub(crate) fn new(
+        plan: Plan,
+        seed: u64,
+        dice: Dice,
+        traced: bool,
+    ) -> Result<Arc<Self>, InvalidPlan> {
         let secrets = Secrets::new(plan.accounts.iter().map(|account| account.id.as_str()));
         let mut cloud = simulated_cloud::Plan::new(dice.seed());
         for AccountPlan { id, provider, regions, managed, .. } in &plan.accounts {
@@ -121,6 +129,7 @@ impl Universe {
             violations: Mutex::default(),
             trace: traced.then(Mutex::default),
             plan,
+            told: Dice::new(seed.rotate_left(32)),
             dice,
         }))
     }

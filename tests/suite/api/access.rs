@@ -50,7 +50,7 @@ async fn a_token_is_asked_for_and_never_shown() {
 async fn health_and_hooks_ask_in_their_own_way() {
     assert_eq!(call(token(), "/healthz", &[]).await.text, "ok");
     let hook = call(token(), "/hooks/nobody", &[]).await;
-    assert_eq!(hook.status, 404, "it got past the token: {}", hook.text);
+    assert_eq!(hook.status, 405, "it got past the token: {}", hook.text);
     call(token(), "/hooks", &[]).await.expect(401);
 }
 

@@ -35,6 +35,11 @@ impl Client {
         Self { router: api::router(Api::new(world.dispatcher.clone(), access)) }
     }
 
+    /// Returns a client of an API.
+    pub(super) fn of(api: Api) -> Self {
+        Self { router: api::router(api) }
+    }
+
     /// Sends a request as it is.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();

@@ -152,3 +152,47 @@ pub async fn more_regions_than_fit_are_refused(store: Arc<dyn Store>) {
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
     assert_eq!(store.account("prod").await.unwrap().unwrap().regions, Some(regions()));
 }
+
+pub async fn a_configuration_is_replaced_by_who_knows_the_last_one(store: Arc<dyn Store>) {
+    assert_eq!(store.replace_account(&account("prod"), Some(1)).await.unwrap(), None);
+    assert_eq!(store.replace_account(&account("prod"), None).await.unwrap(), Some(1));
+    assert_eq!(store.replace_account(&account("prod"), None).await.unwrap(), None, "it is there");
+    let named = |name: &str| Account { name: name.into(), ..account("prod") };
+    let (one, two) = (named("one"), named("two"));
+    let (a, b) = join!(store.replace_account(&one, Some(1)), store.replace_account(&two, Some(1)));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!((a, b) == (Some(2), None) || (a, b) == (None, Some(2)), "{a:?} and {b:?}");
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!((read.account, read.revision), (if a.is_some() { one } else { two }, 2));
+    store.put_account(&named("three")).await.unwrap();
+    assert_eq!(store.account("prod").await.unwrap().unwrap().revision, 3, "that counts too");
+}
+
+pub async fn of_a_removed_account_only_its_identity_is_remembered(store: Arc<dyn Store>) {
+    let identity = KnownIdentity {
+        account_number: "1690".into(),
+        principal: "p".into(),
+        credentials_digest: "d".into(),
+        checked_at: at(0),
+    };
+    store.put_account(&account("prod")).await.unwrap();
+    store.put_regions("prod", &regions()).await.unwrap();
+    store.suspend("prod", &suspension("t")).await.unwrap();
+    store.add_spent("prod", &spent("2026-11-23", 7)).await.unwrap();
+    assert!(store.put_identity("prod", &identity).await.unwrap());
+    assert!(!store.remove_account("prod", 2, at(1)).await.unwrap(), "of another revision");
+    assert!(store.account("prod").await.unwrap().is_some());
+    assert!(store.remove_account("prod", 1, at(1)).await.unwrap());
+    assert_eq!(store.account("prod").await.unwrap(), None);
+    assert_eq!(store.accounts().await.unwrap(), []);
+    assert!(!store.remove_account("prod", 2, at(1)).await.unwrap(), "it is removed already");
+    assert_eq!(store.replace_account(&account("prod"), Some(2)).await.unwrap(), None);
+
+    assert_eq!(store.replace_account(&account("prod"), None).await.unwrap(), Some(3));
+    let read = store.account("prod").await.unwrap().unwrap();
+    assert_eq!((read.suspended, read.regions, read.spent), (None, None, None));
+    assert_eq!(read.identity, Some(identity));
+    assert!(!store.remove_account("nobody", 1, at(1)).await.unwrap());
+    assert!(!store.remove_account("nobody", 0, at(1)).await.unwrap());
+    assert_eq!(store.account("nobody").await.unwrap(), None);
+}

@@ -143,6 +143,7 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         rhythm: Rhythm::default().after(at(0), 0, 3).after(at(7000), 5, 4),
         ever_deleted: true,
         fed_until: Some(at(6)),
+        lacked_at: Some(at(7)),
     };
     let held = lease(&*store, &scope, "a", "t-1", 0).await;
     store.save_checkpoint(&held, &checkpoint("t-1", &["p"])).await.unwrap();
@@ -373,4 +374,29 @@ pub async fn instance_types_are_of_one_account_and_kind_and_no_scopes(store: Arc
     store.put_part(&held, "t-1", b"part").await.unwrap();
     assert_eq!(store.scopes("prod").await.unwrap().len(), 1, "neither types nor parts");
     assert_eq!(store.known_types("prod", &mine.kind).await.unwrap(), expected);
+}
+
+pub async fn an_event_is_remembered_by_account_and_is_no_scope(store: Arc<dyn Store>) {
+    let knows = async |account: &str, event: &str| store.knows_event(account, event).await.unwrap();
+    assert!(!knows("prod", "e").await);
+    store.note_event("prod", "e", at(0)).await.unwrap();
+    store.note_event("prod", "e", at(1)).await.unwrap();
+    assert!(knows("prod", "e").await);
+    assert!(!knows("test", "e").await && !knows("prod", "f").await);
+    assert_eq!(store.scopes("prod").await.unwrap(), []);
+}
+
+pub async fn the_task_of_events_is_remembered_beside_all_else(store: Arc<dyn Store>) {
+    let scope = scope("prod", "cn-hangzhou");
+    let held = lease(&*store, &scope, "a", "t", 0).await;
+    let before = store.scope(&scope).await.unwrap();
+    for task_id in ["e", "f"] {
+        let made = Dispatched { task_id: task_id.into(), at: at(5) };
+        store.set_event_task(&scope, &made).await.unwrap();
+        let expected = ScopeState { event_task: Some(made), ..before.clone() };
+        assert_eq!(store.scope(&scope).await.unwrap(), expected);
+    }
+    store.release(&held, &ended("t", None)).await.unwrap();
+    let after = store.scope(&scope).await.unwrap();
+    assert_eq!(after.event_task.unwrap().task_id, "f", "the end of a task leaves it");
 }

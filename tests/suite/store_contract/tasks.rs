@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use cloud_sync_core::cost::{ApiCost, Cost};
 use cloud_sync_core::error::ErrorClass;
-use cloud_sync_core::message::SyncRequest;
+use cloud_sync_core::message::{MOST_IDS, Mode, SyncRequest};
 use cloud_sync_core::request::{KNOWN_FOR, KnownRequest};
 use cloud_sync_core::task::{Counts, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::store::{Store, TaskPlace, TaskQuery};
@@ -228,6 +228,49 @@ pub async fn tasks_of_all_accounts_come_newest_first(store: Arc<dyn Store>) {
     }
     let query = TaskQuery { limit: 2, ..TaskQuery::default() };
     assert_eq!(ids(&store.tasks(&query).await.unwrap()), ["3", "2"]);
+}
+
+pub async fn a_task_that_has_not_begun_can_be_joined(store: Arc<dyn Store>) {
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let named = |id: &str| SyncTask {
+        mode: Mode::Targeted,
+        ids: ids(&["i-2", "i-1"]),
+        ..task(id, "prod", 0)
+    };
+    assert!(!store.join_task("t", &ids(&["i-3"])).await.unwrap(), "there is none");
+    for id in ["t", "cancelled", "begun"] {
+        assert!(store.create_task(&named(id)).await.unwrap());
+    }
+    let joining = [ids(&["i-3", "i-1"]), ids(&["i-0"])];
+    let (a, b) = join!(store.join_task("t", &joining[0]), store.join_task("t", &joining[1]));
+    assert!(a.unwrap() && b.unwrap());
+    let joined = store.task("t").await.unwrap().unwrap();
+    assert_eq!(joined.ids, ["i-0", "i-1", "i-2", "i-3"], "each once, sorted");
+    assert_eq!(SyncTask { ids: named("t").ids, ..joined }, named("t"), "and nothing else");
+    assert_eq!(store.open_tasks().await.unwrap().len(), 3);
+
+    assert!(store.request_cancel("cancelled").await.unwrap());
+    assert!(!store.join_task("cancelled", &ids(&["i-3"])).await.unwrap());
+    let begun = store.start_task("begun", at(9)).await.unwrap().unwrap();
+    assert_eq!(begun.ids, ["i-1", "i-2"]);
+    assert!(!store.join_task("begun", &ids(&["i-3"])).await.unwrap());
+    assert_eq!(store.task("begun").await.unwrap().unwrap().ids, ["i-1", "i-2"]);
+    assert!(store.create_task(&task("walk", "prod", 0)).await.unwrap());
+    assert!(!store.join_task("walk", &ids(&["i-3"])).await.unwrap(), "it names none");
+}
+
+pub async fn a_task_is_joined_up_to_what_one_request_takes(store: Arc<dyn Store>) {
+    let ids = |range: std::ops::Range<usize>| -> Vec<String> {
+        range.map(|n| format!("i-{n:03}")).collect()
+    };
+    let named = SyncTask { mode: Mode::Targeted, ids: ids(0..95), ..task("t", "prod", 0) };
+    assert!(store.create_task(&named).await.unwrap());
+    let join = async |range| store.join_task("t", &ids(range)).await.unwrap();
+    assert!(!join(95..101).await, "{MOST_IDS} at most");
+    assert!(join(95..100).await);
+    assert!(!join(100..101).await);
+    assert!(!join(0..0).await && !join(0..101).await);
+    assert_eq!(store.task("t").await.unwrap().unwrap().ids.len(), MOST_IDS);
 }
 
 pub async fn tasks_go_on_after_a_place_also_within_one_time(store: Arc<dyn Store>) {

@@ -4,6 +4,7 @@ mod deletions;
 mod dispatching;
 mod faults;
 mod feed;
+mod heard;
 mod identity;
 mod long;
 mod named;

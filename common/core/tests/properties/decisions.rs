@@ -29,13 +29,15 @@ fn half_hours(most: i64) -> impl Strategy<Value = i64> {
 
 fn past() -> impl Strategy<Value = Past> {
     let time = || option::of(half_hours(20).prop_map(minutes));
-    (time(), time(), prop::bool::weighted(0.2), 0..3_u64, rhythm()).prop_map(
-        |(dispatched_at, last_full_at, in_flight, live_count, rhythm)| Past {
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (time(), time(), flags, 0..3_u64, rhythm()).prop_map(
+        |(dispatched_at, last_full_at, (in_flight, lacks), live_count, rhythm)| Past {
             dispatched_at,
             in_flight,
             last_full_at,
             live_count,
             rhythm,
+            lacks,
         },
     )
 }
@@ -137,7 +139,11 @@ proptest! {
     ) {
         let mode = policy.due(&past, stretch, minutes(now));
         let waited = past.dispatched_at.map(|at| minutes(now).duration_since(at));
-        let interval = policy.interval(&past.rhythm, past.live_count, stretch);
+        let usual = policy.interval(&past.rhythm, past.live_count, stretch);
+        let shortest = SchedulePolicy::every(policy.min_interval_minutes).interval(
+            &Rhythm::default(), 1, stretch,
+        );
+        let interval = if past.lacks { usual.min(shortest) } else { usual };
         let least = SignedDuration::from_mins(policy.min_interval_minutes.into());
         let most = policy.full_interval_minutes.max(policy.min_interval_minutes);
         prop_assert!(interval >= least);

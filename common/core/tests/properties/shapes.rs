@@ -96,6 +96,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                 lease: has[0].then_some(lease),
                 checkpoint: has[1].then_some(checkpoint),
                 dispatched: has[2].then(|| Dispatched { task_id: "t".into(), at: at(0) }),
+                event_task: has[1].then(|| Dispatched { task_id: "e".into(), at: at(1) }),
                 ended_task: has[0].then(|| "t".into()),
                 decisions: vec![
                     Decision {
@@ -125,6 +126,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                     ),
                     ever_deleted: has[1],
                     fed_until: has[2].then(|| at(numbers[2].into())),
+                    lacked_at: has[0].then(|| at(numbers[3].into())),
                 },
             }
         },

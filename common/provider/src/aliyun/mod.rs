@@ -5,6 +5,7 @@ mod actiontrail;
 pub(crate) mod ecs_disk;
 pub(crate) mod ecs_instance;
 mod errors;
+pub(crate) mod events;
 mod instance_type;
 mod oss;
 pub(crate) mod oss_bucket;

@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod ec2_instance;
 pub(crate) mod elasticache_cluster;
 mod errors;
+pub(crate) mod events;
 pub(crate) mod rds_instance;
 pub(crate) mod s3_bucket;
 pub mod sign;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::Protocol;
 use super::decode::Unreadable;
 use super::params::Params;
+use crate::events::DecodeEvent;
 use crate::{Detail, Member};
 
 /// Parameters that are the same in every request of a call.
@@ -36,6 +37,8 @@ pub(crate) struct VendorSpec {
     pub name: &'static str,
     /// Opens an account.
     pub open: Open,
+    /// How its events are read, where that is known.
+    pub events: Option<DecodeEvent>,
     /// The signatures that an account may have configured, the usual one
     /// first; empty where there is but one.
     pub signatures: &'static [&'static str],

@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod cdb_instance;
 pub(crate) mod cvm_instance;
 mod errors;
+pub(crate) mod events;
 pub mod sign;
 mod sts;
 

@@ -215,3 +215,26 @@ fn metrics_in_memory_are_kept_in_order() {
     assert_eq!(sink.regions()[0].added, 3);
     assert_eq!(sink.tasks()[0].status, "success");
 }
+
+#[test]
+fn events_are_one_line_in_the_embedded_metric_format() {
+    let metrics = EventMetrics {
+        at: at(3).into(),
+        provider: "aliyun".into(),
+        account_id: "prod".into(),
+        events: 7,
+        events_taken: 4,
+        events_known: 2,
+        events_unknown: 1,
+        events_idle: 0,
+    };
+    let lines = emitted(|sink| sink.events(metrics.clone()));
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["EventsTaken"], 4);
+    assert_eq!(lines[0]["AccountId"], "prod");
+    let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+    assert_eq!(*dimensions, json!([["Provider"]]), "an account is no dimension");
+    let kept = MemoryMetrics::default();
+    kept.events(metrics.clone());
+    assert_eq!(kept.events(), [metrics]);
+}

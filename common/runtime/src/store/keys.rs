@@ -6,7 +6,7 @@
 //! | table | partition key | sort key |
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
-//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, and `~types#kind#name` for an instance type |
+//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, `~types#kind#name` for an instance type, and `~event#name` for an event of the vendor's |
 //! | tasks | `task_id`, and `request#…` | `part`: `task`, `region#…`, and `request` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 
 use cloud_sync_core::change::Change;
+use cloud_sync_core::message::MOST_IDS;
 use cloud_sync_core::scope::{Kind, Scope};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,12 @@ use sha2::{Digest, Sha256};
 pub const ACCOUNT_ID: &str = "account_id";
 /// An account's configuration.
 pub const ACCOUNT: &str = "account";
+/// How often an account's configuration was written.
+pub const REVISION: &str = "revision";
+/// When an account was removed; absent where it was not. What identity it had
+/// stays, so that nobody takes its rows for those of another of the vendor's
+/// accounts that comes under its id.
+pub const REMOVED: &str = "removed";
 /// Why an account is suspended; absent where it is not.
 pub const SUSPENDED: &str = "suspended";
 /// The regions an account has.
@@ -48,6 +55,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const BYTES: &str = "bytes";
 /// The last task a scope was given to.
 pub const DISPATCHED: &str = "dispatched";
+/// The last task that events made of a scope.
+pub const EVENT_TASK: &str = "event_task";
 /// The last task that ended with a scope.
 pub const ENDED_TASK: &str = "ended_task";
 /// What the last complete sync of a scope found.
@@ -70,6 +79,8 @@ pub const START_TIME: &str = "start_time";
 pub const DEADLINE: &str = "deadline";
 /// Partition key of the index of open tasks; absent once a task has ended.
 pub const OPEN: &str = "open";
+/// The resources that a task names, as a set, so that some can be added.
+pub const IDS: &str = "ids";
 /// Whether a task was asked to stop.
 pub const CANCEL_REQUESTED: &str = "cancel_requested";
 
@@ -129,6 +140,11 @@ pub const PARTS_PREFIX: &str = "~";
 /// Before the [`ENTRY`] of an instance type. No kind is of one word, so that
 /// no part of a checkpoint begins like it.
 pub const TYPES_PREFIX: &str = "~types#";
+/// Before the [`ENTRY`] of an event. No kind is of one word, so that nothing
+/// else begins like it.
+pub const EVENTS_PREFIX: &str = "~event#";
+/// So long an event is remembered.
+pub const EVENT_DAYS: u32 = 1;
 /// What is known of an instance type.
 pub const TYPE: &str = "type";
 /// So long it is kept.
@@ -183,6 +199,13 @@ pub const IS_NEW_TASK: &str = "attribute_not_exists(#task_id)";
 pub const IS_NEW_REQUEST: &str = "attribute_not_exists(#task_id) OR #ttl <= :now";
 /// The account is known.
 pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
+/// The account is not known, or was removed.
+pub const ACCOUNT_IS_NEW: &str = "attribute_not_exists(#account_id) OR attribute_exists(#removed)";
+/// The account's configuration was written so often, and it was not removed.
+pub const SAME_REVISION: &str = "attribute_not_exists(#removed) AND #revision = :revision";
+/// The account is known since before revisions were counted.
+pub const NO_REVISION: &str = "attribute_exists(#account_id) AND \
+     attribute_not_exists(#removed) AND attribute_not_exists(#revision)";
 /// The account is known and not suspended.
 pub const NOT_SUSPENDED: &str =
     "attribute_exists(#account_id) AND attribute_not_exists(#suspended)";
@@ -208,6 +231,9 @@ pub const UNDECIDED: &str = "attribute_exists(#entry) AND attribute_not_exists(#
 pub const DECIDED_AS_BEFORE: &str = "#decisions = :before";
 /// The stored task or region has not ended.
 pub const NOT_ENDED: &str = "#status IN (:pending, :running)";
+/// The stored task has not begun, is wanted, and has room for more ids.
+pub const CAN_BE_JOINED: &str =
+    "#status = :pending AND #cancel_requested = :no AND size(#ids) <= :room";
 /// The stored task has not ended and its deadline is earlier.
 pub const NOT_ENDED_AND_EARLIER: &str = "#status IN (:pending, :running) AND #deadline < :deadline";
 /// There is no stored region, or it has not ended.
@@ -216,8 +242,11 @@ pub const ABSENT_OR_NOT_ENDED: &str =
 /// The row is live.
 pub const IS_LIVE: &str = "attribute_exists(#live)";
 
-/// Writes an account's configuration and nothing else.
-pub const SET_ACCOUNT: &str = "SET #account = :account";
+/// Writes an account's configuration and leaves what was learnt of it.
+pub const SET_ACCOUNT: &str = "SET #account = :account REMOVE #removed ADD #revision :one";
+/// Removes an account, but for whose credentials it had.
+pub const REMOVE_ACCOUNT: &str =
+    "SET #removed = :removed REMOVE #suspended, #regions, #spent ADD #revision :one";
 /// Writes an account's regions.
 pub const SET_REGIONS: &str = "SET #regions = :regions";
 /// Suspends an account.
@@ -234,6 +263,8 @@ pub const FORGET_IDENTITY: &str = "REMOVE #identity";
 pub const RESUME: &str = "REMOVE #suspended";
 /// Writes whom a scope was given to.
 pub const SET_DISPATCHED: &str = "SET #dispatched = :dispatched";
+/// Writes the task that events made of a scope.
+pub const SET_EVENT_TASK: &str = "SET #event_task = :event_task";
 /// Writes what operators decided on a scope.
 pub const SET_DECISIONS: &str = "SET #decisions = :decisions";
 /// Takes a lease: the next epoch, and one more task among those that may be
@@ -254,6 +285,8 @@ pub const END_WORK_WITH_FINDINGS: &str = "SET #ended_task = :task, #findings = :
      REMOVE #lease_owner, #lease_until, #lease_tasks, #checkpoint";
 /// Saves a checkpoint.
 pub const SAVE_CHECKPOINT: &str = "SET #checkpoint = :checkpoint";
+/// Adds ids to those that a task names.
+pub const JOIN_TASK: &str = "ADD #ids :ids";
 /// Starts a task and moves its deadline.
 pub const START_TASK: &str = "SET #status = :running, #deadline = :deadline";
 /// Starts a task whose deadline is late enough.
@@ -350,6 +383,18 @@ pub fn part_entry(scope: &Scope, task_id: &str, name: &str) -> String {
 #[must_use]
 pub fn types_prefix(kind: &Kind) -> String {
     format!("{TYPES_PREFIX}{kind}#")
+}
+
+/// Returns the [`ENTRY`] of an event.
+#[must_use]
+pub fn event_entry(event: &str) -> String {
+    format!("{EVENTS_PREFIX}{event}")
+}
+
+/// Returns how many ids a task may have that so many are to be added to.
+#[must_use]
+pub const fn room_for(count: usize) -> Option<usize> {
+    MOST_IDS.checked_sub(count)
 }
 
 /// Returns the [`PART`] of a region.

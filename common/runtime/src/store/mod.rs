@@ -88,6 +88,18 @@ pub trait AccountStore: Send + Sync {
     async fn accounts(&self) -> Result<Vec<AccountRecord>>;
     /// Writes an account's configuration; leaves what was learnt of it.
     async fn put_account(&self, account: &Account) -> Result<()>;
+    /// Writes an account's configuration, if it was written `revision` times so
+    /// far; without one, if the account is unknown or was removed. Returns the
+    /// new revision where it did. One conditional write.
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>>;
+    /// Removes an account, if its configuration was written `revision` times
+    /// so far. Returns whether it did. What is stored of its resources stays,
+    /// and so does whose credentials it had, for one that comes under its id.
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool>;
     /// Remembers the regions an account has.
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()>;
     /// Remembers whose credentials an account has, unless it is remembered as
@@ -151,6 +163,12 @@ pub trait ScopeStore: Send + Sync {
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>>;
     /// Remembers that a scope was given to a task.
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()>;
+    /// Remembers the task that further events of a scope may join.
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()>;
+    /// Tells whether an event of an account's vendor is remembered.
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool>;
+    /// Remembers an event for [`keys::EVENT_DAYS`] from `at`.
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()>;
     /// Replaces what operators decided on a scope's held deletions, if it is
     /// still `before`. Needs no lease, and leaves all else. Returns whether it
     /// did; a scope that was never touched stays so. One conditional write.
@@ -226,10 +244,17 @@ pub struct TaskQuery {
 /// Tasks and their results by region.
 #[async_trait]
 pub trait TaskStore: Send + Sync {
-    /// Creates a task, unless one of its id exists. Returns whether it did.
+    /// Creates a task, unless one of its id exists. Returns whether it did. The
+    /// ids that it names are a set: they come back sorted.
     async fn create_task(&self, task: &SyncTask) -> Result<bool>;
     /// Returns a task, read consistently.
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>>;
+    /// Adds to the ids that a task names, if it has not begun, is not asked to
+    /// stop, and would name no more than [`MOST_IDS`]. Returns whether it did.
+    /// One conditional write.
+    ///
+    /// [`MOST_IDS`]: cloud_sync_core::message::MOST_IDS
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool>;
     /// Moves a task from pending to running and its deadline out to at least
     /// `deadline`. Returns the task as it is then; one that has ended is
     /// returned as it is.

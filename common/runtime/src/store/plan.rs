@@ -81,6 +81,14 @@ impl AccountStore for PlanStore {
         refused("writing an account")
     }
 
+    async fn replace_account(&self, _: &Account, _: Option<u64>) -> Result<Option<u64>> {
+        refused("replacing an account")
+    }
+
+    async fn remove_account(&self, _: &str, _: u64, _: Timestamp) -> Result<bool> {
+        refused("removing an account")
+    }
+
     async fn put_regions(&self, _: &str, _: &RegionCache) -> Result<()> {
         Ok(())
     }
@@ -119,6 +127,18 @@ impl ScopeStore for PlanStore {
 
     async fn set_dispatched(&self, _: &Scope, _: &Dispatched) -> Result<()> {
         Ok(())
+    }
+
+    async fn set_event_task(&self, _: &Scope, _: &Dispatched) -> Result<()> {
+        refused("writing the task that events made of a scope")
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.inner.knows_event(account_id, event).await
+    }
+
+    async fn note_event(&self, _: &str, _: &str, _: Timestamp) -> Result<()> {
+        refused("writing an event")
     }
 
     async fn set_decisions(&self, _: &Scope, _: &[Decision], _: &[Decision]) -> Result<bool> {
@@ -181,6 +201,10 @@ impl TaskStore for PlanStore {
 
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         self.inner.task(task_id).await
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        self.inner.join_task(task_id, ids).await
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

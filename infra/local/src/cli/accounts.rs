@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use cloud_sync_core::account::{AccountRecord, CredentialsRef};
-use cloud_sync_core::identity::ANOTHER_ACCOUNT;
 use cloud_sync_core::scope::Kind;
 use cloud_sync_dispatch::Discovery;
 use cloud_sync_provider::Registry;
@@ -14,7 +13,7 @@ use super::args::{
     AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ResumeArgs, StorageArgs,
 };
 use super::config::load;
-use super::{FAILED, PARTIAL, SUCCESS, UsageError, sync};
+use super::{FAILED, PARTIAL, SUCCESS, UsageError, sync, verify};
 use crate::connect::{self, Tables};
 use crate::output::Output;
 use crate::table::{cell, table, time};
@@ -25,6 +24,7 @@ pub(super) async fn run(args: &AccountsArgs, output: &Output) -> anyhow::Result<
         None => list(&args.storage, output).await,
         Some(AccountsCommand::List(list_args)) => list(&list_args.storage, output).await,
         Some(AccountsCommand::Apply(apply_args)) => apply(apply_args, output).await,
+        Some(AccountsCommand::Verify(verify_args)) => verify::run(verify_args, output).await,
         Some(AccountsCommand::Resume(resume_args)) => resume(resume_args, output).await,
         Some(AccountsCommand::Discover(discover_args)) => discover(discover_args, output).await,
     }
@@ -101,17 +101,11 @@ async fn resume_in(store: &dyn Store, id: &str, output: &Output) -> anyhow::Resu
         output.problem(format!("error: account '{id}' is not suspended"));
         return Ok(FAILED);
     };
-    // Whoever resumes it after this takes the other account for the right one.
-    let identity = match &record.identity {
-        Some(_) if suspension.code == ANOTHER_ACCOUNT => {
-            store.forget_identity(id).await?;
-            None
-        }
-        identity => identity.clone(),
-    };
-    store.resume(id).await?;
-    if output.is_json() {
-        output.json(&AccountRecord { suspended: None, identity, ..record.clone() })?;
+    cloud_sync_dispatch::verify::resume(store, &record).await?;
+    if output.is_json()
+        && let Some(resumed) = store.account(id).await?
+    {
+        output.json(&resumed)?;
     }
     output.remark(format!(
         "account '{id}' is resumed; it was suspended on {} UTC after {}: {}. If the vendor refuses \

@@ -12,7 +12,7 @@ use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::accounts::{
-    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs,
+    AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs, VerifyArgs,
 };
 use super::simulate::SimulateArgs;
 use super::values::{parse_duration, parse_since, parse_status, parse_tag};

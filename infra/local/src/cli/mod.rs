@@ -19,6 +19,7 @@ mod summary;
 mod sync;
 mod tasks;
 mod values;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;

@@ -133,3 +133,25 @@ async fn a_sync_by_the_change_feed_takes_one_call_a_region_and_finds_what_happen
     assert_eq!(gone.released.len(), 1);
     assert_eq!(number(&incremental(), "deleted_count"), 1, "the walk proves it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_credentials_work_for_is_told_before_anything_is_synced() {
+    let case = two_accounts().await;
+    run(&case, &["accounts", "apply"], OWN);
+    case.world.reset_calls();
+    let ran = run(&case, &["accounts", "verify", "--json"], OWN);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let found = ran.lines();
+    assert_eq!(found.len(), 2);
+    for one in &found {
+        assert_eq!(one["works"], true, "{one}");
+        assert_eq!(one["kinds"][0]["verdict"], "ok");
+    }
+    assert_eq!(case.world.calls().values().sum::<u64>(), 4, "two questions an account");
+    let wrong = run(&case, &["accounts", "verify", "prod", "--json"], [KEY_ID, "wrong"]);
+    assert_eq!(wrong.code, Some(1));
+    assert_eq!(wrong.lines()[0]["credentials"]["verdict"], "refused");
+    let shown = run(&case, &["accounts", "verify", "prod"], [KEY_ID, "wrong"]).stdout;
+    assert!(shown.contains("refused") && shown.contains("SignatureDoesNotMatch"), "{shown}");
+    run(&case, &["accounts", "verify", "nobody"], OWN).assert_problem(2, &["no account 'nobody'"]);
+}

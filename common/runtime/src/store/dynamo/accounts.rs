@@ -5,10 +5,11 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::identity::KnownIdentity;
+use jiff::Timestamp;
 
 use super::DynamoStore;
-use super::items::{Item, attribute, decode, item, number, text};
-use super::requests::{Update, Want};
+use super::items::{Item, attribute, decode, item, number, require, text};
+use super::requests::{Update, Want, Written};
 use crate::store::tables::Table;
 use crate::store::{AccountStore, Result, keys};
 
@@ -18,6 +19,20 @@ const fn want(operation: &'static str) -> Want {
 
 fn key(id: &str) -> Item {
     item([(keys::ACCOUNT_ID, text(id))])
+}
+
+/// Tells whether an account was not removed.
+fn is_there(item: &Item) -> bool {
+    !item.contains_key(keys::REMOVED)
+}
+
+/// Returns the condition that an account is of a revision.
+fn of_revision(revision: u64, values: &mut Item) -> &'static str {
+    if revision == 0 {
+        return keys::NO_REVISION;
+    }
+    values.insert(":revision".to_owned(), number(revision));
+    keys::SAME_REVISION
 }
 
 impl DynamoStore {
@@ -40,7 +55,7 @@ impl DynamoStore {
 impl AccountStore for DynamoStore {
     async fn account(&self, id: &str) -> Result<Option<AccountRecord>> {
         let want = want("reading an account");
-        let found = self.get(want, key(id)).await?;
+        let found = self.get(want, key(id)).await?.filter(is_there);
         found.map(|item| decode(self.call(want, "GetItem"), item)).transpose()
     }
 
@@ -49,6 +64,7 @@ impl AccountStore for DynamoStore {
         let found = self.scan(want).await?;
         let mut accounts = found
             .into_iter()
+            .filter(is_there)
             .map(|item| decode::<AccountRecord>(self.call(want, "Scan"), item))
             .collect::<Result<Vec<_>>>()?;
         accounts.sort_unstable_by(|a, b| a.account.id.cmp(&b.account.id));
@@ -58,8 +74,40 @@ impl AccountStore for DynamoStore {
     async fn put_account(&self, account: &Account) -> Result<()> {
         let want = want("writing an account");
         let value = attribute(self.call(want, "UpdateItem"), account)?;
-        let values = item([(":account", value)]);
+        let values = item([(":account", value), (":one", number(1))]);
         self.update_account(want, &account.id, keys::SET_ACCOUNT, None, values).await.map(drop)
+    }
+
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        let want = want("replacing an account");
+        let call = self.call(want, "UpdateItem");
+        let mut values = item([(":account", attribute(call, account)?), (":one", number(1))]);
+        let condition = match revision {
+            None => keys::ACCOUNT_IS_NEW,
+            Some(revision) => of_revision(revision, &mut values),
+        };
+        let update = Update {
+            key: key(&account.id),
+            update: keys::SET_ACCOUNT,
+            condition: Some(condition),
+            values,
+            returned: ReturnValue::AllNew,
+        };
+        match self.update(want, update).await? {
+            Written::Done(mut item) => require(call, &mut item, keys::REVISION).map(Some),
+            Written::Unmet(_) => Ok(None),
+        }
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, at: Timestamp) -> Result<bool> {
+        let want = want("removing an account");
+        let mut values = item([(":removed", text(keys::time(at))), (":one", number(1))]);
+        let condition = Some(of_revision(revision, &mut values));
+        self.update_account(want, id, keys::REMOVE_ACCOUNT, condition, values).await
     }
 
     async fn put_regions(&self, id: &str, regions: &RegionCache) -> Result<()> {

@@ -36,6 +36,10 @@ fn entry_key(scope: &Scope, entry: String) -> Item {
     item([(keys::ACCOUNT_ID, text(&scope.account_id)), (keys::ENTRY, text(entry))])
 }
 
+fn event_key(account_id: &str, event: &str) -> Item {
+    item([(keys::ACCOUNT_ID, text(account_id)), (keys::ENTRY, text(keys::event_entry(event)))])
+}
+
 fn nanoseconds(at: Timestamp) -> AttributeValue {
     number(at.as_nanosecond())
 }
@@ -65,6 +69,7 @@ fn decode_state_of(call: Call<'_>, scope: Scope, mut item: Item) -> Result<Scope
         lease,
         checkpoint: take(call, &mut item, keys::CHECKPOINT)?,
         dispatched: take(call, &mut item, keys::DISPATCHED)?,
+        event_task: take(call, &mut item, keys::EVENT_TASK)?,
         ended_task: take(call, &mut item, keys::ENDED_TASK)?,
         decisions: take(call, &mut item, keys::DECISIONS)?.unwrap_or_default(),
         paces: take(call, &mut item, keys::PACES)?.unwrap_or_default(),
@@ -151,6 +156,29 @@ impl ScopeStore for DynamoStore {
             returned: ReturnValue::None,
         };
         self.update(want, update).await.map(drop)
+    }
+
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        let want = want("writing the task that events made of a scope");
+        let update = Update {
+            key: key(scope),
+            update: keys::SET_EVENT_TASK,
+            condition: None,
+            values: item([(":event_task", attribute(self.call(want, "UpdateItem"), task)?)]),
+            returned: ReturnValue::None,
+        };
+        self.update(want, update).await.map(drop)
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        let want = want("reading an event");
+        Ok(self.get(want, event_key(account_id, event)).await?.is_some())
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, at: Timestamp) -> Result<()> {
+        let mut item = event_key(account_id, event);
+        item.insert(keys::TTL.to_owned(), number(keys::ttl(at, keys::EVENT_DAYS)));
+        self.put(want("writing an event"), item, None, Item::new()).await.map(drop)
     }
 
     async fn set_decisions(

@@ -1,5 +1,7 @@
 //! Tasks: one item for the task and one for each region that has begun.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use cloud_sync_core::request::KnownRequest;
@@ -8,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::DynamoStore;
+use super::errors::Call;
 use super::items::{Item, decode, encode, item, number, text};
 use super::requests::{Query, Update, Want, Written};
 use crate::store::tables::Table;
@@ -45,6 +48,19 @@ fn set(item: &mut Item, name: &str, value: AttributeValue) {
     item.insert(name.to_owned(), value);
 }
 
+/// Returns ids as a set, which may not hold one twice.
+fn ids(ids: &[String]) -> AttributeValue {
+    let ids: BTreeSet<&String> = ids.iter().collect();
+    AttributeValue::Ss(ids.into_iter().cloned().collect())
+}
+
+/// Returns a task that was read. A set comes in any order.
+fn decoded(call: Call<'_>, item: Item) -> Result<SyncTask> {
+    let mut task: SyncTask = decode(call, item)?;
+    task.ids.sort_unstable();
+    Ok(task)
+}
+
 impl DynamoStore {
     fn task_item(&self, want: Want, task: &SyncTask) -> Result<Item> {
         let mut item = encode(self.call(want, "PutItem"), task)?;
@@ -52,6 +68,9 @@ impl DynamoStore {
         set(&mut item, keys::START_TIME, text(keys::time(task.start_time)));
         set(&mut item, keys::DEADLINE, text(keys::time(task.deadline)));
         set(&mut item, keys::TTL, number(keys::ttl(task.start_time, keys::TASK_DAYS)));
+        if !task.ids.is_empty() {
+            set(&mut item, keys::IDS, ids(&task.ids));
+        }
         if !task.status.is_terminal() {
             set(&mut item, keys::OPEN, text(keys::OPEN_MARK));
         }
@@ -59,7 +78,7 @@ impl DynamoStore {
     }
 
     fn decode_tasks(&self, want: Want, items: Vec<Item>) -> Result<Vec<SyncTask>> {
-        items.into_iter().map(|item| decode(self.call(want, "Query"), item)).collect()
+        items.into_iter().map(|item| decoded(self.call(want, "Query"), item)).collect()
     }
 
     /// Changes a task, if the condition holds.
@@ -151,7 +170,26 @@ impl TaskStore for DynamoStore {
     async fn task(&self, task_id: &str) -> Result<Option<SyncTask>> {
         let want = want("reading a task");
         let found = self.get(want, task_key(task_id)).await?;
-        found.map(|item| decode(self.call(want, "GetItem"), item)).transpose()
+        found.map(|item| decoded(self.call(want, "GetItem"), item)).transpose()
+    }
+
+    async fn join_task(&self, task_id: &str, joining: &[String]) -> Result<bool> {
+        let Some(room) = keys::room_for(joining.len()).filter(|_| !joining.is_empty()) else {
+            return Ok(false);
+        };
+        let update = Update {
+            key: task_key(task_id),
+            update: keys::JOIN_TASK,
+            condition: Some(keys::CAN_BE_JOINED),
+            values: item([
+                (":ids", ids(joining)),
+                (":pending", text(TaskStatus::Pending.as_str())),
+                (":no", AttributeValue::Bool(false)),
+                (":room", number(room)),
+            ]),
+            returned: ReturnValue::None,
+        };
+        Ok(self.update(want("adding to a task"), update).await?.is_done())
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {
@@ -161,9 +199,9 @@ impl TaskStore for DynamoStore {
         let written = self.update_task_item(want, task_id, how, values).await?;
         let call = self.call(want, "UpdateItem");
         let found = match written {
-            Written::Done(item) => return decode(call, item).map(Some),
+            Written::Done(item) => return decoded(call, item).map(Some),
             Written::Unmet(item) if item.is_empty() => return Ok(None),
-            Written::Unmet(item) => decode::<SyncTask>(call, item)?,
+            Written::Unmet(item) => decoded(call, item)?,
         };
         if found.status != TaskStatus::Pending {
             return Ok(Some(found));
@@ -171,9 +209,9 @@ impl TaskStore for DynamoStore {
         // Its deadline is late enough, so only the status is to move.
         let how = (keys::START_TASK_ONLY, keys::NOT_ENDED);
         match self.update_task_item(want, task_id, how, Item::new()).await? {
-            Written::Done(item) => decode(call, item).map(Some),
+            Written::Done(item) => decoded(call, item).map(Some),
             Written::Unmet(item) if item.is_empty() => Ok(None),
-            Written::Unmet(item) => decode(call, item).map(Some),
+            Written::Unmet(item) => decoded(call, item).map(Some),
         }
     }
 

@@ -5,8 +5,10 @@ use cloud_sync_core::account::{Account, AccountRecord, RegionCache, Suspension};
 use cloud_sync_core::budget::Spent;
 use cloud_sync_core::identity::KnownIdentity;
 
-use super::units::size;
-use super::{MemoryStore, refused};
+use jiff::Timestamp;
+
+use super::units::{Bill, size};
+use super::{MemoryStore, Tables, refused};
 use crate::store::{AccountStore, Result, keys};
 
 impl MemoryStore {
@@ -23,6 +25,21 @@ impl MemoryStore {
             Ok(done)
         })
     }
+}
+
+/// Writes an account and returns its revision.
+fn put(tables: &mut Tables, bill: &mut Bill, account: &Account) -> u64 {
+    let removed = tables.removed.remove(&account.id);
+    let known = tables.accounts.remove(&account.id).or(removed);
+    let account = account.clone();
+    let record = match known {
+        Some(known) => AccountRecord { account, revision: known.revision + 1, ..known },
+        None => AccountRecord::new(account),
+    };
+    bill.write(size(&record), 0);
+    let revision = record.revision;
+    tables.accounts.insert(record.account.id.clone(), record);
+    revision
 }
 
 #[async_trait]
@@ -45,15 +62,33 @@ impl AccountStore for MemoryStore {
 
     async fn put_account(&self, account: &Account) -> Result<()> {
         self.request(|tables, bill| {
-            let known = tables.accounts.remove(&account.id);
-            let account = account.clone();
-            let record = match known {
-                Some(known) => AccountRecord { account, ..known },
-                None => AccountRecord::new(account),
-            };
-            bill.write(size(&record), 0);
-            tables.accounts.insert(record.account.id.clone(), record);
+            put(tables, bill, account);
             Ok(())
+        })
+    }
+
+    async fn replace_account(
+        &self,
+        account: &Account,
+        revision: Option<u64>,
+    ) -> Result<Option<u64>> {
+        self.request(|tables, bill| {
+            let known = tables.accounts.get(&account.id).map(|record| record.revision);
+            Ok((known == revision).then(|| put(tables, bill, account)))
+        })
+    }
+
+    async fn remove_account(&self, id: &str, revision: u64, _: Timestamp) -> Result<bool> {
+        self.request(|tables, bill| {
+            let known = tables.accounts.get(id).is_some_and(|record| record.revision == revision);
+            if let Some(record) = known.then(|| tables.accounts.remove(id)).flatten() {
+                bill.write(size(&record), 0);
+                let (identity, revision) = (record.identity, record.revision + 1);
+                let removed =
+                    AccountRecord { identity, revision, ..AccountRecord::new(record.account) };
+                tables.removed.insert(id.to_owned(), removed);
+            }
+            Ok(known)
         })
     }
 

@@ -11,7 +11,7 @@ mod scopes;
 mod tasks;
 pub(super) mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     accounts: BTreeMap<String, AccountRecord>,
+    /// What is kept of accounts that were removed.
+    removed: BTreeMap<String, AccountRecord>,
     /// By account, whose scopes are asked for together.
     scopes: BTreeMap<String, BTreeMap<Scope, ScopeEntry>>,
     tasks: BTreeMap<String, TaskEntry>,
@@ -48,6 +50,8 @@ struct Tables {
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,
     types: BTreeMap<(String, Kind), KnownTypes>,
+    /// The vendor's events, by account.
+    events: BTreeSet<(String, String)>,
 }
 
 impl MemoryStore {

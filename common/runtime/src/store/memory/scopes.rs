@@ -8,6 +8,7 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::types::KnownTypes;
+use jiff::Timestamp;
 
 use super::units::{Bill, size};
 use super::{MemoryStore, Tables, refused};
@@ -82,6 +83,30 @@ impl ScopeStore for MemoryStore {
             let entry = tables.scope_entry(scope);
             entry.state.dispatched = Some(dispatched.clone());
             bill_for(bill, entry);
+            Ok(())
+        })
+    }
+
+    async fn set_event_task(&self, scope: &Scope, task: &Dispatched) -> Result<()> {
+        self.request(|tables, bill| {
+            let entry = tables.scope_entry(scope);
+            entry.state.event_task = Some(task.clone());
+            bill_for(bill, entry);
+            Ok(())
+        })
+    }
+
+    async fn knows_event(&self, account_id: &str, event: &str) -> Result<bool> {
+        self.request(|tables, bill| {
+            bill.read(event.len());
+            Ok(tables.events.contains(&(account_id.to_owned(), event.to_owned())))
+        })
+    }
+
+    async fn note_event(&self, account_id: &str, event: &str, _: Timestamp) -> Result<()> {
+        self.request(|tables, bill| {
+            bill.write(event.len(), 0);
+            tables.events.insert((account_id.to_owned(), event.to_owned()));
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::units::{Bill, size};
 use super::{MemoryStore, Tables};
-use crate::store::{RequestStore, Result, TaskPlace, TaskQuery, TaskStore};
+use crate::store::{RequestStore, Result, TaskPlace, TaskQuery, TaskStore, keys};
 
 /// A task and the results of its regions.
 #[derive(Debug, Default)]
@@ -55,7 +55,10 @@ impl TaskStore for MemoryStore {
         self.request(|tables, bill| {
             let entry = tables.tasks.entry(task.task_id.clone()).or_default();
             let is_new = entry.task.is_none();
-            bill_for(bill, entry.task.get_or_insert_with(|| task.clone()));
+            let task = entry.task.get_or_insert_with(|| task.clone());
+            task.ids.sort_unstable();
+            task.ids.dedup();
+            bill_for(bill, task);
             Ok(is_new)
         })
     }
@@ -66,6 +69,25 @@ impl TaskStore for MemoryStore {
             bill.read(size(&found));
             Ok(found)
         })
+    }
+
+    async fn join_task(&self, task_id: &str, ids: &[String]) -> Result<bool> {
+        let Some(room) = keys::room_for(ids.len()).filter(|_| !ids.is_empty()) else {
+            return Ok(false);
+        };
+        let mut is_joined = false;
+        self.change_task(task_id, |task| {
+            is_joined = task.status == TaskStatus::Pending
+                && !task.cancel_requested
+                && !task.ids.is_empty()
+                && task.ids.len() <= room;
+            if is_joined {
+                task.ids.extend_from_slice(ids);
+                task.ids.sort_unstable();
+                task.ids.dedup();
+            }
+        });
+        Ok(is_joined)
     }
 
     async fn start_task(&self, task_id: &str, deadline: Timestamp) -> Result<Option<SyncTask>> {

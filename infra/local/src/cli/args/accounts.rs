@@ -15,6 +15,7 @@ Examples:
   cloud-sync accounts                                  what is configured, what is suspended
   cloud-sync accounts apply --config accounts.toml     write the file's accounts to the tables
   cloud-sync accounts apply --config accounts.toml --aws --table-prefix cloud-sync-
+  cloud-sync accounts verify prod                      what its credentials work for
   cloud-sync accounts resume prod                      sync a suspended account again"
 )]
 pub struct AccountsArgs {
@@ -35,6 +36,8 @@ pub enum AccountsCommand {
     Apply(ApplyArgs),
     /// Find the members of organisations and write them as accounts
     Discover(DiscoverArgs),
+    /// Ask the vendors whose credentials they are and which kinds may be listed
+    Verify(VerifyArgs),
     /// End an account's suspension: scheduled runs try its credentials again
     Resume(ResumeArgs),
 }
@@ -55,6 +58,20 @@ pub struct DiscoverArgs {
     /// How to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
+}
+
+/// `accounts verify`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Makes the cheapest calls there are, in each account's default region, and writes nothing. Exit code \
+0: everything works, 1: something does not.")]
+pub struct VerifyArgs {
+    /// Only this account
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Where the accounts are.
+    #[command(flatten)]
+    pub storage: StorageArgs,
 }
 
 /// `accounts resume`.

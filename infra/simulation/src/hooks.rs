@@ -1,0 +1,161 @@
+//! What the vendors say meanwhile: events of machines that changed or did not,
+//! late, twice, out of order, or for nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_sync_core::scope::Scope;
+use cloud_sync_provider::events::decode_events;
+use cloud_sync_runtime::store::{ResourceStore, ScopeStore};
+use serde_json::{Value, json};
+use simulated_cloud::{Family, Provider};
+
+use crate::kinds;
+use crate::service;
+use crate::universe::Universe;
+use crate::verdict::scopes;
+
+/// The latest that an event comes where events misbehave.
+const MOST_LATE: Duration = Duration::from_secs(30 * 60);
+
+/// As a sender that gets no answer tries again.
+const TRIES: usize = 3;
+
+/// Lets the vendors tell of things until there is peace.
+pub(crate) fn start(universe: &Arc<Universe>) {
+    if universe.plan.tells {
+        tokio::spawn(tell(universe.clone()));
+    }
+}
+
+async fn tell(universe: Arc<Universe>) {
+    let scopes: Vec<_> =
+        scopes(&universe).into_iter().filter(|scope| scope.kind.provider() != "huawei").collect();
+    let mut number = 0;
+    while let Some(last) = scopes.len().checked_sub(1) {
+        tokio::time::sleep(universe.told.time(universe.plan.pause / 8)).await;
+        if !universe.is_unrest() {
+            return;
+        }
+        let place = universe.told.number(0, last as u64);
+        let scope = &scopes[usize::try_from(place).unwrap_or(0)];
+        // Now and then much happens at once.
+        let burst = if universe.told.happens(0.2) { 8 } else { 1 };
+        for _ in 0..burst {
+            number += 1;
+            if let Some(id) = any_id(&universe, scope).await {
+                post(&universe, scope, event(&universe, scope, &id, number));
+            }
+        }
+    }
+}
+
+/// Returns what an event is about: what is there, what is stored and may be
+/// gone, or what never was.
+async fn any_id(universe: &Universe, scope: &Scope) -> Option<String> {
+    let dice = &universe.told;
+    let mut ids = universe.there(scope);
+    if dice.happens(0.4) {
+        let rows = universe.store.scope_rows(scope, true, None).await.ok()?;
+        ids.extend(rows.items.into_iter().map(|row| row.resource.id));
+    }
+    ids.sort_unstable();
+    if ids.is_empty() || dice.happens(0.05) {
+        return Some("i-neverseenanywhere".to_owned());
+    }
+    let place = dice.number(0, ids.len() as u64 - 1);
+    ids.get(usize::try_from(place).unwrap_or(0)).cloned()
+}
+
+/// Returns an event as the vendor writes it.
+fn event(universe: &Universe, scope: &Scope, id: &str, number: u64) -> Value {
+    let (region, event_id) = (&scope.region, format!("event-{number}"));
+    let at = universe.now();
+    match Provider::ALL.into_iter().find(|one| one.name() == scope.kind.provider()) {
+        Some(Provider::Aws) => aws_event(scope, id, &event_id),
+        Some(Provider::Tencent) => json!({
+            "specversion": "1.0", "id": event_id, "source": "cvm.cloud.tencent",
+            "type": "cvm:ErrorEvent:GuestReboot", "subject": id, "region": region,
+            "time": at.as_millisecond(), "data": { "instanceId": id },
+        }),
+        _ if universe.told.happens(0.5) => json!({
+            "ver": "1.0", "id": event_id, "product": "ECS", "name": "Instance:StateChange",
+            "regionId": region, "resourceId": format!("acs:ecs:{region}::thing/{id}"),
+            "content": { "resourceId": id },
+        }),
+        _ => json!({
+            "specversion": "1.0", "id": event_id, "source": "acs.ecs", "time": at.to_string(),
+            "type": "ecs:Instance:StateChange", "aliyunregionid": region,
+            "subject": format!("acs:ecs:{region}::thing/{id}"), "data": { "resourceId": id },
+        }),
+    }
+}
+
+fn aws_event(scope: &Scope, id: &str, event_id: &str) -> Value {
+    let call = |service: &str, request: Value| {
+        json!({
+            "id": event_id, "detail-type": "AWS API Call via CloudTrail", "region": scope.region,
+            "source": format!("aws.{service}"), "detail": { "requestParameters": request },
+        })
+    };
+    match kinds::of(&scope.kind).family {
+        Family::Database => call("rds", json!({ "dBInstanceIdentifier": id })),
+        Family::Cache => call("elasticache", json!({ "cacheClusterId": id })),
+        Family::Bucket => call("s3", json!({ "bucketName": id })),
+        _ => json!({
+            "id": event_id, "detail-type": "EC2 Instance State-change Notification",
+            "source": "aws.ec2", "region": scope.region, "detail": { "instance-id": id },
+        }),
+    }
+}
+
+/// Posts an event, in time and once, or as badly as the seed has it.
+fn post(universe: &Arc<Universe>, scope: &Scope, event: Value) {
+    let (chance, dice) = (universe.plan.chances.events, &universe.told);
+    let times = if dice.happens(chance) { 2 } else { 1 };
+    for _ in 0..times {
+        let most = if dice.happens(chance) { MOST_LATE } else { Duration::from_secs(2) };
+        let late = dice.time(most);
+        tokio::spawn(arrive(universe.clone(), scope.clone(), event.clone(), late));
+    }
+}
+
+async fn arrive(universe: Arc<Universe>, scope: Scope, event: Value, late: Duration) {
+    tokio::time::sleep(late).await;
+    let provider = scope.kind.provider();
+    let events = match decode_events(provider, event.to_string().as_bytes()) {
+        Ok(events) => events,
+        Err(error) => {
+            universe.violated("the simulation works", format!("{event}: {error}"));
+            return;
+        }
+    };
+    universe.count("events posted");
+    for _ in 0..TRIES {
+        match service::hear(&universe, &scope.account_id, &events).await {
+            Some(Ok(hearing)) => {
+                let counts = [
+                    ("events taken", hearing.taken),
+                    ("events known", hearing.known),
+                    ("events unknown", hearing.unknown),
+                    ("events of accounts that rest", hearing.idle),
+                ];
+                for (what, _) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                    universe.count(what);
+                }
+                return;
+            }
+            failed => universe.note("vendor", || format!("posts again after {failed:?}")),
+        }
+    }
+}
+
+/// Counts scopes that lack something which an event asked for.
+pub(crate) async fn count_lacking(universe: &Universe) {
+    for scope in scopes(universe) {
+        let state = universe.store.scope(&scope).await;
+        if state.is_ok_and(|state| state.findings.lacked_at.is_some()) {
+            universe.count("scopes that lack what an event named");
+        }
+    }
+}
