@@ -6,7 +6,7 @@ simulated cloud → results → finalizer. Then the task, the rows and the histo
 are compared with what the cloud really holds, and with what a rule on the
 event bus was told. After that the ways on which something goes wrong: a second
 tick, a poisoned message, a batch that fails in part, dead letters, refused
-credentials; and the HTTP API.
+credentials; and the HTTP API, with accounts and vendors' events over it.
 
     python deploy.py --template .aws-sam/build/template.yaml \\
         --sam sam --program target/debug/cloud-sync
@@ -331,6 +331,27 @@ def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
         equal(status, wanted, f"{method} {path}: {answer}")
         for planned in answer.get("task_ids", []):
             run.ended_task(planned)
+
+
+def an_account_is_written_verified_and_removed_over_http(run: Deployment) -> None:
+    """Its credentials are handed in, kept where only the functions read them,
+    used, never answered with, and removed with it."""
+    secret = {"access_key_id": run.cloud.key[0], "access_key_secret": run.cloud.key[1]}
+    body = {"provider": "aliyun", "default_region": sorted(run.cloud.truth())[0], "kinds": [KIND],
+            "endpoint": run.cloud.url, "enabled": False, "secret": secret}
+    for method, path, sent, wanted in (
+            ("PUT", "/accounts/team", body, 201),
+            ("GET", "/accounts/team", None, 200),
+            ("GET", "/accounts", None, 200),
+            ("PATCH", "/accounts/team", {"name": "The team's", "secret": secret}, 200),
+            ("POST", "/accounts/team/verify", None, 200),
+            ("POST", "/accounts/team/resume", None, 200),
+            ("DELETE", "/accounts/team", None, 204),
+            ("GET", "/accounts/team", None, 404)):
+        status, answer = signed(run, method, path, sent)
+        equal(status, wanted, f"{method} {path}: {answer}")
+        check(run.cloud.key[1] not in json.dumps(answer), f"{method} {path} answers with a secret")
+        check(not path.endswith("/verify") or answer["works"], f"{method} {path}: {answer}")
 
 
 def sync_again(run: Deployment) -> dict:
@@ -737,6 +758,7 @@ def main() -> None:
             step(the_same_tick_again_starts_nothing, event, task_id)
             step(the_api_starts_a_sync_that_finds_no_change)
             step(the_api_may_do_what_its_routes_do, task_id)
+            step(an_account_is_written_verified_and_removed_over_http)
             step(what_differs_is_found_and_nothing_else)
             step(the_bus_tells_what_differed, listener)
             step(a_vendors_event_changes_the_row_that_it_names, listener)
