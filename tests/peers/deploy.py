@@ -320,7 +320,7 @@ def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
     plan = {"account_ids": [account], "regions": [region]}
     for method, path, body, wanted in (
             ("GET", "/openapi.json", None, 200),
-            ("GET", "/tasks?account_id=prod", None, 200),
+            ("GET", "/tasks?account=prod", None, 200),
             ("GET", "/tasks?status=success", None, 200),
             ("GET", f"/tasks/{task_id}/changes", None, 200),
             ("POST", f"/tasks/{task_id}/cancel", None, 409),

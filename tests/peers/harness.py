@@ -197,7 +197,8 @@ class MiniStack(Server):
 class SimulatedCloud(Server):
     """The vendor. `truth` tells what it really holds, by region and id."""
 
-    def __init__(self, directory: Path, program: str, regions: int, instances: int) -> None:
+    def __init__(self, directory: Path, program: str, regions: int, instances: int,
+                 latency_ms: int = 2) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.truth_file = directory / "truth.json"
@@ -206,7 +207,7 @@ class SimulatedCloud(Server):
         self.key = (f"LTAI5tSimulated{seed}", f"simulated-secret-{seed}")
         command = [
             program, "simulated-cloud", "--listen", f"127.0.0.1:{self.port}", "--seed", str(seed),
-            "--instances", str(instances), "--regions", str(regions), "--latency-ms", "2",
+            "--instances", str(instances), "--regions", str(regions), "--latency-ms", str(latency_ms),
             "--truth", str(self.truth_file),
         ]
         environment = {"PATH": CLEAN_PATH, "HOME": str(directory)}

@@ -69,6 +69,7 @@ struct State {
     disks: BTreeMap<String, BTreeSet<Disk>>,
     undecodable: BTreeMap<String, Vec<Undecodable>>,
     hidden: BTreeSet<String>,
+    has_no_probe: bool,
     planned: Vec<Planned>,
     /// When each happened, since when it shows, and what.
     events: BTreeMap<String, Vec<(Timestamp, Timestamp, FeedEvent)>>,
@@ -164,6 +165,11 @@ impl ScriptedVendor {
     /// Lets listings of a resource leave it out; re-reads still find it.
     pub fn hide(&self, id: &str) {
         self.state().hidden.insert(id.to_owned());
+    }
+
+    /// Takes away the call that tells what the account may see.
+    pub fn take_away_the_probe(&self) {
+        self.state().has_no_probe = true;
     }
 
     /// Sets the data disks of a resource.
@@ -394,6 +400,9 @@ impl Vendor for ScriptedVendor {
     }
 
     async fn probe(&self, _: &Kind, region: &Region) -> Result<Permission> {
+        if self.state().has_no_probe {
+            return Ok(Permission::NoProbe);
+        }
         self.enter(Call::Probe, Some(&region.id)).await?;
         Ok(Permission::Granted)
     }

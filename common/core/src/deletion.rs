@@ -189,6 +189,12 @@ impl DeletionPolicy {
         Self { plausible_count, plausible_percent: 0, ..self }
     }
 
+    /// Returns the policy that takes any missing row for one too many.
+    #[must_use]
+    pub const fn believing_none(self) -> Self {
+        Self { plausible_count: 0, plausible_percent: 0, ..self }
+    }
+
     /// Divides missing rows into those to delete and those to hold.
     ///
     /// `listing` is the number of complete listings of the scope, the present
@@ -283,6 +289,18 @@ mod tests {
         assert_eq!(judged(1000, 100, 7), (7, 0));
         assert_eq!(judged(1000, 101, 7), (0, 7));
         assert_eq!(judged(0, 20, 20), (20, 0));
+    }
+
+    #[test]
+    fn one_that_believes_none_holds_a_single_row_until_listings_agree() {
+        let policy = DeletionPolicy::default().believing_none();
+        let judged = |listing, mark| {
+            let verdict = policy.knowing_all(3, 1).judge(3, listing, missing(1, mark), &[]);
+            (verdict.delete.len(), verdict.hold.len())
+        };
+        assert_eq!(judged(7, None), (0, 1));
+        assert_eq!(judged(8, Some(7)), (0, 1));
+        assert_eq!(judged(9, Some(7)), (1, 0));
     }
 
     #[test]

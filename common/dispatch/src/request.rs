@@ -293,7 +293,7 @@ fn chosen_regions(
 }
 
 #[allow(clippy::ptr_arg, reason = "a predicate over names")]
-fn is_global(region: &String) -> bool {
+pub(crate) fn is_global(region: &String) -> bool {
     region == GLOBAL_REGION
 }
 

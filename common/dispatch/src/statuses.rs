@@ -8,6 +8,7 @@ use cloud_sync_core::resource::{Status, is_resource_id};
 use cloud_sync_core::scope::Scope;
 use serde::Serialize;
 
+use crate::request::{account_regions, is_global, regions_of};
 use crate::{DispatchError, Dispatcher, InvalidRequest, Problem};
 
 /// A status, in the common word and the vendor's.
@@ -40,7 +41,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// The account or kind is unknown, or there are too few or too many ids;
+    /// The account, kind or region is unknown, or there are too few or too many ids;
     /// or the tables failed. What the vendor refuses is a problem.
     pub async fn compare_statuses(
         &self,
@@ -62,12 +63,24 @@ impl Dispatcher {
             }
             Err(error) => return invalid("account", error.to_string()),
         }
+        let offered = match self.offered_regions(&record).await? {
+            Ok(offered) => offered,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let wanted = [scope.region.clone()];
+        if let Err(problem) = account_regions(&wanted, &record, &offered) {
+            return invalid("region", problem.message);
+        }
+        if regions_of(self.vendors.is_global(&scope.kind), &wanted, is_global(&wanted[0])) != wanted
+        {
+            let text = format!("{} has no scope in region '{}'", scope.kind, scope.region);
+            return invalid("region", text);
+        }
         let vendor = match self.open(&record).await? {
             Ok((vendor, _)) => vendor,
             Err(problem) => return Ok(Err(problem)),
         };
-        let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
-        let region = known.find(|region| region.id == scope.region).cloned();
+        let region = offered.regions.into_iter().find(|region| region.id == scope.region);
         let region = region.unwrap_or_else(|| Region::new(&scope.region));
         let told = match vendor.statuses(&scope.kind, &region, ids).await {
             Ok(told) => told,

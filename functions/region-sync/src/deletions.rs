@@ -76,19 +76,24 @@ impl Work<'_> {
         // A permission that was taken away during the walk, and may be back
         // after the re-read, makes everything look gone: it has to be there
         // before and after.
-        if !self.has_permission(&missing).await? {
+        let Some(permission) = self.permission(&missing).await? else {
             return Ok(Done::Yes);
-        }
+        };
         match self.reread_missing(&missing, &controls).await? {
             Reread::OutOfTime => return Ok(Done::NotYet),
             Reread::Held => return Ok(Done::Yes),
             Reread::Gone => {}
         }
         let gone = self.count_gone(&missing);
-        if gone == 0 || !self.has_permission(&missing).await? {
+        if gone == 0 || self.permission(&missing).await?.is_none() {
             return Ok(Done::Yes);
         }
-        self.judge_missing(&missing, gone).await
+        // Nothing that is known was listed, and nobody can be asked whether it
+        // would be: then no number of missing rows is plausible.
+        let is_blind = permission == Permission::NoProbe && controls.is_empty();
+        let policy = self.account.deletion;
+        let policy = if is_blind { policy.believing_none() } else { policy };
+        self.judge_missing(&policy, &missing, gone).await
     }
 
     /// Re-reads the candidates by id, a request's worth at a time, and asks a
@@ -196,13 +201,13 @@ impl Work<'_> {
     }
 
     /// Asks the vendor for proof that the account may see what it does not
-    /// see. Without it all candidates are held.
-    async fn has_permission(&mut self, missing: &MissingRows) -> Result<bool, Stop> {
+    /// see. Without an answer all candidates are held.
+    async fn permission(&mut self, missing: &MissingRows) -> Result<Option<Permission>, Stop> {
         match self.vendor.probe(&self.scope.kind, &self.region).await {
-            Ok(Permission::Granted | Permission::NoProbe) => Ok(true),
+            Ok(permission) => Ok(Some(permission)),
             Err(error) => {
                 self.hold_all(&error, self.count_gone(missing))?;
-                Ok(false)
+                Ok(None)
             }
         }
     }
@@ -221,7 +226,12 @@ impl Work<'_> {
     /// Judges what is gone, some at a time. What earlier turns of the task
     /// deleted still counts among what is missing; what an operator approved
     /// does not.
-    async fn judge_missing(&mut self, missing: &MissingRows, gone: u64) -> Result<Done, Stop> {
+    async fn judge_missing(
+        &mut self,
+        policy: &DeletionPolicy,
+        missing: &MissingRows,
+        gone: u64,
+    ) -> Result<Done, Stop> {
         let mut left = missing.iter().map(|(id, _)| id);
         let approved = self.count_approved(missing).await?;
         let mut whole = None;
@@ -236,9 +246,8 @@ impl Work<'_> {
             let gone = if gone <= AT_ONCE as u64 { rows.len() as u64 } else { gone };
             let (live, deleted) = (self.tally.ids().live(), self.tally.deletions());
             let open = |rows: u64| (rows + deleted).saturating_sub(approved);
-            let policy = *whole
-                .get_or_insert_with(|| self.account.deletion.knowing_all(open(live), open(gone)));
-            self.judge(&policy, rows).await?;
+            let whole = whole.get_or_insert_with(|| policy.knowing_all(open(live), open(gone)));
+            self.judge(whole, rows).await?;
             if self.is_time_up() {
                 return Ok(Done::NotYet);
             }

@@ -16,13 +16,14 @@ mod world;
 pub use config::config;
 pub use messages::messages;
 pub use stored::stored;
-pub use vendor_reply::vendor_reply;
+pub use vendor_reply::{any_reply, vendor_reply};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folders.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
+    ("any_reply", any_reply),
     ("vendor_reply", vendor_reply),
     ("messages", messages),
     ("config", config),

@@ -34,9 +34,9 @@ pub(crate) const KIND: &str = "aliyun.ecs.instance";
 /// Secrets as the vendor makes them, with characters that a form encodes.
 pub(crate) const SECRETS: [&str; 2] = ["canary+secret/key", "canary+token/sts=="];
 
-pub(crate) fn account() -> Account {
+pub(crate) fn account(provider: &str) -> Account {
     let account = json!({
-        "id": "prod", "provider": "aliyun", "default_region": REGION, "regions": [REGION],
+        "id": "prod", "provider": provider, "default_region": REGION, "regions": [REGION],
         "credentials": { "env": "PROD" }, "hook": { "env": "HOOK" },
     });
     serde_json::from_value(account).unwrap()
@@ -161,7 +161,7 @@ impl World {
         };
         let metrics = Arc::new(NoMetrics);
         let finalizer = Finalizer { store: store.clone(), notifier, metrics, clock: clock.clone() };
-        store.put_account(&account()).await.unwrap();
+        store.put_account(&account("aliyun")).await.unwrap();
         store.create_task(&task(clock.now())).await.unwrap();
         Self { store, work, clock, dispatcher, sync, finalizer }
     }
@@ -169,5 +169,5 @@ impl World {
 
 fn task(now: Timestamp) -> SyncTask {
     let regions = vec![REGION.to_owned()];
-    SyncTask::new(TASK.to_owned(), &account().id, KIND.parse().unwrap(), regions, now)
+    SyncTask::new(TASK.to_owned(), &account("aliyun").id, KIND.parse().unwrap(), regions, now)
 }

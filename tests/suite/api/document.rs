@@ -1,5 +1,6 @@
 //! What the API says of itself.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use axum::http::Method;
@@ -33,6 +34,22 @@ async fn the_document_is_served_and_every_path_in_it_has_a_route() {
             assert_ne!(answer.status, 405, "{method} {path}");
             let is_routed = answer.body["detail"] != "there is no such route";
             assert!(is_routed, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_one_group() {
+    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let mut names = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(
+                names.insert(name.to_owned()),
+                "{method} {path}: '{name}' is another's; clients name functions after it"
+            );
+            assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{method} {path}");
         }
     }
 }

@@ -61,7 +61,7 @@ async fn a_wrong_parameter_is_named() {
         ("limit=1&limit=2", "limit", ""),
         ("status=done", "status", "unknown variant"),
         ("kind=ecs", "kind", "is not a kind"),
-        ("account_id=a%23b", "account_id", "letters"),
+        ("account=a%23b", "account", "letters"),
         ("since=yesterday", "since", ""),
         ("cursor=x", "cursor", "no cursor"),
         ("cursor=e30", "cursor", "no cursor"),

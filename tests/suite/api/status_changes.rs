@@ -42,6 +42,8 @@ async fn what_is_wrong_is_named() {
     for (body, field, reason) in [
         (with("account_id", json!("x")), "account_id", "no account 'x'"),
         (with("region", json!("a#b")), "region", "letters"),
+        (with("region", json!("moon")), "region", "no region 'moon'"),
+        (with("region", json!("global")), "region", "no scope"),
         (with("kind", json!("aliyun.ecs.disk")), "kind", "aliyun.ecs.instance"),
         (with("ids", json!([])), "ids", "1 to 100"),
         (with("ids", json!(vec!["i"; 101])), "ids", "1 to 100"),

@@ -68,10 +68,10 @@ async fn tasks_are_filtered_by_account_status_kind_and_time() {
         let pages = pages(&client, &format!("/tasks?limit=4&{query}")).await;
         pages.iter().map(|page| ids(page).len()).sum::<usize>()
     };
-    assert_eq!(count("account_id=test").await, 25);
-    assert_eq!(count("account_id=nobody").await, 0);
+    assert_eq!(count("account=test").await, 25);
+    assert_eq!(count("account=nobody").await, 0);
     assert_eq!(count("status=failed").await, 5);
-    assert_eq!(count("status=failed&account_id=prod").await, 0);
+    assert_eq!(count("status=failed&account=prod").await, 0);
     assert_eq!(count("kind=aliyun.ecs.instance").await, 50);
     assert_eq!(count("kind=aliyun.ecs.disk").await, 0);
     assert_eq!(count("since=2026-01-01T00:00:05Z").await, 10);

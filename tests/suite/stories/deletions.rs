@@ -130,6 +130,33 @@ async fn an_empty_listing_of_a_small_region_needs_proof_and_then_deletes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_nobody_can_be_asked_an_empty_listing_is_held_until_three_agree() {
+    let world = synced(3).await;
+    world.vendor.take_away_the_probe();
+    for n in 0..3 {
+        world.vendor.release("r1", &format!("i-{n:03}"));
+    }
+    for _ in 0..2 {
+        let (task, _) = world.sync(Mode::Full).await;
+        assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 3));
+        assert_eq!((task.counts.deleted_count, live(&world).await), (0, 3));
+    }
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 3));
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_can_be_asked_what_is_listed_vouches_for_the_rest() {
+    let world = synced(25).await;
+    world.vendor.take_away_the_probe();
+    world.vendor.release("r1", "i-001");
+    let (task, _) = world.sync(Mode::Full).await;
+    assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 1));
+    world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_two_apis_disagree_on_is_never_deleted() {
     let world = synced(5).await;
     // The list hides everything and the re-read is blind; only the call for

@@ -45,8 +45,9 @@ use self::roles::{Keyring, Roles};
 use self::spec::{Call, KindSpec, VendorSpec};
 use crate::Result;
 
-/// A list that has more pages than this has no end.
-const MOST_PAGES: usize = 100_000;
+/// What has more pages than this has no end. Only short lists are walked at
+/// once: regions, members, and what is said of some hundred ids.
+const MOST_PAGES: usize = 1_000;
 
 /// One request to be made.
 pub(crate) struct Asked<'a> {

@@ -235,6 +235,6 @@ fn events_are_one_line_in_the_embedded_metric_format() {
     let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
     assert_eq!(*dimensions, json!([["Provider"]]), "an account is no dimension");
     let kept = MemoryMetrics::default();
-    kept.events(metrics.clone());
+    MetricSink::events(&kept, metrics.clone());
     assert_eq!(kept.events(), [metrics]);
 }

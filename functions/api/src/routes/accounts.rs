@@ -54,6 +54,13 @@ struct AccountInput {
     secret: Option<SecretInput>,
 }
 
+/// What is to be another in an account's configuration, and `secret` for other
+/// credentials.
+#[derive(ToSchema)]
+#[schema(value_type = Object)]
+#[allow(dead_code, reason = "it describes what is merged as it is")]
+struct AccountPatch(Map<String, Value>);
+
 /// Credentials.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it describes what is read as credentials")]
@@ -176,7 +183,7 @@ async fn put_account(
     ),
     request_body(
         description = "What is to be another, and `secret` for other credentials",
-        content((Object = "application/merge-patch+json"), (Object = "application/json")),
+        content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json")),
     ),
     responses(
         (status = 200, description = "Changed", body = AccountRecord),

@@ -41,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 struct TasksFilter {
     /// Only of this account.
     #[param(value_type = Option<String>, max_length = 64)]
-    account_id: Option<KeyWord>,
+    account: Option<KeyWord>,
     /// Only of this kind.
     kind: Option<Kind>,
     /// Only where they stand here.
@@ -88,7 +88,7 @@ async fn list_tasks(
     let limit = filter.limit.get();
     let is_filtered = filter.kind.is_some() || filter.status.is_some();
     let mut query = TaskQuery {
-        account_id: filter.account_id.clone().map(KeyWord::into_inner),
+        account_id: filter.account.clone().map(KeyWord::into_inner),
         since: filter.since,
         until: filter.until,
         after: filter.cursor.clone().map(|cursor| cursor.0),

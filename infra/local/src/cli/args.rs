@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+mod simulated_cloud;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::accounts::{
     AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs, VerifyArgs,
 };
+pub use self::simulated_cloud::SimulatedCloudArgs;
 use super::simulate::SimulateArgs;
 use super::values::{parse_duration, parse_since, parse_status, parse_tag};
 
@@ -504,37 +506,6 @@ pub struct ServeArgs {
     /// Where the messages go.
     #[command(flatten)]
     pub queues: QueueArgs,
-}
-
-/// `simulated-cloud`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Example:
-  cloud-sync simulated-cloud --listen 127.0.0.1:9000 --instances 5000 --churn-every 60s
-
-It prints its endpoint, an access key, and an accounts file to use it with.")]
-pub struct SimulatedCloudArgs {
-    /// Where it listens
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
-    pub listen: SocketAddr,
-    /// What it grows from: the same seed, the same cloud
-    #[arg(long, default_value_t = 42)]
-    pub seed: u64,
-    /// How many instances it has
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    pub instances: u32,
-    /// Over how many regions
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=20))]
-    pub regions: u16,
-    /// How long each answer takes, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=60_000))]
-    pub latency_ms: u64,
-    /// Keep writing what is really there to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub truth: Option<PathBuf>,
-    /// Let about one instance in a hundred change so often
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub churn_every: Option<SignedDuration>,
 }
 
 #[cfg(test)]

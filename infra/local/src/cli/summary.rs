@@ -144,13 +144,13 @@ pub(super) fn regions(report: &TaskReport, output: &Output) -> io::Result<()> {
             output.text(format!("  and {more} more regions"))?;
         }
     }
-    apis(&report.task.cost, output)?;
+    apis(&report.task, output)?;
     errors(report, output)
 }
 
 /// Shows what was asked of the vendor, by API.
-fn apis(cost: &Cost, output: &Output) -> io::Result<()> {
-    if cost.apis.is_empty() {
+fn apis(task: &SyncTask, output: &Output) -> io::Result<()> {
+    if task.cost.apis.is_empty() {
         return Ok(());
     }
     let mut table = table(&[
@@ -164,7 +164,7 @@ fn apis(cost: &Cost, output: &Output) -> io::Result<()> {
         ("P99 MS", true),
         ("MAX MS", true),
     ]);
-    for (api, of) in &cost.apis {
+    for (api, of) in &task.cost.apis {
         let percentile = |share| cell(count(of.latency.percentile(share)));
         table.add_row([
             cell(api),
@@ -178,7 +178,8 @@ fn apis(cost: &Cost, output: &Output) -> io::Result<()> {
             cell(count(of.latency.longest_ms())),
         ]);
     }
-    output.text(format!("\nAsked of the vendor\n{table}"))
+    let title = format!("Asked of the vendor for {} of {}", task.resource_type, task.account_id);
+    output.text(format!("\n{title}\n{table}"))
 }
 
 fn region_count(result: &RegionResult) -> (String, u64) {

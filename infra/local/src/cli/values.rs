@@ -3,6 +3,7 @@
 use cloud_sync_core::resource::Status;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
+use simulated_cloud::Provider;
 
 /// Reads a duration: `90s`, `2m`, `1h 30m`.
 pub(super) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
@@ -49,6 +50,13 @@ pub(super) fn parse_tag(text: &str) -> Result<(String, Option<String>), String> 
         return Err("expected KEY=VALUE, or KEY for any value".to_owned());
     }
     Ok((key.to_owned(), value.map(str::to_owned)))
+}
+
+/// Reads the short name of a vendor.
+pub(super) fn parse_provider(text: &str) -> Result<Provider, String> {
+    let known = || Provider::ALL.map(Provider::name).join(", ");
+    let found = Provider::ALL.into_iter().find(|provider| provider.name() == text);
+    found.ok_or_else(|| format!("expected one of {}", known()))
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use cloud_sync_provider::Registry;
 use serde_json::Value;
-use simulated_cloud::{AccessKey, Churn, Plan};
+use simulated_cloud::{AccessKey, Churn, Plan, Provider};
 
 use crate::support::{Case, KEY_ID, REGIONS, Ran, SECRET, in_time, number, text};
 
@@ -132,6 +133,22 @@ async fn a_sync_by_the_change_feed_takes_one_call_a_region_and_finds_what_happen
     let gone = case.world.churn(&Churn { release: 1, ..Churn::default() }, 10);
     assert_eq!(gone.released.len(), 1);
     assert_eq!(number(&incremental(), "deleted_count"), 1, "the walk proves it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_an_accounts_file_has_every_vendor_and_every_kind() {
+    let case = Case::new().await;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../accounts.example.toml");
+    let ran = case.run(&["accounts", "apply", "--config", example, "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let accounts = case.run(&["accounts", "--json"]).lines();
+    let kinds = |account: &Value| account["account"]["kinds"].as_array().cloned();
+    let shown: Vec<_> = accounts.iter().filter_map(kinds).flatten().collect();
+    for provider in Provider::ALL.map(Provider::name) {
+        for kind in Registry::kinds_of(provider).expect("a vendor") {
+            assert!(shown.contains(&Value::from(kind.as_str())), "{kind} is not in the example");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,13 +143,49 @@ async fn the_simulated_cloud_says_how_to_use_it_and_that_works() {
     let access = ran.json();
     assert_eq!(text(&access, "endpoint"), format!("http://{address}"));
     let _again = case.start(&[&args[..], &["--latency-ms", "0"]].concat());
-    case.configure(text(&access, "accounts_toml"));
+    syncs(&case, &access, &[40]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulated_cloud_can_be_that_of_every_vendor_with_every_kind() {
+    let case = Case::new().await;
+    let address = free_address();
+    let args = ["simulated-cloud", "--listen", &address, "--instances", "10", "--regions", "1"];
+    let more = ["--latency-ms", "0", "--managed", "3", "--truth", "truth.json", "--json"];
+    let all = ["--provider", "aliyun,aws,tencent,huawei"];
+    let run = case.start(&[&args[..], &more[..], &all[..]].concat());
+    eventually("the truth", || case.path("truth.json").exists()).await;
+    run.signal("-INT");
+    let access = run.wait().json();
+    let _again = case.start(&[&args[..], &more[..4], &all[..]].concat());
+    // Of each kind what was asked for; disks and addresses are machines' too.
+    let managed = [3, 3, 3, 3];
+    syncs(&case, &access, &[&[10; 4], &managed[..], &managed[..]].concat()).await;
+
+    let ran = case.run(&["simulated-cloud", "--provider", "azure"]);
+    ran.assert_problem(2, &["azure", "aliyun", "huawei"]);
+}
+
+/// Syncs what the simulated cloud said of itself, until tasks have added so
+/// many resources each, among others.
+async fn syncs(case: &Case, access: &Value, added: &[u64]) {
+    case.configure(text(access, "accounts_toml"));
     eventually("a sync of it", || {
         let mut sync = case.command(&["sync", "--json"]);
-        sync.env("SIMULATED_ACCESS_KEY_ID", text(&access, "access_key_id"));
-        sync.env("SIMULATED_ACCESS_KEY_SECRET", text(&access, "access_key_secret"));
+        for account in access["accounts"].as_array().expect("accounts") {
+            let env = text(account, "env");
+            sync.env(format!("{env}_ACCESS_KEY_ID"), text(account, "access_key_id"));
+            sync.env(format!("{env}_ACCESS_KEY_SECRET"), text(account, "access_key_secret"));
+        }
         let ran = in_time(sync);
-        ran.code == Some(0) && ran.json()["tasks"][0]["added_count"] == 40
+        let report = ran.json();
+        let counts = report["tasks"].as_array().into_iter().flatten();
+        let mut counts: Vec<_> = counts.filter_map(|task| task["added_count"].as_u64()).collect();
+        ran.code == Some(0)
+            && added.iter().all(|wanted| {
+                let found = counts.iter().position(|count| count == wanted);
+                found.map(|place| counts.swap_remove(place)).is_some()
+            })
     })
     .await;
 }
