@@ -32,6 +32,7 @@ pub mod region;
 pub mod resource;
 pub mod schedule;
 pub mod scope;
+pub mod stats;
 pub mod tally;
 pub mod task;
 pub mod types;

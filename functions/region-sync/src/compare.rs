@@ -22,6 +22,9 @@ impl Work<'_> {
             self.note_undecodable(item);
         }
         self.unmark(&fresh.undecodable).await?;
+        let garbled: Vec<_> = fresh.undecodable.into_iter().filter_map(|item| item.id).collect();
+        self.count_undecodable(&garbled).await?;
+        self.count_seen(&fresh.resources);
         let (mut resources, mut candidates) = (fresh.resources, Vec::new());
         resources.iter_mut().for_each(|resource| self.details.fill(resource));
         if self.details.wants_all() && !self.details.is_listed() {
@@ -165,6 +168,7 @@ impl Work<'_> {
         }
         for change in changes {
             self.tally.record(change);
+            self.statuses.follow(change);
             self.grown_by += match change.change {
                 ChangeKind::Added | ChangeKind::Restored => 1,
                 ChangeKind::Deleted => -1,

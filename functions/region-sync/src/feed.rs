@@ -167,6 +167,7 @@ impl Work<'_> {
             rhythm: if is_sync { self.rhythm() } else { earlier.rhythm },
             last_changed_at: changed_at.or(earlier.last_changed_at),
             live_count: live_count.saturating_sub(counts.deleted_count),
+            statuses: self.statuses.after_some(),
             ..earlier.clone()
         }
     }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod changes;
+mod days;
 mod resources;
 mod scopes;
 mod tasks;
@@ -19,7 +20,9 @@ use cloud_sync_core::account::AccountRecord;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::Day;
 use cloud_sync_core::types::KnownTypes;
+use jiff::civil::Date;
 
 use self::changes::Changes;
 use self::scopes::ScopeEntry;
@@ -46,6 +49,7 @@ struct Tables {
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,
     types: BTreeMap<(String, Kind), KnownTypes>,
+    days: BTreeMap<(String, Date, Kind), Day>,
 }
 
 impl MemoryStore {
