@@ -69,7 +69,7 @@ pub struct World {
     /// The time.
     pub clock: Arc<RuntimeClock>,
     /// Starts tasks.
-    pub dispatcher: Dispatcher,
+    pub dispatcher: Arc<Dispatcher>,
     /// Works.
     pub sync: RegionSync,
     /// Ends tasks.
@@ -192,7 +192,7 @@ impl World {
             metrics,
             credentials,
             clock,
-            dispatcher,
+            dispatcher: Arc::new(dispatcher),
             sync,
             finalizer,
             run_time,

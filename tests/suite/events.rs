@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use api::{Api, router};
+use api::{Access, Api, router};
 use aws_lambda_events::event::sqs::SqsEvent;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
@@ -124,11 +124,7 @@ fn a_deadline_given_as_a_duration_is_taken_for_one() {
 }
 
 async fn call(world: World, request: lambda_http::Request) -> (StatusCode, String, Value) {
-    let api = Api {
-        dispatcher: std::sync::Arc::new(world.dispatcher),
-        store: world.store,
-        clock: world.clock,
-    };
+    let api = Api::new(world.dispatcher, Access::Gateway);
     let request = request.map(|body| axum::body::Body::from(body.to_vec()));
     let response = router(api).oneshot(request).await.unwrap();
     let status = response.status();

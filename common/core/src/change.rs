@@ -12,6 +12,7 @@ use crate::scope::Scope;
 /// What happened to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ChangeKind {
     /// Listed for the first time.
     Added,
@@ -41,6 +42,7 @@ impl ChangeKind {
 /// The changes of a resource have the versions 1, 2, 3, … without a gap, and
 /// replaying them from the first gives every tracked field of its row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Change {
     /// Where the resource lives.
     #[serde(flatten)]
@@ -52,6 +54,7 @@ pub struct Change {
     /// What happened.
     pub change: ChangeKind,
     /// Old and new value of every tracked field that differs.
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<crate::diff::Field, crate::diff::FieldChange>))]
     pub fields: FieldChanges,
     /// The task that saw it.
     pub task_id: String,

@@ -15,6 +15,7 @@ pub const DOLLARS_A_MILLION_WRITES: f64 = 0.625;
 
 /// What a sync cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cost {
     /// Requests to the vendor, retries included.
     pub api_calls: u64,
@@ -75,6 +76,7 @@ pub fn table_dollars(read_units: f64, write_units: f64) -> f64 {
 
 /// What requests to one API of a vendor amounted to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiCost {
     /// Requests, retries included.
     pub calls: u64,
@@ -89,6 +91,7 @@ pub struct ApiCost {
     pub bytes: u64,
     /// How long they took.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = StoredLatencies))]
     pub latency: Latencies,
 }
 
@@ -175,6 +178,7 @@ fn upper_bound(bucket: u8) -> u64 {
 
 /// [`Latencies`] as they are stored and shown.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Latencies))]
 struct StoredLatencies {
     #[serde(default)]
     p50_ms: u64,

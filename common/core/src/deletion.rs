@@ -63,6 +63,7 @@ impl Default for DeletionPolicy {
 /// What an operator says of rows that are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Verdict {
     /// They are gone: the next sync that still does not find them deletes
     /// them, however many they are.

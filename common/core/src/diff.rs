@@ -10,6 +10,7 @@ use crate::resource::Resource;
 /// A tracked field. Every typed field of a [`Resource`] but its id is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Field {
     /// [`Resource::name`].
     Name,
@@ -43,6 +44,7 @@ const DETAILS: [Field; 5] =
 
 /// A field's value before and after. `null` stands for unknown or absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldChange {
     /// Before.
     pub old: Value,

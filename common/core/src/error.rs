@@ -8,6 +8,7 @@ use thiserror::Error;
 /// What kind of thing went wrong, as far as handling it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ErrorClass {
     /// The request or its answer was lost, or the vendor is briefly down.
     Network,

@@ -11,6 +11,7 @@ use crate::task::SyncTask;
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Mode {
     /// Walks everything, secondary calls (data disks) too.
     #[default]
@@ -68,6 +69,7 @@ impl Mode {
 /// What started a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Trigger {
     /// The schedule's tick.
     Scheduled,
@@ -165,6 +167,7 @@ pub struct ResultMessage {
 /// A wish for syncs: by a person, a program or the schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncRequest {
     /// The accounts; empty means all that are enabled.
     pub account_ids: Vec<String>,

@@ -18,17 +18,20 @@ const MOST_BYTES: usize = 200 << 10;
 
 /// A change that a sync would record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlannedChange {
     /// The resource.
     pub id: String,
     /// What would be recorded of it.
     pub change: ChangeKind,
     /// The fields that differ; of a new resource only its name.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<Field, crate::diff::FieldChange>))]
     pub fields: FieldChanges,
 }
 
 /// What a sync of a region would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegionPlan {
     /// The first of the changes, in the order they were found.
     pub changes: Vec<PlannedChange>,

@@ -16,6 +16,7 @@ const MOST_TEXT_KEPT: usize = 500;
 
 /// One thing that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegionError {
     /// The resource, where it is about one.
     #[serde(default)]
@@ -60,6 +61,7 @@ fn bounded(text: &str) -> String {
 
 /// A task's part for one region.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegionResult {
     /// The task.
     pub task_id: String,

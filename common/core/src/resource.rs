@@ -15,6 +15,7 @@ use crate::scope::Scope;
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Status {
     /// Being created.
     Pending,
@@ -66,6 +67,7 @@ pub fn is_resource_id(text: &str) -> bool {
 
 /// A data disk attached to a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Disk {
     /// The vendor's disk id.
     pub id: String,
@@ -82,6 +84,7 @@ pub struct Disk {
 /// Sets are sets: order and repetition in the vendor's reply are lost here on
 /// purpose, so nothing later can mistake a reordering for a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Resource {
     /// The vendor's id, unique within a scope.
     pub id: String,
@@ -133,6 +136,7 @@ pub struct Resource {
     /// The vendor's further attributes, as a document. Not tracked: they are
     /// as of the last change of a tracked field.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, serde_json::Value>))]
     pub attributes: Attributes,
 }
 
@@ -169,6 +173,7 @@ impl Resource {
 
 /// That a live row was not in the latest complete listings, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Missing {
     /// When it was first not listed.
     pub since: Timestamp,
@@ -178,6 +183,7 @@ pub struct Missing {
 
 /// A stored resource: a live row, or the tombstone of a deleted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Row {
     /// Where it lives.
     #[serde(flatten)]
@@ -186,6 +192,7 @@ pub struct Row {
     #[serde(flatten)]
     pub resource: Resource,
     /// Over the tracked fields of `resource`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub fingerprint: Fingerprint,
     /// The number of changes recorded for it; the last change has it as its
     /// version.

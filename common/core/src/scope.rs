@@ -13,6 +13,7 @@ pub const GLOBAL_REGION: &str = "global";
 /// A resource type, named `provider.service.type`: `aliyun.ecs.instance`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, max_length = 64, pattern = r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$", example = "aliyun.ecs.instance"))]
 pub struct Kind(String);
 
 /// A kind's name is not of the form `provider.service.type`.
@@ -74,6 +75,7 @@ impl fmt::Display for Kind {
 
 /// Account × kind × region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scope {
     /// The account's id in this service.
     pub account_id: String,

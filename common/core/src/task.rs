@@ -19,6 +19,7 @@ pub const TASK_TIME: SignedDuration = SignedDuration::from_hours(6);
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum TaskStatus {
     /// Not begun.
     #[default]
@@ -116,6 +117,7 @@ impl TaskStatus {
 /// `total = added + updated + unchanged + undecodable`, and `deleted` stands
 /// beside it. Restored resources count as added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counts {
     /// Everything listed.
     pub total_count: u64,
@@ -152,6 +154,7 @@ impl Counts {
 
 /// One run for an account and a kind over its regions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncTask {
     /// See [`task_id`].
     pub task_id: String,

@@ -36,6 +36,7 @@ pub struct HeldFilter {
 
 /// A scope with rows that are held back from deletion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeldScope {
     /// The scope.
     #[serde(flatten)]
@@ -51,6 +52,7 @@ pub struct HeldScope {
 
 /// A row that is held back from deletion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeldRow {
     /// The resource's id.
     pub id: String,
@@ -68,6 +70,7 @@ pub struct HeldRow {
 
 /// What was decided on a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decided {
     /// What.
     pub verdict: Verdict,

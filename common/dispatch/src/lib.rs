@@ -65,6 +65,7 @@ pub struct Dispatch {
 
 /// Why nothing could be dispatched for an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AccountProblem))]
 pub struct Problem {
     /// The account.
     pub account_id: String,

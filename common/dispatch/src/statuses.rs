@@ -12,6 +12,7 @@ use crate::{DispatchError, Dispatcher, InvalidRequest, Problem};
 
 /// A status, in the common word and the vendor's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stated {
     /// The common status.
     pub status: Status,
@@ -21,6 +22,7 @@ pub struct Stated {
 
 /// One resource's status, stored and at the vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusChange {
     /// The resource's id.
     pub id: String,

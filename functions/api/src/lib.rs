@@ -1,17 +1,26 @@
 //! The api function: on-demand runs and queries over HTTP. The same router
 //! serves behind API Gateway and on one machine.
 
+mod access;
+mod document;
+mod extract;
+mod log;
+#[allow(dead_code, reason = "the first lists are on their way")]
+mod page;
 mod problem;
 mod routes;
 
 use std::sync::Arc;
 
 use cloud_sync_dispatch::Dispatcher;
+use cloud_sync_provider::Vendors;
 use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::Store;
 
-pub use problem::Problem;
-pub use routes::router;
+pub use access::Access;
+pub use problem::{FieldError, Problem};
+pub use routes::{openapi, router};
 
 /// What the API works with.
 #[derive(Clone)]
@@ -20,6 +29,27 @@ pub struct Api {
     pub dispatcher: Arc<Dispatcher>,
     /// The tables.
     pub store: Arc<dyn Store>,
+    /// The vendors.
+    pub vendors: Arc<dyn Vendors>,
+    /// Where credentials are.
+    pub credentials: Arc<dyn CredentialSource>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who may call.
+    pub access: Arc<Access>,
+}
+
+impl Api {
+    /// Returns the API over what a dispatcher works with.
+    #[must_use]
+    pub fn new(dispatcher: Arc<Dispatcher>, access: Access) -> Self {
+        Self {
+            store: dispatcher.store.clone(),
+            vendors: dispatcher.vendors.clone(),
+            credentials: dispatcher.credentials.clone(),
+            clock: dispatcher.clock.clone(),
+            access: Arc::new(access),
+            dispatcher,
+        }
+    }
 }

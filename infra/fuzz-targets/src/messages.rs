@@ -1,6 +1,6 @@
 //! Bodies of queues' messages, and whole events.
 
-use api::{Api, router};
+use api::{Access, Api, router};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use axum::body::Body;
 use axum::http::Request;
@@ -145,11 +145,7 @@ async fn http_request(text: &str) {
         request.header("content-type", "application/json").body(Body::from(body.to_owned()));
     let Ok(request) = request else { return };
     let world = World::new().await;
-    let api = Api {
-        dispatcher: std::sync::Arc::new(world.dispatcher),
-        store: world.store,
-        clock: world.clock,
-    };
+    let api = Api::new(std::sync::Arc::new(world.dispatcher), Access::Gateway);
     let response = router(api).oneshot(request).await.unwrap();
     let status = response.status();
     assert!(!status.is_server_error(), "{status}");

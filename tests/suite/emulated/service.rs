@@ -72,8 +72,9 @@ impl Service {
         let mut world = World::over(store.clone(), regions).await;
         world.sync.work = work.queue.clone();
         world.sync.results = results.queue.clone();
-        world.dispatcher.work = work.queue.clone();
-        world.dispatcher.results = results.queue.clone();
+        let dispatcher = Arc::get_mut(&mut world.dispatcher).expect("nobody else has it yet");
+        dispatcher.work = work.queue.clone();
+        dispatcher.results = results.queue.clone();
         Self { world, work, results, gateway, store, invocations: AtomicU64::default() }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::Api;
+use api::{Access, Api};
 use cloud_sync_core::account::Account;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -77,13 +77,13 @@ async fn serve(
     cancel: &CancellationToken,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let (store, clock) = (parts.store.clone(), parts.clock.clone());
+    let store = parts.store.clone();
     let give_up_after = args.work.give_up_after;
     let options = Options { workers: args.work.workers.into(), give_up_after };
     let service = LocalService::new(parts, options);
     service.recover().await?;
     sync::put_accounts(store.as_ref(), accounts).await?;
-    let api = Api { dispatcher: service.dispatcher(), store, clock };
+    let api = Api::new(service.dispatcher(), Access::Loopback);
     let address = listener.local_addr()?;
     let every = args.every.unsigned_abs();
     output.remark(format!(

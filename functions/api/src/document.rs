@@ -1,0 +1,138 @@
+//! What the API says of itself: `OpenAPI` 3.1, made of the routes.
+
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, RefOr};
+use utoipa::{Modify, OpenApi};
+
+use crate::problem::{self, Problem};
+
+/// What the document says of the whole API.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "cloud-sync",
+        description = "On-demand syncs and queries. Errors are problem documents (RFC 9457); \
+                       lists come in pages, each with the cursor of the next.",
+    ),
+    components(schemas(Problem)),
+    modifiers(&Bearer),
+    security(("bearer" = [])),
+    tags(
+        (name = "syncs", description = "Start syncs"),
+        (name = "plans", description = "See what syncs would do"),
+        (name = "tasks", description = "Follow and stop what was started"),
+        (name = "resources", description = "What there is"),
+        (name = "changes", description = "What happened"),
+        (name = "stats", description = "How much there is"),
+        (name = "deletions", description = "Deletions that are held back"),
+        (name = "accounts", description = "What is synced"),
+        (name = "hooks", description = "Events of the vendors"),
+    ),
+)]
+pub(crate) struct Described;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+    }
+}
+
+/// A refusal that any operation of some shape may answer with.
+struct Refusal {
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    of: fn(&Operation) -> bool,
+}
+
+const REFUSALS: [Refusal; 9] = [
+    Refusal {
+        status: "400",
+        name: "BadRequest",
+        description: "The body is not JSON",
+        of: has_body,
+    },
+    Refusal {
+        status: "401",
+        name: "Unauthorized",
+        description: "Nobody said who calls, or it is nobody known",
+        of: |_| true,
+    },
+    Refusal { status: "403", name: "Forbidden", description: "Who calls may not", of: |_| true },
+    Refusal {
+        status: "404",
+        name: "NotFound",
+        description: "There is no such thing",
+        of: has_path,
+    },
+    Refusal { status: "413", name: "TooLarge", description: "The body is too large", of: has_body },
+    Refusal {
+        status: "415",
+        name: "UnsupportedMediaType",
+        description: "The body is not said to be JSON",
+        of: has_body,
+    },
+    Refusal {
+        status: "422",
+        name: "Unprocessable",
+        description: "A field makes no sense; `errors` names it",
+        of: |operation| has_body(operation) || operation.parameters.is_some(),
+    },
+    Refusal {
+        status: "429",
+        name: "TooManyRequests",
+        description: "Too many requests; API Gateway says so, in its own words",
+        of: |_| true,
+    },
+    Refusal {
+        status: "503",
+        name: "Unavailable",
+        description: "Not now; trying again is right",
+        of: |_| true,
+    },
+];
+
+const fn has_body(operation: &Operation) -> bool {
+    operation.request_body.is_some()
+}
+
+fn has_path(operation: &Operation) -> bool {
+    let is_path = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path);
+    operation.parameters.iter().flatten().any(is_path)
+}
+
+/// Adds to every operation how it may refuse, each as a problem document.
+/// What an operation says itself of a status stays.
+pub(crate) fn with_refusals(mut document: Document) -> Document {
+    let components = document.components.get_or_insert_with(Components::new);
+    for refusal in &REFUSALS {
+        let response = RefOr::T(problem(refusal.description));
+        components.responses.insert(refusal.name.to_owned(), response);
+    }
+    for item in document.paths.paths.values_mut() {
+        let methods =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in methods.into_iter().filter_map(Option::as_mut) {
+            for refusal in &REFUSALS {
+                if !(refusal.of)(operation) {
+                    continue;
+                }
+                let name = format!("#/components/responses/{}", refusal.name);
+                let responses = &mut operation.responses.responses;
+                let response = RefOr::Ref(Ref::new(name));
+                responses.entry(refusal.status.to_owned()).or_insert(response);
+            }
+        }
+    }
+    document
+}
+
+fn problem(description: &str) -> Response {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new().description(description).content(problem::MEDIA_TYPE, content).build()
+}

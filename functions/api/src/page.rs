@@ -1,0 +1,75 @@
+//! Lists, a page at a time.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// A page has at most so many items.
+pub(crate) const MOST_ITEMS: u16 = 1000;
+
+/// The longest cursor that is read.
+const LONGEST_CURSOR: usize = 2048;
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Give it as `cursor` for the items after these; absent where there are
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// How many items a page may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub(crate) struct Limit(u16);
+
+impl Limit {
+    /// Returns the number.
+    pub(crate) fn get(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u16> for Limit {
+    type Error = String;
+
+    fn try_from(limit: u16) -> Result<Self, String> {
+        let fits = (1..=MOST_ITEMS).contains(&limit);
+        fits.then_some(Self(limit)).ok_or_else(|| format!("expected 1 to {MOST_ITEMS}"))
+    }
+}
+
+/// Where a page begins. Opaque to callers: the position in JSON, in base64url.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor<T>(pub T);
+
+impl<T: Serialize> Cursor<T> {
+    /// Returns what callers are given.
+    pub(crate) fn text(&self) -> String {
+        // A position is made of texts, numbers and times.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&self.0).unwrap_or_default())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Cursor<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || D::Error::custom("this is no cursor that a list like this one gave");
+        let text = String::deserialize(deserializer)?;
+        if text.len() > LONGEST_CURSOR {
+            return Err(wrong());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| wrong())
+    }
+}

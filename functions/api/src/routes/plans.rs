@@ -1,0 +1,10 @@
+//! Plans: what syncs would do.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::Api;
+
+/// Returns the group's routes.
+pub(super) fn router() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+}
