@@ -28,6 +28,7 @@ pub mod meter;
 pub mod pace;
 mod packing;
 pub mod plan;
+pub mod query;
 pub mod region;
 pub mod resource;
 pub mod schedule;

@@ -18,6 +18,7 @@ use crate::task::{Counts, SyncTask};
 
 /// How many live resources have which status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct StatusCounts(BTreeMap<Status, u64>);
 
@@ -92,6 +93,7 @@ pub struct ScopeStatuses {
 
 /// What is live, of some scopes together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Live {
     /// How many resources.
     pub total: u64,
@@ -121,15 +123,50 @@ impl Live {
     }
 }
 
+/// What is known of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ScopeStats {
+    /// The account.
+    pub account_id: String,
+    /// The kind.
+    pub kind: Kind,
+    /// The region.
+    pub region: String,
+    /// What is live.
+    #[serde(flatten)]
+    pub live: Live,
+    /// When the complete listing began that the statuses were counted from;
+    /// what the scope's successful tasks of other modes have recorded since is
+    /// counted in. `null` where statuses are not known yet.
+    pub as_of: Option<Timestamp>,
+}
+
+impl ScopeStats {
+    /// Returns what is known of a scope; `None` for one that was never synced.
+    #[must_use]
+    pub fn of(state: ScopeState) -> Option<Self> {
+        let findings = &state.findings;
+        let statuses = findings.statuses.as_ref();
+        findings.last_success_at().is_some().then(|| Self {
+            live: Live::of([&state]),
+            as_of: statuses.map(|statuses| statuses.as_of),
+            account_id: state.scope.account_id.clone(),
+            kind: state.scope.kind.clone(),
+            region: state.scope.region.clone(),
+        })
+    }
+}
+
 /// Returns how many live rows a scope has: by status where those are known,
 /// since they are counted from the listing itself.
-#[must_use]
-pub fn live_count(findings: &Findings) -> u64 {
+fn live_count(findings: &Findings) -> u64 {
     findings.statuses.as_ref().map_or(findings.live_count, |statuses| statuses.counts.total())
 }
 
 /// What the ended tasks of one day recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Flow {
     /// How many tasks ended.
     pub tasks: u64,
@@ -167,6 +204,7 @@ impl Flow {
 
 /// What was live when a task ended that had looked at a whole kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// When it was read.
     pub at: Timestamp,
@@ -177,6 +215,7 @@ pub struct Snapshot {
 
 /// An account's kind on one day, in UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Day {
     /// The account.
     pub account_id: String,
