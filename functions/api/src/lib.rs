@@ -19,7 +19,7 @@ use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::store::Store;
 
 pub use access::Access;
-pub use problem::{FieldError, Problem};
+pub use problem::{FieldError, Problem, ProblemType};
 pub use routes::{openapi, router};
 
 /// What the API works with.

@@ -17,10 +17,9 @@ const MOST_SHOWN: usize = 300;
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem; `about:blank` where the status says it all.
+    /// The kind of problem.
     #[serde(rename = "type")]
-    #[schema(example = "about:blank")]
-    pub kind: &'static str,
+    pub kind: ProblemType,
     /// The kind of problem, in few words.
     pub title: &'static str,
     /// The HTTP status.
@@ -41,6 +40,14 @@ pub struct Problem {
     pub problems: Vec<cloud_sync_dispatch::Problem>,
 }
 
+/// The kinds of problems that a program can tell apart, as URIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub enum ProblemType {
+    /// The status says it all.
+    #[serde(rename = "about:blank")]
+    Blank,
+}
+
 /// A field of a request that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -54,7 +61,7 @@ impl Problem {
     /// Returns a problem with a request as a whole.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank",
+            kind: ProblemType::Blank,
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
