@@ -114,6 +114,13 @@ impl Live {
         }
     }
 
+    /// Adds what is known of others.
+    pub fn add_all(&mut self, other: &Self) {
+        self.total += other.total;
+        self.held += other.held;
+        self.by_status.add_all(&other.by_status);
+    }
+
     /// Returns the sum over scopes.
     #[must_use]
     pub fn of<'a>(states: impl IntoIterator<Item = &'a ScopeState>) -> Self {
@@ -155,6 +162,27 @@ impl ScopeStats {
             kind: state.scope.kind.clone(),
             region: state.scope.region.clone(),
         })
+    }
+}
+
+/// How much there is, in all and by scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Stats {
+    /// All of it.
+    #[serde(flatten)]
+    pub live: Live,
+    /// The oldest `as_of` of a scope; `null` where one of them has none.
+    pub as_of: Option<Timestamp>,
+    /// The same by account, kind and region.
+    pub scopes: Vec<ScopeStats>,
+}
+
+impl FromIterator<ScopeStats> for Stats {
+    fn from_iter<I: IntoIterator<Item = ScopeStats>>(scopes: I) -> Self {
+        let (mut live, scopes) = (Live::default(), Vec::from_iter(scopes));
+        scopes.iter().for_each(|scope| live.add_all(&scope.live));
+        Self { live, as_of: scopes.iter().map(|scope| scope.as_of).min().flatten(), scopes }
     }
 }
 

@@ -69,7 +69,6 @@ fn not_json(error: &serde_json::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
 }
 
-#[allow(dead_code, reason = "the first lists are on their way")]
 /// The parameters of a request. A list's values are given by repeating its
 /// name.
 pub(crate) struct Query<T>(pub T);

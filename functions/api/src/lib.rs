@@ -4,8 +4,8 @@
 mod access;
 mod document;
 mod extract;
+mod filters;
 mod log;
-#[allow(dead_code, reason = "the first lists are on their way")]
 mod page;
 mod problem;
 mod routes;

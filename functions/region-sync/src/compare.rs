@@ -192,7 +192,11 @@ impl Work<'_> {
         let left = Duration::try_from(left).unwrap_or_default();
         match tokio::time::timeout(left, write).await {
             Ok(written) => Ok(written?),
-            Err(_) => Err(Stop::OutOfTime),
+            Err(_) => Err(StoreError::Unavailable {
+                operation: "writing changes",
+                reason: format!("it took more than {WRITE_TIME:#}"),
+            }
+            .into()),
         }
     }
 

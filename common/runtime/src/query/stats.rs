@@ -1,7 +1,7 @@
 //! How much there is, as the scopes' findings have it: no row is read.
 
 use cloud_sync_core::query::ScopeFilter;
-use cloud_sync_core::stats::{Day, ScopeStats};
+use cloud_sync_core::stats::{Day, ScopeStats, Stats};
 use jiff::civil::Date;
 
 use crate::store::{Result, Store};
@@ -12,7 +12,7 @@ use crate::store::{Result, Store};
 /// # Errors
 ///
 /// The tables failed.
-pub async fn now(store: &dyn Store, filter: &ScopeFilter) -> Result<Vec<ScopeStats>> {
+pub async fn now(store: &dyn Store, filter: &ScopeFilter) -> Result<Stats> {
     let mut all = Vec::new();
     for record in store.accounts().await? {
         let id = &record.account.id;
@@ -23,7 +23,7 @@ pub async fn now(store: &dyn Store, filter: &ScopeFilter) -> Result<Vec<ScopeSta
         let states = states.into_iter().filter(|state| filter.wants(&state.scope));
         all.extend(states.filter_map(ScopeStats::of));
     }
-    Ok(all)
+    Ok(all.into_iter().collect())
 }
 
 /// Returns the days from one to another, both included, by account, day and
