@@ -14,14 +14,15 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
-    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, StatsStore,
-    Store, StoreError, TaskQuery, TaskStore,
+    AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -286,6 +287,13 @@ impl TaskStore for FailingStore {
 }
 
 #[async_trait]
+impl RequestStore for FailingStore {
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest> {
+        self.inner.remember_request(request).await
+    }
+}
+
+#[async_trait]
 impl ResourceStore for FailingStore {
     async fn live_index(
         &self,
@@ -338,9 +346,10 @@ impl ChangeStore for FailingStore {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>> {
         self.check(Operation::TaskChanges)?;
-        self.inner.task_changes(task_id, scope, cursor).await
+        self.inner.task_changes(task_id, scope, cursor, limit).await
     }
 
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {

@@ -1,4 +1,10 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
+mod access;
 mod document;
+mod plans;
+mod requests;
+mod status_changes;
 mod support;
+mod syncs;
+mod tasks;

@@ -139,7 +139,8 @@ fn http(name: &str) -> lambda_http::Request {
 
 #[tokio::test(start_paused = true)]
 async fn posting_to_syncs_answers_with_task_ids() {
-    let (status, _, body) = call(world().await, http("api-post-syncs")).await;
+    let world = World::new(&[REGION]).await;
+    let (status, _, body) = call(world, http("api-post-syncs")).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     assert_eq!(body["task_ids"].as_array().unwrap().len(), 1);
     assert_eq!(body["problems"], json!([]));

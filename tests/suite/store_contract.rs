@@ -126,7 +126,10 @@ contract! {
         the_results_of_a_task_are_its_own,
         open_tasks_are_those_that_have_not_ended_oldest_deadline_first,
         tasks_come_newest_first_and_limited,
-        tasks_of_all_accounts_come_newest_first;
+        tasks_of_all_accounts_come_newest_first,
+        tasks_go_on_after_a_place_also_within_one_time,
+        tasks_until_a_time_include_it,
+        a_request_is_remembered_once_until_it_is_forgotten;
     resources:
         a_row_comes_back_as_it_was_written,
         more_rows_than_a_batch_holds_are_written_and_read,

@@ -30,6 +30,7 @@ mod packing;
 pub mod plan;
 pub mod query;
 pub mod region;
+pub mod request;
 pub mod resource;
 pub mod schedule;
 pub mod scope;

@@ -45,6 +45,24 @@ pub struct RegionPlan {
     pub write_units: f64,
 }
 
+impl RegionPlan {
+    /// Leaves out changes that do not fit into what is `left` of a number of
+    /// bytes of JSON, and takes off what the others need.
+    pub fn shorten(&mut self, left: &mut usize) {
+        let size = |change: &PlannedChange| serde_json::to_string(change).map_or(0, |t| t.len());
+        let fits = |change: &&PlannedChange| {
+            let rest = left.checked_sub(size(change));
+            rest.is_some_and(|rest| {
+                *left = rest;
+                true
+            })
+        };
+        let kept = self.changes.iter().take_while(fits).count();
+        self.more_changes += (self.changes.len() - kept) as u64;
+        self.changes.truncate(kept);
+    }
+}
+
 /// Adds up what a sync would do.
 #[derive(Debug, Default)]
 pub struct Planner {

@@ -34,7 +34,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use members::Discovery;
-pub use request::InvalidRequest;
+pub use request::{InvalidRequest, Prepared};
 
 /// What a dispatcher works with.
 pub struct Dispatcher {
@@ -104,18 +104,29 @@ pub enum DispatchError {
 }
 
 /// A task to create.
-struct Plan<'a> {
-    account: &'a AccountRecord,
+struct Plan {
+    account_id: String,
     kind: Kind,
     regions: Vec<String>,
     mode: Mode,
     since: Option<Timestamp>,
     ids: Vec<String>,
+}
+
+/// What makes tasks be created.
+struct Cause {
     trigger: Trigger,
-    /// Tells this plan's trigger from every other.
-    trigger_id: String,
-    /// When the trigger went off.
+    /// Tells it from every other.
+    id: String,
+    /// When it went off.
     at: Timestamp,
+}
+
+impl Plan {
+    /// Returns the id that the task has by this cause.
+    fn task_id(&self, cause: &Cause) -> String {
+        task_id(cause.at, &cause.id, &self.account_id, &self.kind)
+    }
 }
 
 impl Dispatcher {
@@ -123,18 +134,17 @@ impl Dispatcher {
     /// messages of its regions.
     ///
     /// The scopes are marked last: a crash before that leaves them due.
-    async fn carry_out(&self, plan: Plan<'_>) -> Result<SyncTask, DispatchError> {
-        let account_id = &plan.account.account.id;
+    async fn carry_out(&self, plan: Plan, cause: &Cause) -> Result<SyncTask, DispatchError> {
+        let id = plan.task_id(cause);
         let mut regions = plan.regions;
         regions.sort_unstable();
         regions.dedup();
-        let id = task_id(plan.at, &plan.trigger_id, account_id, &plan.kind);
         let new = SyncTask {
             mode: plan.mode,
             since: plan.since,
             ids: plan.ids,
-            trigger: plan.trigger,
-            ..SyncTask::new(id, account_id, plan.kind, regions, self.clock.now())
+            trigger: cause.trigger,
+            ..SyncTask::new(id, &plan.account_id, plan.kind, regions, self.clock.now())
         };
         let task = if self.store.create_task(&new).await? {
             new

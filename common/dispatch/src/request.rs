@@ -7,7 +7,7 @@ use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
+use crate::{Cause, Dispatch, DispatchError, Dispatcher, Plan, Problem};
 
 /// A request names something that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,13 +23,32 @@ fn invalid(field: &'static str, reason: String) -> DispatchError {
     InvalidRequest { field, reason }.into()
 }
 
+/// What a request comes to, before anything of it is done.
+pub struct Prepared {
+    plans: Vec<Plan>,
+    /// The accounts that are suspended, and are to be tried.
+    resumes: Vec<String>,
+    /// The accounts for which nothing can be dispatched.
+    problems: Vec<Problem>,
+}
+
+impl Prepared {
+    /// Returns the same, which resumes no account: it did when it came first.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self { resumes: Vec::new(), ..self }
+    }
+}
+
+fn cause(trigger_id: &str, at: Timestamp) -> Cause {
+    Cause { trigger: Trigger::OnDemand, id: format!("on-demand:{trigger_id}"), at }
+}
+
 impl Dispatcher {
     /// Dispatches what a request asks for.
     ///
-    /// `trigger_id` makes two requests one. An account that is suspended is
-    /// resumed, unless only a plan is wanted: somebody who asks for it by name
-    /// wants it tried. The accounts
-    /// are checked before anything is dispatched for one of them.
+    /// `trigger_id` makes two requests one. The accounts are checked before
+    /// anything is dispatched for one of them.
     ///
     /// # Errors
     ///
@@ -41,22 +60,34 @@ impl Dispatcher {
         trigger_id: &str,
         at: Timestamp,
     ) -> Result<Dispatch, DispatchError> {
+        let prepared = self.prepare(request).await?;
+        self.start(prepared, trigger_id, at).await
+    }
+
+    /// Returns what a request comes to, and does nothing of it yet.
+    ///
+    /// # Errors
+    ///
+    /// The request names an unknown account, kind or region; or the tables
+    /// failed.
+    pub async fn prepare(&self, request: &SyncRequest) -> Result<Prepared, DispatchError> {
         check_ids(request)?;
         let records = self.chosen_accounts(request).await?;
-        let mut dispatch = Dispatch::default();
-        let mut plans = Vec::new();
+        let mut prepared =
+            Prepared { plans: Vec::new(), resumes: Vec::new(), problems: Vec::new() };
         for record in &records {
+            let account_id = &record.account.id;
             let kinds = self.chosen_kinds(request, record)?;
             if kinds.is_empty() {
                 continue;
             }
             if record.suspended.is_some() && request.mode != Mode::Plan {
-                self.store.resume(&record.account.id).await?;
+                prepared.resumes.push(account_id.clone());
             }
             let offered = match self.offered_regions(record).await? {
                 Ok(offered) => offered,
                 Err(problem) => {
-                    dispatch.problems.push(problem);
+                    prepared.problems.push(problem);
                     continue;
                 }
             };
@@ -66,29 +97,114 @@ impl Dispatcher {
                 let regions = regions_of(self.vendors.is_global(&kind), &regions, wants_global);
                 (!regions.is_empty()).then_some((kind, regions))
             });
-            plans.extend(with_regions.map(|(kind, regions)| Plan {
-                account: record,
+            prepared.plans.extend(with_regions.map(|(kind, regions)| Plan {
+                account_id: account_id.clone(),
                 kind,
                 regions,
                 mode: request.mode,
                 since: request.since,
                 ids: request.ids.clone(),
-                trigger: Trigger::OnDemand,
-                trigger_id: format!("on-demand:{trigger_id}"),
-                at,
             }));
         }
-        let scopes: usize = plans.iter().map(|plan| plan.regions.len()).sum();
+        let scopes: usize = prepared.plans.iter().map(|plan| plan.regions.len()).sum();
         if request.mode.names_ids() && scopes > 1 {
             let text = format!("they are of one account, kind and region; this names {scopes}");
             return Err(invalid("ids", text));
         }
-        if plans.is_empty() && dispatch.problems.is_empty() {
+        if prepared.plans.is_empty() && prepared.problems.is_empty() {
             let text = "no account has any of these kinds in any of these regions";
             return Err(invalid("kinds", text.to_owned()));
         }
-        for plan in plans {
-            dispatch.tasks.push(self.carry_out(plan).await?);
+        Ok(prepared)
+    }
+
+    /// Returns the open tasks that do already, in one of its regions at least,
+    /// what is prepared: sync the scope, or plan to. Not those that this very
+    /// trigger started. What names resources is never in the way: it waits
+    /// its turn.
+    ///
+    /// Two requests at the same moment may both find none. Then both are
+    /// dispatched, and the second does again what the first did.
+    ///
+    /// # Errors
+    ///
+    /// The tables failed.
+    pub async fn in_the_way(
+        &self,
+        prepared: &Prepared,
+        trigger_id: &str,
+        at: Timestamp,
+    ) -> Result<Vec<String>, DispatchError> {
+        let cause = cause(trigger_id, at);
+        let walks = prepared.plans.iter().filter(|plan| !plan.mode.names_ids());
+        let walks: Vec<_> = walks.map(|plan| (plan, plan.task_id(&cause))).collect();
+        let open = if walks.is_empty() { Vec::new() } else { self.store.open_tasks().await? };
+        let mut found = Vec::new();
+        for task in open {
+            let is_same = |plan: &Plan, own: &String| {
+                plan.account_id == task.account_id
+                    && plan.kind == task.resource_type
+                    && plan.mode.is_sync() == task.mode.is_sync()
+                    && !task.mode.names_ids()
+                    && *own != task.task_id
+            };
+            let wanted: Vec<_> = walks
+                .iter()
+                .filter(|(plan, own)| is_same(plan, own))
+                .flat_map(|(plan, _)| &plan.regions)
+                .filter(|region| task.regions.contains(region))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let results = self.store.region_results(&task.task_id).await?;
+            if task.open_regions(&results).iter().any(|region| wanted.contains(&region)) {
+                found.push(task.task_id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells whether a trigger has started every task that is prepared.
+    ///
+    /// # Errors
+    ///
+    /// The tables failed.
+    pub async fn has_started(
+        &self,
+        prepared: &Prepared,
+        trigger_id: &str,
+        at: Timestamp,
+    ) -> Result<bool, DispatchError> {
+        let cause = cause(trigger_id, at);
+        for plan in &prepared.plans {
+            if self.store.task(&plan.task_id(&cause)).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(!prepared.plans.is_empty())
+    }
+
+    /// Dispatches what was prepared. An account that is suspended is resumed,
+    /// unless only a plan is wanted: somebody who asks for it by name wants it
+    /// tried.
+    ///
+    /// # Errors
+    ///
+    /// Tables or queues failed; the same again does the rest.
+    pub async fn start(
+        &self,
+        prepared: Prepared,
+        trigger_id: &str,
+        at: Timestamp,
+    ) -> Result<Dispatch, DispatchError> {
+        let cause = cause(trigger_id, at);
+        for id in &prepared.resumes {
+            self.store.resume(id).await?;
+        }
+        let mut dispatch = Dispatch { tasks: Vec::new(), problems: prepared.problems };
+        for plan in prepared.plans {
+            dispatch.tasks.push(self.carry_out(plan, &cause).await?);
         }
         Ok(dispatch)
     }

@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use crate::request::{account_regions, regions_of};
-use crate::{Dispatch, DispatchError, Dispatcher, Plan, Problem};
+use crate::{Cause, Dispatch, DispatchError, Dispatcher, Plan, Problem};
 
 /// So many accounts are looked at side by side: each takes some requests to
 /// the tables, one after another.
@@ -114,9 +114,14 @@ impl Dispatcher {
             tracing::warn!(account = record.account.id, why, "nothing is started");
             return Ok(tasks);
         }
-        let plans = self.plans(record, id, at, in_flight).await.map_err(trouble)?;
+        let plans = self.plans(record, at, in_flight).await.map_err(trouble)?;
         for plan in plans.map_err(Trouble::Of)? {
-            tasks.push(self.carry_out(plan).await.map_err(trouble)?);
+            let cause = Cause {
+                trigger: Trigger::Scheduled,
+                id: format!("schedule:{id}:{}", plan.mode.as_str()),
+                at,
+            };
+            tasks.push(self.carry_out(plan, &cause).await.map_err(trouble)?);
         }
         Ok(tasks)
     }
@@ -157,13 +162,12 @@ impl Dispatcher {
     }
 
     /// Returns one plan a kind and mode, over the regions that are due.
-    async fn plans<'a>(
+    async fn plans(
         &self,
-        record: &'a AccountRecord,
-        id: &str,
+        record: &AccountRecord,
         at: Timestamp,
         in_flight: &HashSet<&str>,
-    ) -> Result<Result<Vec<Plan<'a>>, Problem>, DispatchError> {
+    ) -> Result<Result<Vec<Plan>, Problem>, DispatchError> {
         let account = &record.account;
         let kinds = match self.vendors.kinds(account) {
             Ok(kinds) => kinds,
@@ -209,15 +213,12 @@ impl Dispatcher {
         Ok(Ok(due
             .into_iter()
             .map(|((kind, mode), regions)| Plan {
-                account: record,
+                account_id: account.id.clone(),
                 kind,
                 regions,
                 mode,
                 since: None,
                 ids: Vec::new(),
-                trigger: Trigger::Scheduled,
-                trigger_id: format!("schedule:{id}:{}", mode.as_str()),
-                at,
             })
             .collect()))
     }

@@ -4,7 +4,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, RefOr};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, ToResponse};
 
 use crate::problem::{self, Problem};
 
@@ -16,7 +16,7 @@ use crate::problem::{self, Problem};
         description = "On-demand syncs and queries. Errors are problem documents (RFC 9457); \
                        lists come in pages, each with the cursor of the next.",
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem), responses(Conflict, BadGateway)),
     modifiers(&Bearer),
     security(("bearer" = [])),
     tags(
@@ -41,6 +41,22 @@ impl Modify for Bearer {
         document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
     }
 }
+
+/// What is asked for contradicts what is.
+#[derive(ToResponse)]
+#[response(
+    description = "It contradicts what is: tasks that are open, or have ended",
+    content_type = "application/problem+json"
+)]
+pub(crate) struct Conflict(#[allow(dead_code, reason = "only described")] Problem);
+
+/// The vendor refuses, or cannot be reached.
+#[derive(ToResponse)]
+#[response(
+    description = "The vendor refuses, or cannot be reached; `problems` says why",
+    content_type = "application/problem+json"
+)]
+pub(crate) struct BadGateway(#[allow(dead_code, reason = "only described")] Problem);
 
 /// A refusal that any operation of some shape may answer with.
 struct Refusal {

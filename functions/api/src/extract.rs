@@ -6,9 +6,13 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use cloud_sync_core::scope::is_key_word;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::Problem;
 
@@ -48,8 +52,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-/// Reads a body.
+/// Reads a body, which has to be an object: a list would be taken for the
+/// values of its fields.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Problem::field("body", "expected an object"),
+            Err(error) => not_json(&error),
+        });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -98,5 +109,64 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         path.map(|path| Self(path.0)).map_err(|rejection| {
             Problem::field("path", rejection.body_text()).with_status(rejection.status())
         })
+    }
+}
+
+/// A word that may become part of a key: an account's id or a region.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct KeyWord(String);
+
+impl KeyWord {
+    /// Returns the word.
+    pub(crate) fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for KeyWord {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        let reason = "expected 1 to 64 letters, digits, '-', '_' or '.'";
+        if is_key_word(&word) { Ok(Self(word)) } else { Err(reason.to_owned()) }
+    }
+}
+
+/// What makes two requests one, where the sender gave it.
+pub(crate) struct IdempotencyKey(Option<String>);
+
+impl IdempotencyKey {
+    /// The header's name.
+    pub(crate) const HEADER: &str = "Idempotency-Key";
+
+    /// Returns the key.
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(Self::HEADER) else { return Ok(Self(None)) };
+        let is_visible = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        let text = value.to_str().ok().filter(is_visible);
+        match text.filter(|text| (1..=255).contains(&text.len())) {
+            Some(text) => Ok(Self(Some(text.to_owned()))),
+            None => Err(Problem::field(Self::HEADER, "expected 1 to 255 visible characters")),
+        }
+    }
+}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        let schema = schema.min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
+        let description = "The same key with the same body is the same request, for 24 hours";
+        let parameter =
+            ParameterBuilder::new().name(Self::HEADER).parameter_in(ParameterIn::Header);
+        vec![parameter.description(Some(description)).schema(Some(schema)).build()]
     }
 }

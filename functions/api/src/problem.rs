@@ -46,6 +46,12 @@ pub enum ProblemType {
     /// The status says it all.
     #[serde(rename = "about:blank")]
     Blank,
+    /// Tasks that are open do already what was asked for; `task_ids` has them.
+    #[serde(rename = "urn:cloud-sync:problem:already-running")]
+    AlreadyRunning,
+    /// The idempotency key was used for another request.
+    #[serde(rename = "urn:cloud-sync:problem:idempotency-key-reused")]
+    KeyReused,
 }
 
 /// A field of a request that is wrong.
@@ -92,6 +98,12 @@ impl Problem {
     /// Returns that there is no such thing: a task, a resource.
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what} '{}'", shown(name)))
+    }
+
+    /// Returns what a vendor, or the way to it, refused.
+    pub(crate) fn of_accounts(problems: Vec<cloud_sync_dispatch::Problem>) -> Self {
+        let detail = "nothing could be done for any account; `problems` says why";
+        Self { problems, ..Self::new(StatusCode::BAD_GATEWAY, detail) }
     }
 
     /// Returns a problem that hides its cause, which is logged instead.

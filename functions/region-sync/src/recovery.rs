@@ -36,7 +36,10 @@ impl Work<'_> {
         for task in tasks {
             let mut cursor = None;
             loop {
-                let page = self.store.task_changes(&task, &self.scope, cursor.as_deref()).await?;
+                let page = self
+                    .store
+                    .task_changes(&task, &self.scope, cursor.as_deref(), usize::MAX)
+                    .await?;
                 if task == self.delivered.message.task_id {
                     page.items.iter().for_each(|change| self.tally.record(change));
                 }

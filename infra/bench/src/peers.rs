@@ -314,6 +314,6 @@ async fn task_changes(
     scope: &Scope,
     cursor: Option<&str>,
 ) -> Result<(Vec<Change>, Option<String>)> {
-    let page = store.task_changes(task_id, scope, cursor).await?;
+    let page = store.task_changes(task_id, scope, cursor, usize::MAX).await?;
     Ok((page.items, page.cursor))
 }

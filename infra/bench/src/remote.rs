@@ -21,14 +21,15 @@ use cloud_sync_core::lease::{
 use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
-    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, StatsStore,
-    Store, StoreError, TaskQuery, TaskStore,
+    AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -281,6 +282,13 @@ impl TaskStore for RemoteStore {
 }
 
 #[async_trait]
+impl RequestStore for RemoteStore {
+    async fn remember_request(&self, _: &KnownRequest) -> Result<KnownRequest> {
+        refused("remember_request")
+    }
+}
+
+#[async_trait]
 impl ResourceStore for RemoteStore {
     async fn live_index(
         &self,
@@ -320,6 +328,7 @@ impl ChangeStore for RemoteStore {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        _: usize,
     ) -> Result<Slice<Change>> {
         let (items, cursor) = self.ask("task_changes", &(task_id, scope, cursor)).await?;
         Ok(Slice { items, cursor })

@@ -16,6 +16,7 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Lease, LeaseRequest, Releas
 use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::{Day, Snapshot};
@@ -23,8 +24,8 @@ use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::dynamo::INDEX_LAG;
 use cloud_sync_runtime::store::{
-    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, StatsStore,
-    Store, StoreError, TaskQuery, TaskStore,
+    AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -340,6 +341,13 @@ impl TaskStore for Tables {
 }
 
 #[async_trait]
+impl RequestStore for Tables {
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest> {
+        self.write("remember_request", self.inner.remember_request(request)).await
+    }
+}
+
+#[async_trait]
 impl ResourceStore for Tables {
     async fn live_index(
         &self,
@@ -426,8 +434,9 @@ impl ChangeStore for Tables {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>> {
-        let request = self.inner.task_changes(task_id, scope, cursor);
+        let request = self.inner.task_changes(task_id, scope, cursor, limit);
         let mut changes = self.read("task_changes", request).await?;
         self.process.universe.lag.changes(self.lag(), scope, &mut changes.items);
         Ok(changes)

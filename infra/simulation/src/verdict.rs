@@ -398,7 +398,7 @@ async fn task_changes(
     let (mut changes, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let (id, scope) = (&task.task_id, task.scope(region));
-        let slice = universe.store.task_changes(id, &scope, cursor.as_deref()).await?;
+        let slice = universe.store.task_changes(id, &scope, cursor.as_deref(), usize::MAX).await?;
         changes.extend(slice.items);
         cursor = slice.cursor;
         if cursor.is_none() {

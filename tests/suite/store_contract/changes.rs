@@ -25,7 +25,7 @@ async fn walk(store: &dyn Store, account: &str, since: Option<Timestamp>) -> (Ve
 async fn of_task(store: &dyn Store, task: &str, scope: &Scope) -> (Vec<Change>, usize) {
     let (mut changes, mut pages, mut cursor) = (Vec::new(), 0, None);
     loop {
-        let page = store.task_changes(task, scope, cursor.as_deref()).await.unwrap();
+        let page = store.task_changes(task, scope, cursor.as_deref(), usize::MAX).await.unwrap();
         changes.extend(page.items);
         pages += 1;
         cursor = page.cursor;
@@ -120,7 +120,7 @@ pub async fn a_cursor_of_another_list_is_refused(store: Arc<dyn Store>) {
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
     let scope = scope("prod", "cn-hangzhou");
     for cursor in ["i-1", "prod#aliyun.ecs.instance#cn-beijing#i-1#1"] {
-        let refused = store.task_changes("t", &scope, Some(cursor)).await;
+        let refused = store.task_changes("t", &scope, Some(cursor), usize::MAX).await;
         assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
     }
 }

@@ -3,8 +3,10 @@ use std::time::Duration;
 
 use cloud_sync_core::cost::{ApiCost, Cost};
 use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::message::SyncRequest;
+use cloud_sync_core::request::{KNOWN_FOR, KnownRequest};
 use cloud_sync_core::task::{Counts, RegionError, RegionResult, SyncTask, TaskStatus};
-use cloud_sync_runtime::store::{Store, TaskQuery};
+use cloud_sync_runtime::store::{Store, TaskPlace, TaskQuery};
 use jiff::SignedDuration;
 use tokio::join;
 
@@ -207,6 +209,7 @@ pub async fn tasks_come_newest_first_and_limited(store: Arc<dyn Store>) {
         account_id: Some("prod".into()),
         since: since.map(at),
         limit,
+        ..TaskQuery::default()
     };
     let found = store.tasks(&of(None, 3)).await.unwrap();
     assert_eq!(ids(&found), ["t4", "half", "t3"]);
@@ -223,6 +226,69 @@ pub async fn tasks_of_all_accounts_come_newest_first(store: Arc<dyn Store>) {
     for (id, of, second) in [("1", "prod", 1), ("2", "test", 2), ("3", "prod", 3)] {
         store.create_task(&task(id, of, second)).await.unwrap();
     }
-    let query = TaskQuery { account_id: None, since: None, limit: 2 };
+    let query = TaskQuery { limit: 2, ..TaskQuery::default() };
     assert_eq!(ids(&store.tasks(&query).await.unwrap()), ["3", "2"]);
+}
+
+pub async fn tasks_go_on_after_a_place_also_within_one_time(store: Arc<dyn Store>) {
+    store.put_account(&account("prod")).await.unwrap();
+    for (n, second) in [(4, 1), (0, 1), (2, 1), (5, 2), (3, 1), (1, 1), (6, 0)] {
+        store.create_task(&task(&format!("t{n}"), "prod", second)).await.unwrap();
+    }
+    for account_id in [Some("prod".to_owned()), None] {
+        for limit in 1..=8 {
+            let mut query =
+                TaskQuery { account_id: account_id.clone(), limit, ..TaskQuery::default() };
+            let mut found = Vec::new();
+            loop {
+                let tasks = store.tasks(&query).await.unwrap();
+                assert!(tasks.len() <= limit);
+                query.after = tasks.last().map(TaskPlace::of);
+                found.extend(tasks.into_iter().map(|task| task.task_id));
+                if query.after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, ["t5", "t4", "t3", "t2", "t1", "t0", "t6"], "limit {limit}");
+        }
+    }
+}
+
+pub async fn tasks_until_a_time_include_it(store: Arc<dyn Store>) {
+    for second in 0..6 {
+        store.create_task(&task(&format!("t{second}"), "prod", second)).await.unwrap();
+    }
+    let until = |since: Option<i64>, until| TaskQuery {
+        account_id: Some("prod".into()),
+        since: since.map(at),
+        until: Some(at(until)),
+        limit: 100,
+        ..TaskQuery::default()
+    };
+    assert_eq!(ids(&store.tasks(&until(None, 1)).await.unwrap()), ["t1", "t0"]);
+    assert_eq!(ids(&store.tasks(&until(Some(2), 3)).await.unwrap()), ["t3", "t2"]);
+    assert_eq!(ids(&store.tasks(&until(Some(3), 2)).await.unwrap()), [""; 0]);
+    let after = store.task("t3").await.unwrap().map(|task| TaskPlace::of(&task));
+    let query = TaskQuery { after, ..until(Some(1), 5) };
+    assert_eq!(ids(&store.tasks(&query).await.unwrap()), ["t2", "t1"]);
+}
+
+pub async fn a_request_is_remembered_once_until_it_is_forgotten(store: Arc<dyn Store>) {
+    let request = |key: &str, trigger: &str, second| {
+        KnownRequest::new(key, &SyncRequest::default(), trigger.to_owned(), at(second))
+    };
+    let (first, second) = (request("k", "a", 0), request("k", "b", 1));
+    let (a, b) = join!(store.remember_request(&first), store.remember_request(&second));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert_eq!(a, b, "both are told of the same");
+    let other = request("k2", "c", 2);
+    assert_eq!(store.remember_request(&other).await.unwrap(), other);
+    let later = request("k", "d", 60);
+    assert_eq!(store.remember_request(&later).await.unwrap(), a);
+    assert_eq!(store.task("k").await.unwrap(), None);
+    assert_eq!(store.open_tasks().await.unwrap(), []);
+
+    let late = request("k", "e", 1 + KNOWN_FOR.as_secs());
+    assert_eq!(store.remember_request(&late).await.unwrap(), late);
+    assert_eq!(store.remember_request(&request("k", "f", 1)).await.unwrap(), late);
 }

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
 //! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, `~types#kind#name` for an instance type, and `~days#day#kind` for what became of a kind on a day |
-//! | tasks | `task_id` | `part`: `task`, and `region#…` |
+//! | tasks | `task_id`, and `request#…` | `part`: `task`, `region#…`, and `request` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
 
@@ -114,6 +114,11 @@ pub const BY_TASK: &str = "by_task";
 
 /// [`PART`] of the task itself.
 pub const TASK_PART: &str = "task";
+/// Before the [`TASK_ID`] of a request, whose key comes after it. No task's id
+/// has such a sign.
+pub const REQUEST_PREFIX: &str = "request#";
+/// [`PART`] of a request.
+pub const REQUEST_PART: &str = "request";
 /// The one value of [`OPEN`].
 pub const OPEN_MARK: &str = "open";
 /// Before the [`PART`] of a region.
@@ -184,6 +189,8 @@ pub const TASK_SUMS: [&str; 21] = [
 
 /// The item does not exist.
 pub const IS_NEW_TASK: &str = "attribute_not_exists(#task_id)";
+/// There is no such request any more.
+pub const IS_NEW_REQUEST: &str = "attribute_not_exists(#task_id) OR #ttl <= :now";
 /// The account is known.
 pub const ACCOUNT_EXISTS: &str = "attribute_exists(#account_id)";
 /// The account is known and not suspended.
@@ -289,6 +296,11 @@ pub const ALL_OPEN: &str = "#open = :open";
 pub const TASKS_OF_ACCOUNT: &str = "#account_id = :account_id";
 /// The tasks of an account since a time.
 pub const TASKS_OF_ACCOUNT_SINCE: &str = "#account_id = :account_id AND #start_time >= :since";
+/// The tasks of an account until a time.
+pub const TASKS_OF_ACCOUNT_UNTIL: &str = "#account_id = :account_id AND #start_time <= :until";
+/// The tasks of an account between two times, both included.
+pub const TASKS_OF_ACCOUNT_BETWEEN: &str =
+    "#account_id = :account_id AND #start_time BETWEEN :since AND :until";
 /// The rows of a scope.
 pub const ROWS_OF_SCOPE: &str = "#scope = :scope";
 /// The live rows of a scope.
@@ -393,6 +405,12 @@ pub fn parse_day_entry(entry: &str) -> Option<(Date, Kind)> {
 #[must_use]
 pub fn region_part(region: &str) -> String {
     format!("{REGION_PREFIX}{region}")
+}
+
+/// Returns the [`TASK_ID`] of a request.
+#[must_use]
+pub fn request_id(key: &str) -> String {
+    format!("{REQUEST_PREFIX}{key}")
 }
 
 /// Returns the [`SCOPE`] of resources.

@@ -23,6 +23,7 @@ use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::plan::RegionPlan;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::{Day, Snapshot};
@@ -31,6 +32,7 @@ use cloud_sync_core::task::{Counts, RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A request to the tables did not succeed, after the retries in place.
@@ -191,6 +193,24 @@ pub trait ScopeStore: Send + Sync {
     async fn expire_leases(&self, account_id: &str) -> Result<()>;
 }
 
+/// The place of a task among others: newest first, those of one time by id,
+/// the greatest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskPlace {
+    /// When it started.
+    pub start_time: Timestamp,
+    /// Its id.
+    pub task_id: String,
+}
+
+impl TaskPlace {
+    /// Returns the place of a task.
+    #[must_use]
+    pub fn of(task: &SyncTask) -> Self {
+        Self { start_time: task.start_time, task_id: task.task_id.clone() }
+    }
+}
+
 /// Which tasks to return, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct TaskQuery {
@@ -198,6 +218,10 @@ pub struct TaskQuery {
     pub account_id: Option<String>,
     /// Only those started at or after.
     pub since: Option<Timestamp>,
+    /// Only those started at or before.
+    pub until: Option<Timestamp>,
+    /// Only those that come after this one.
+    pub after: Option<TaskPlace>,
     /// At most so many.
     pub limit: usize,
 }
@@ -229,8 +253,17 @@ pub trait TaskStore: Send + Sync {
     async fn region_results(&self, task_id: &str) -> Result<Vec<RegionResult>>;
     /// Returns the tasks that have not ended, oldest deadline first.
     async fn open_tasks(&self) -> Result<Vec<SyncTask>>;
-    /// Returns tasks, newest first.
+    /// Returns tasks, in the order of their places.
     async fn tasks(&self, query: &TaskQuery) -> Result<Vec<SyncTask>>;
+}
+
+/// Requests that are carried out once. They are in the table of tasks.
+#[async_trait]
+pub trait RequestStore: Send + Sync {
+    /// Remembers a request, unless one is under its key that is not to be
+    /// forgotten yet at `request.at`. Returns the one that is there: this one,
+    /// or the earlier. One conditional write.
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest>;
 }
 
 /// Resources: live rows and tombstones.
@@ -266,14 +299,15 @@ pub trait ChangeStore: Send + Sync {
     /// Writes changes; one of the same resource and version is replaced. On
     /// an error some may be written.
     async fn put_changes(&self, changes: &[Change]) -> Result<()>;
-    /// Returns a page of the changes that a task recorded in a scope, sorted
-    /// by id and version; those of one resource never come out of order. May
-    /// lag behind writes.
+    /// Returns a page, of at most `limit`, of the changes that a task recorded
+    /// in a scope, sorted by id and version; those of one resource never come
+    /// out of order. May lag behind writes.
     async fn task_changes(
         &self,
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>>;
     /// Returns a resource's changes, by version.
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>>;
@@ -307,7 +341,7 @@ pub trait StatsStore: Send + Sync {
 
 /// All tables together.
 pub trait Store:
-    AccountStore + ScopeStore + TaskStore + ResourceStore + ChangeStore + StatsStore
+    AccountStore + ScopeStore + TaskStore + RequestStore + ResourceStore + ChangeStore + StatsStore
 {
     /// Returns the same tables, counting what they cost on `meter`.
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store>;
@@ -335,7 +369,7 @@ impl dyn Store + '_ {
     ) -> Result<()> {
         let mut cursor = None;
         loop {
-            let page = self.task_changes(task_id, scope, cursor.as_deref()).await?;
+            let page = self.task_changes(task_id, scope, cursor.as_deref(), usize::MAX).await?;
             page.items.iter().for_each(|change| tally.record(change));
             cursor = page.cursor;
             if cursor.is_none() {

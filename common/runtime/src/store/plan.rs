@@ -18,6 +18,7 @@ use cloud_sync_core::listing::IndexEntry;
 use cloud_sync_core::meter::Meter;
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::plan::{Planner, RegionPlan};
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::{Day, Snapshot};
@@ -28,8 +29,8 @@ use jiff::civil::Date;
 
 use super::memory::units::{Bill, size};
 use super::{
-    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, Slice, StatsStore,
-    Store, StoreError, TaskQuery, TaskStore,
+    AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 
 /// The indexes of the changes' table: by task and by account.
@@ -222,6 +223,13 @@ impl TaskStore for PlanStore {
 }
 
 #[async_trait]
+impl RequestStore for PlanStore {
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest> {
+        self.inner.remember_request(request).await
+    }
+}
+
+#[async_trait]
 impl ResourceStore for PlanStore {
     async fn live_index(
         &self,
@@ -273,8 +281,9 @@ impl ChangeStore for PlanStore {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>> {
-        self.inner.task_changes(task_id, scope, cursor).await
+        self.inner.task_changes(task_id, scope, cursor, limit).await
     }
 
     async fn history(&self, scope: &Scope, id: &str) -> Result<Vec<Change>> {

@@ -433,7 +433,9 @@ pub struct DecideArgs {
 Example:
   cloud-sync serve --config accounts.toml &
   curl -X POST localhost:8080/syncs -H 'content-type: application/json' -d '{\"account_ids\": [\"prod\"]}'
-  curl localhost:8080/tasks/TASK_ID")]
+  curl localhost:8080/tasks/TASK_ID
+
+With CLOUD_SYNC_API_TOKEN set, callers have to give it: Authorization: Bearer TOKEN.")]
 pub struct ServeArgs {
     /// Accounts file
     #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
@@ -441,7 +443,7 @@ pub struct ServeArgs {
     /// How often to look for what is due
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub every: SignedDuration,
-    /// Where the HTTP API listens; only addresses of this machine, since it does not ask who calls
+    /// Where the HTTP API listens; where other machines can call, only with a token in CLOUD_SYNC_API_TOKEN
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// How to work.

@@ -199,7 +199,9 @@ async fn changes(store: &dyn Store, tasks: &[TaskReport]) -> anyhow::Result<Vec<
         for region in &task.regions {
             let (scope, mut cursor) = (task.scope(region), None);
             loop {
-                let page = store.task_changes(&task.task_id, &scope, cursor.as_deref()).await?;
+                let page = store
+                    .task_changes(&task.task_id, &scope, cursor.as_deref(), usize::MAX)
+                    .await?;
                 changes.extend(page.items);
                 cursor = page.cursor;
                 if cursor.is_none() {

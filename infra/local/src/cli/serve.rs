@@ -1,5 +1,6 @@
 //! `serve`: keep accounts in sync on schedule, until Ctrl-C.
 
+use std::ffi::OsString;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,9 +24,15 @@ use crate::signals::cancelled_by_ctrl_c;
 /// How often what has outlived its time is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// Where the API's token is: in no argument, which other users could see.
+const TOKEN: &str = "CLOUD_SYNC_API_TOKEN";
+
+/// A shorter token could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
 /// Runs the command.
 pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8> {
-    check_listen(args.listen)?;
+    let access = access(args.listen, std::env::var_os(TOKEN))?;
     let vendors = Arc::new(connect::vendors(args.work.give_up_after)?);
     let accounts = load(&args.config, &vendors)?;
     let credentials = connect::credentials(&accounts).await?;
@@ -48,7 +55,7 @@ pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8>
         );
         let parts = parts.await?;
         tokio::select! {
-            served = serve(args, &accounts, parts, listener, &cancel, output) => served,
+            served = serve(args, &accounts, parts, (listener, access), &cancel, output) => served,
             never = sweep(tables.database()) => never,
         }
     }
@@ -57,23 +64,34 @@ pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8>
     served.map(|()| SUCCESS)
 }
 
-/// Refuses to listen where other machines could call: the API does not ask
-/// who they are.
-fn check_listen(address: SocketAddr) -> Result<(), UsageError> {
-    if address.ip().is_loopback() {
-        return Ok(());
+/// Returns who may call: those who know the token, where there is one, else
+/// this machine's programs. Refuses to listen where others could call without
+/// one.
+fn access(address: SocketAddr, token: Option<OsString>) -> Result<Access, UsageError> {
+    let Some(token) = token else {
+        if address.ip().is_loopback() {
+            return Ok(Access::Loopback);
+        }
+        return Err(UsageError::new(format!(
+            "--listen {address}: other machines could call it; set {TOKEN} to a secret that \
+             callers have to give, or listen on 127.0.0.1"
+        )));
+    };
+    let token = token.to_str().unwrap_or_default();
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(UsageError::new(format!(
+            "{TOKEN} has to have {SHORTEST_TOKEN} visible characters or more: \
+             `openssl rand -hex 32` makes good ones"
+        )));
     }
-    Err(UsageError::new(format!(
-        "--listen {address}: other machines could call it, and the API does not ask who calls; \
-         listen on 127.0.0.1 and let a proxy that asks stand in front"
-    )))
+    Ok(Access::Token(token.to_owned().into()))
 }
 
 async fn serve(
     args: &ServeArgs,
     accounts: &[Account],
     parts: Parts,
-    listener: TcpListener,
+    (listener, access): (TcpListener, Access),
     cancel: &CancellationToken,
     output: &Output,
 ) -> anyhow::Result<()> {
@@ -83,7 +101,7 @@ async fn serve(
     let service = LocalService::new(parts, options);
     service.recover().await?;
     sync::put_accounts(store.as_ref(), accounts).await?;
-    let api = Api::new(service.dispatcher(), Access::Loopback);
+    let api = Api::new(service.dispatcher(), access);
     let address = listener.local_addr()?;
     let every = args.every.unsigned_abs();
     output.remark(format!(

@@ -42,7 +42,7 @@ async fn show(store: &dyn Store, id: &str, output: &Output) -> anyhow::Result<u8
 async fn list(store: &dyn Store, args: &TasksArgs, output: &Output) -> anyhow::Result<u8> {
     let mut tasks = Vec::new();
     for account_id in accounts(&args.accounts) {
-        let query = TaskQuery { account_id, since: None, limit: args.limit };
+        let query = TaskQuery { account_id, limit: args.limit, ..TaskQuery::default() };
         tasks.extend(store.tasks(&query).await?);
     }
     tasks.sort_unstable_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));

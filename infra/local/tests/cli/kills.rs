@@ -94,7 +94,7 @@ async fn changes(store: &dyn Store) -> Vec<Change> {
 }
 
 async fn tasks(store: &dyn Store) -> Vec<SyncTask> {
-    let query = TaskQuery { account_id: None, since: None, limit: usize::MAX };
+    let query = TaskQuery { limit: usize::MAX, ..TaskQuery::default() };
     let tasks = store.tasks(&query).await.unwrap();
     for task in &tasks {
         let results = store.region_results(&task.task_id).await.unwrap();

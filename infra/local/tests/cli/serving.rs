@@ -64,7 +64,65 @@ async fn serve_syncs_on_schedule_and_on_demand_until_it_is_stopped() {
 async fn serve_listens_only_where_other_machines_cannot_call() {
     let case = Case::new().await;
     let ran = case.run(&["serve", "--listen", "0.0.0.0:0"]);
-    ran.assert_problem(2, &["0.0.0.0:0", "127.0.0.1"]);
+    ran.assert_problem(2, &["0.0.0.0:0", "127.0.0.1", "CLOUD_SYNC_API_TOKEN"]);
+    for bad in ["", "short", "not all of it is visible"] {
+        let mut serve = case.command(&["serve", "--listen", "127.0.0.1:0"]);
+        serve.env("CLOUD_SYNC_API_TOKEN", bad);
+        let ran = in_time(serve);
+        ran.assert_problem(2, &["CLOUD_SYNC_API_TOKEN", "16 visible characters"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_asks_for_its_token_everywhere_and_never_shows_it() {
+    const TOKEN: &str = "canary-api-token-91bd";
+    let case = Case::new().await;
+    let address = free_address().replace("127.0.0.1", "0.0.0.0");
+    let mut serve = case.command(&["serve", "-vv", "--listen", &address]);
+    serve.env("CLOUD_SYNC_API_TOKEN", TOKEN);
+    let run = case.start_command(serve);
+    let url = format!("http://{}", address.replace("0.0.0.0", "127.0.0.1"));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let mut health = None;
+    for _ in 0..400 {
+        health = answer(http.get(format!("{url}/healthz"))).await;
+        if health.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(health.expect("it listens").0, 200);
+    let tasks = || http.get(format!("{url}/tasks"));
+    assert_eq!(answer(tasks()).await.expect("an answer").0, 401);
+    assert_eq!(answer(tasks().bearer_auth("canary-api-token-91be")).await.expect("one").0, 401);
+    let (status, body) = answer(tasks().bearer_auth(TOKEN)).await.expect("an answer");
+    assert_eq!(status, 200, "{body}");
+
+    run.signal("-TERM");
+    let ran = run.wait();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/tasks"), "requests are logged: {}", ran.stderr);
+    assert!(!ran.stderr.contains("canary-api-token"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_somebody_elses_that_leads_here_is_refused() {
+    let case = Case::new().await;
+    let address = free_address();
+    let _run = case.start(&["serve", "--listen", &address, "--every", "1h"]);
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let tasks = || http.get(format!("http://{address}/tasks"));
+    let mut status = None;
+    for _ in 0..400 {
+        status = answer(tasks()).await.map(|(status, _)| status);
+        if status.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, Some(200));
+    let rebound = tasks().header("host", "rebound.example");
+    assert_eq!(answer(rebound).await.expect("an answer").0, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

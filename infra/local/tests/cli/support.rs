@@ -101,7 +101,12 @@ impl Case {
 
     /// Starts the binary with its output in pipes.
     pub fn start(&self, args: &[&str]) -> Started {
-        let mut command = self.command(args);
+        self.start_command(self.command(args))
+    }
+
+    /// Starts a command of [`Case::command`] with its output in pipes.
+    #[allow(clippy::unused_self, reason = "it outlives what it starts")]
+    pub fn start_command(&self, mut command: Command) -> Started {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Started(Some(command.spawn().expect("it starts")))
     }

@@ -72,6 +72,7 @@ impl ChangeStore for DynamoStore {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>> {
         let want = want("reading the changes of a task");
         let after = match cursor {
@@ -95,6 +96,7 @@ impl ChangeStore for DynamoStore {
                 (":scope", text(keys::task_order_prefix(scope))),
             ]),
             after,
+            limit: i32::try_from(limit).ok(),
             ..Query::default()
         };
         let (items, after) = self.query_page(want, &query).await?;

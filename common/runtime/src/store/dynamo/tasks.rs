@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::stats::day_of_task;
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -12,10 +13,15 @@ use super::days::count_for_day;
 use super::items::{Item, decode, encode, item, number, text};
 use super::requests::{Query, Update, Want, Written};
 use crate::store::tables::Table;
-use crate::store::{AccountStore, Result, TaskQuery, TaskStore, keys};
+use crate::store::{
+    AccountStore, RequestStore, Result, StoreError, TaskPlace, TaskQuery, TaskStore, keys,
+};
 
 /// So many accounts are asked for their tasks at a time.
 const ACCOUNTS_AT_A_TIME: usize = 4;
+
+/// So often a request is looked for that is there and is not.
+const MOST_TRIES: usize = 3;
 
 const fn want(operation: &'static str) -> Want {
     Want { operation, table: Table::Tasks }
@@ -78,23 +84,61 @@ impl DynamoStore {
         self.update(want, update).await
     }
 
+    /// Returns the tasks of an account. The index knows nothing of their order
+    /// within one time, so all of the last time are read that has a part in
+    /// the answer.
     async fn account_tasks(&self, account_id: &str, query: &TaskQuery) -> Result<Vec<SyncTask>> {
+        let mut most = query.limit.saturating_add(1);
+        loop {
+            let mut tasks = self.newest_tasks(account_id, query, most).await?;
+            let is_all = tasks.len() < most;
+            let last = tasks.last().map(|task| task.start_time);
+            let is_whole = |task: &SyncTask| is_all || Some(task.start_time) != last;
+            let is_after = |task: &SyncTask| {
+                query.after.as_ref().is_none_or(|after| TaskPlace::of(task) < *after)
+            };
+            tasks.retain(|task| is_whole(task) && is_after(task));
+            if is_all || tasks.len() >= query.limit {
+                sort(&mut tasks);
+                tasks.truncate(query.limit);
+                return Ok(tasks);
+            }
+            most = most.saturating_mul(2);
+        }
+    }
+
+    /// Returns the newest of an account's tasks, within the query's times.
+    async fn newest_tasks(
+        &self,
+        account_id: &str,
+        query: &TaskQuery,
+        most: usize,
+    ) -> Result<Vec<SyncTask>> {
         let want = want("reading the tasks of an account");
+        let after = query.after.as_ref().map(|after| after.start_time);
+        let until = [query.until, after].into_iter().flatten().min();
+        if query.since.zip(until).is_some_and(|(since, until)| since > until) {
+            return Ok(Vec::new());
+        }
         let mut values = item([(":account_id", text(account_id))]);
-        values.extend(query.since.map(|since| (":since".to_owned(), text(keys::time(since)))));
-        let condition = match query.since {
-            Some(_) => keys::TASKS_OF_ACCOUNT_SINCE,
-            None => keys::TASKS_OF_ACCOUNT,
+        let times = [(":since", query.since), (":until", until)];
+        let times = times.into_iter().filter_map(|(name, time)| Some((name, time?)));
+        values.extend(times.map(|(name, time)| (name.to_owned(), text(keys::time(time)))));
+        let condition = match (query.since, until) {
+            (Some(_), Some(_)) => keys::TASKS_OF_ACCOUNT_BETWEEN,
+            (Some(_), None) => keys::TASKS_OF_ACCOUNT_SINCE,
+            (None, Some(_)) => keys::TASKS_OF_ACCOUNT_UNTIL,
+            (None, None) => keys::TASKS_OF_ACCOUNT,
         };
         let request = Query {
             index: Some(keys::BY_ACCOUNT),
             condition,
             values,
             descending: true,
-            limit: Some(i32::try_from(query.limit).unwrap_or(i32::MAX)),
+            limit: Some(i32::try_from(most).unwrap_or(i32::MAX)),
             ..Query::default()
         };
-        self.decode_tasks(want, self.query(want, request, query.limit).await?)
+        self.decode_tasks(want, self.query(want, request, most).await?)
     }
 }
 
@@ -215,8 +259,37 @@ impl TaskStore for DynamoStore {
             .buffer_unordered(ACCOUNTS_AT_A_TIME)
             .try_concat()
             .await?;
-        tasks.sort_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));
+        sort(&mut tasks);
         tasks.truncate(query.limit);
         Ok(tasks)
+    }
+}
+
+/// Puts tasks in the order of their places.
+fn sort(tasks: &mut [SyncTask]) {
+    tasks.sort_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));
+}
+
+#[async_trait]
+impl RequestStore for DynamoStore {
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest> {
+        let want = want("remembering a request");
+        let mut item = encode(self.call(want, "PutItem"), request)?;
+        item.extend(key(&keys::request_id(&request.key), keys::REQUEST_PART));
+        set(&mut item, keys::TTL, number(request.expires_at().as_second()));
+        let now = || self::item([(":now", number(request.at.as_second()))]);
+        for _ in 0..MOST_TRIES {
+            let condition = Some(keys::IS_NEW_REQUEST);
+            if self.put(want, item.clone(), condition, now()).await?.is_done() {
+                return Ok(request.clone());
+            }
+            let key = key(&keys::request_id(&request.key), keys::REQUEST_PART);
+            // One that is gone by now had outlived its time.
+            if let Some(found) = self.get(want, key).await? {
+                return decode(self.call(want, "GetItem"), found);
+            }
+        }
+        let reason = "it comes and goes; try again".to_owned();
+        Err(StoreError::Unavailable { operation: want.operation, reason })
     }
 }

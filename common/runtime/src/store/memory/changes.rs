@@ -60,6 +60,7 @@ impl ChangeStore for MemoryStore {
         task_id: &str,
         scope: &Scope,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Slice<Change>> {
         let prefix = keys::task_order_prefix(scope);
         let after = match cursor {
@@ -80,7 +81,7 @@ impl ChangeStore for MemoryStore {
             };
             let left = changes.range((after, Bound::Unbounded)).map(|(_, change)| change);
             let mut left = left.filter(|change| change.task_id == task_id);
-            let items: Vec<_> = left.by_ref().take(PAGE).cloned().collect();
+            let items: Vec<_> = left.by_ref().take(PAGE.min(limit)).cloned().collect();
             let cursor = left.next().and(items.last()).map(keys::task_order);
             bill.read_lagging(size(&items));
             Ok(Slice { items, cursor })

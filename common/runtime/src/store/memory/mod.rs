@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use cloud_sync_core::account::AccountRecord;
 use cloud_sync_core::meter::Meter;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::stats::Day;
@@ -46,6 +47,7 @@ struct Tables {
     /// By account, whose scopes are asked for together.
     scopes: BTreeMap<String, BTreeMap<Scope, ScopeEntry>>,
     tasks: BTreeMap<String, TaskEntry>,
+    requests: BTreeMap<String, KnownRequest>,
     resources: BTreeMap<Scope, BTreeMap<String, Row>>,
     changes: Changes,
     types: BTreeMap<(String, Kind), KnownTypes>,

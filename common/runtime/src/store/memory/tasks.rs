@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
 use jiff::Timestamp;
 
 use super::units::{Bill, size};
 use super::{MemoryStore, Tables};
-use crate::store::{Result, TaskQuery, TaskStore};
+use crate::store::{RequestStore, Result, TaskPlace, TaskQuery, TaskStore};
 
 /// A task and the results of its regions.
 #[derive(Debug, Default)]
@@ -146,13 +147,33 @@ impl TaskStore for MemoryStore {
                     Some(id) => task.account_id == *id,
                     None => tables.accounts.contains_key(&task.account_id),
                 };
-                of_account && query.since.is_none_or(|since| task.start_time >= since)
+                let place = TaskPlace::of(task);
+                of_account
+                    && query.since.is_none_or(|since| task.start_time >= since)
+                    && query.until.is_none_or(|until| task.start_time <= until)
+                    && query.after.as_ref().is_none_or(|after| place < *after)
             };
             let mut found: Vec<_> = tables.all_tasks().filter(is_wanted).collect();
             found.sort_by(|a, b| (b.start_time, &b.task_id).cmp(&(a.start_time, &a.task_id)));
             found.truncate(query.limit);
             bill.read_lagging(size(&found));
             Ok(found.into_iter().cloned().collect())
+        })
+    }
+}
+
+#[async_trait]
+impl RequestStore for MemoryStore {
+    async fn remember_request(&self, request: &KnownRequest) -> Result<KnownRequest> {
+        self.request(|tables, bill| {
+            bill.write(size(request), 0);
+            let known = tables.requests.entry(request.key.clone());
+            let known = known.or_insert_with(|| request.clone());
+            // To the second, as the table tells.
+            if known.expires_at().as_second() <= request.at.as_second() {
+                known.clone_from(request);
+            }
+            Ok(known.clone())
         })
     }
 }
