@@ -1,9 +1,13 @@
 //! The API over the in-memory twins: the very router that is deployed.
 
 mod access;
+mod changes;
+mod deletions;
 mod document;
 mod plans;
 mod requests;
+mod resources;
+mod stats;
 mod status_changes;
 mod support;
 mod syncs;
