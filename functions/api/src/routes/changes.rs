@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Returns the group's routes.
 pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list_changes))
 }
 
 /// Which changes are listed.
@@ -77,7 +77,7 @@ struct ListParams {
     params(ListParams),
     responses((status = 200, description = "The next changes", body = Page<ChangeView>)),
 )]
-async fn list(
+async fn list_changes(
     State(api): State<Api>,
     Query(params): Query<ListParams>,
 ) -> Result<Json<Page<ChangeView>>, Problem> {

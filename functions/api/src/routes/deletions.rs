@@ -17,7 +17,7 @@ use crate::{Api, Problem};
 
 /// Returns the group's routes.
 pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list, rule))
+    OpenApiRouter::new().routes(routes!(list_deletions, decide_on_deletions))
 }
 
 /// Which held deletions are listed.
@@ -62,7 +62,7 @@ struct Position {
     params(ListParams),
     responses((status = 200, description = "A page of scopes", body = Page<HeldScope>)),
 )]
-async fn list(
+async fn list_deletions(
     State(api): State<Api>,
     Query(params): Query<ListParams>,
 ) -> Result<Json<Page<HeldScope>>, Problem> {
@@ -151,7 +151,10 @@ struct Ruled {
          decided", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-async fn rule(State(api): State<Api>, Json(rule): Json<Rule>) -> Result<Json<Ruled>, Problem> {
+async fn decide_on_deletions(
+    State(api): State<Api>,
+    Json(rule): Json<Rule>,
+) -> Result<Json<Ruled>, Problem> {
     let Rule { account_id, kind, region, decision, ids, by } = rule;
     let scope = filters::scope(account_id, kind, region)?;
     if let Some(ids) = &ids {

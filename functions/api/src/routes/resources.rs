@@ -26,7 +26,10 @@ const MOST_SORTED: usize = 5_000;
 
 /// Returns the group's routes.
 pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(history))
+    OpenApiRouter::new()
+        .routes(routes!(list_resources))
+        .routes(routes!(get_resource))
+        .routes(routes!(get_resource_history))
 }
 
 /// Which resources are listed, and how.
@@ -167,7 +170,7 @@ impl ListParams {
     params(ListParams),
     responses((status = 200, description = "A page of resources", body = Page<ResourceView>)),
 )]
-async fn list(
+async fn list_resources(
     State(api): State<Api>,
     Query(mut params): Query<ListParams>,
 ) -> Result<Json<Page<ResourceView>>, Problem> {
@@ -260,7 +263,7 @@ async fn named(api: &Api, (account, kind, region, id): Named) -> Result<Row, Pro
     ),
     responses((status = 200, description = "The resource", body = ResourceView)),
 )]
-async fn show(
+async fn get_resource(
     State(api): State<Api>,
     Path(path): Path<Named>,
 ) -> Result<Json<ResourceView>, Problem> {
@@ -300,7 +303,7 @@ struct HistoryParams {
     ),
     responses((status = 200, description = "A page of changes", body = Page<ChangeView>)),
 )]
-async fn history(
+async fn get_resource_history(
     State(api): State<Api>,
     Path((account, kind, region, id)): Path<Named>,
     Query(params): Query<HistoryParams>,
