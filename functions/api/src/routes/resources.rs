@@ -61,9 +61,11 @@ struct ListParams {
     #[param(value_type = Option<String>)]
     ip: Option<IpAddr>,
     /// Whether what is gone is listed too, or only that.
+    #[param(inline)]
     deleted: Deleted,
     /// In which order: by account, kind, region and id, or by something else,
     /// which takes a filter that leaves at most 5,000 resources.
+    #[param(inline)]
     sort: Sort,
     /// At most so many.
     #[param(value_type = u16, minimum = 1, maximum = 1000, default = 100)]
