@@ -41,7 +41,7 @@ struct ListParams {
     #[param(max_items = 100, inline)]
     account: Vec<String>,
     /// Only of these kinds: a key.
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// Only in these regions: a key.
     #[param(max_items = 100)]
@@ -50,6 +50,7 @@ struct ListParams {
     #[param(max_items = 100)]
     id: Vec<String>,
     /// Only of these statuses.
+    #[param(inline)]
     status: Vec<Status>,
     /// Only with all of these tags: `key`, or `key:value`.
     #[param(max_items = 100)]
