@@ -260,7 +260,7 @@ async fn named(api: &Api, (account, kind, region, id): Named) -> Result<Row, Pro
     tag = "resources",
     params(
         ("account" = String, Path, description = "The account"),
-        ("kind" = Kind, Path, description = "The kind"),
+        ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
         ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
     ),
@@ -299,7 +299,7 @@ struct HistoryParams {
     tag = "resources",
     params(
         ("account" = String, Path, description = "The account"),
-        ("kind" = Kind, Path, description = "The kind"),
+        ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
         ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
         HistoryParams,
