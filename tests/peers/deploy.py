@@ -6,7 +6,7 @@ simulated cloud → results → finalizer. Then the task, the rows and the histo
 are compared with what the cloud really holds, and with what a rule on the
 event bus was told. After that the ways on which something goes wrong: a second
 tick, a poisoned message, a batch that fails in part, dead letters, refused
-credentials; and the HTTP API.
+credentials; and the HTTP API, with accounts and vendors' events over it.
 
     python deploy.py --template .aws-sam/build/template.yaml \\
         --sam sam --program target/debug/cloud-sync
@@ -32,6 +32,7 @@ from harness import (FUNCTIONS, REGION, ROOT_KEY, Failed, MiniStack, SimulatedCl
 
 STACK = "peers"
 KIND = "aliyun.ecs.instance"
+HOOK_TOKEN = "canary-token-of-the-hook"
 ENDED = {"success", "partial", "failed", "cancelled"}
 
 
@@ -49,9 +50,9 @@ class Deployment:
         self.lambdas = stack.client("lambda")
         self.requests = 0
 
-    def put_account(self, identifier: str, key: tuple[str, str]) -> None:
+    def put_account(self, identifier: str, key: tuple[str, str], hook_token: str = "") -> None:
         """Configures an account over all regions of the cloud."""
-        put_account(self.stack, self.program, self.prefix, self.cloud, identifier, key)
+        put_account(self.stack, self.program, self.prefix, self.cloud, identifier, key, hook_token)
 
     def items(self, table: str) -> list[dict]:
         """Returns every item of a table."""
@@ -311,6 +312,48 @@ def the_api_starts_a_sync_that_finds_no_change(run: Deployment) -> None:
     equal(signed(run, "GET", "/tasks/none")[0], 404, "an unknown task")
 
 
+def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
+    """No route meets a permission that the function's role lacks."""
+    row = run.items("resources")[0]
+    account, kind, region = row["scope"].split("#")
+    named = {"account_id": account, "kind": kind, "region": region, "ids": [row["id"]]}
+    plan = {"account_ids": [account], "regions": [region]}
+    for method, path, body, wanted in (
+            ("GET", "/openapi.json", None, 200),
+            ("GET", "/tasks?account=prod", None, 200),
+            ("GET", "/tasks?status=success", None, 200),
+            ("GET", f"/tasks/{task_id}/changes", None, 200),
+            ("POST", f"/tasks/{task_id}/cancel", None, 409),
+            ("POST", "/status-changes", named, 200),
+            ("POST", "/plans", plan, 202),
+            ("GET", "/nowhere", None, 404)):
+        status, answer = signed(run, method, path, body)
+        equal(status, wanted, f"{method} {path}: {answer}")
+        for planned in answer.get("task_ids", []):
+            run.ended_task(planned)
+
+
+def an_account_is_written_verified_and_removed_over_http(run: Deployment) -> None:
+    """Its credentials are handed in, kept where only the functions read them,
+    used, never answered with, and removed with it."""
+    secret = {"access_key_id": run.cloud.key[0], "access_key_secret": run.cloud.key[1]}
+    body = {"provider": "aliyun", "default_region": sorted(run.cloud.truth())[0], "kinds": [KIND],
+            "endpoint": run.cloud.url, "enabled": False, "secret": secret}
+    for method, path, sent, wanted in (
+            ("PUT", "/accounts/team", body, 201),
+            ("GET", "/accounts/team", None, 200),
+            ("GET", "/accounts", None, 200),
+            ("PATCH", "/accounts/team", {"name": "The team's", "secret": secret}, 200),
+            ("POST", "/accounts/team/verify", None, 200),
+            ("POST", "/accounts/team/resume", None, 200),
+            ("DELETE", "/accounts/team", None, 204),
+            ("GET", "/accounts/team", None, 404)):
+        status, answer = signed(run, method, path, sent)
+        equal(status, wanted, f"{method} {path}: {answer}")
+        check(run.cloud.key[1] not in json.dumps(answer), f"{method} {path} answers with a secret")
+        check(not path.endswith("/verify") or answer["works"], f"{method} {path}: {answer}")
+
+
 def sync_again(run: Deployment) -> dict:
     """Asks the dispatcher for a full sync, twice with the same event, and
     returns the one task once it ended."""
@@ -363,6 +406,45 @@ def the_bus_tells_what_differed(run: Deployment, listener: Listener) -> None:
         event["detail-type"] == "Resource Deleted"))
     equal([event["detail"]["resource_id"] for event in deleted], ["i-phantom"],
           "what was told to be deleted")
+
+
+def a_vendors_event_changes_the_row_that_it_names(run: Deployment, listener: Listener) -> None:
+    """An event is taken with the account's own secret only, and the row that
+    it names is right soon after; the bus tells of it."""
+    row, other = run.items("resources")[:2]
+    wanted, before = row["name"], "its name before the event"
+    region = row["scope"].split("#")[2]
+    run.table("resources").put_item(Item=row | {"name": before, "fingerprint": other["fingerprint"]})
+    account = run.table("accounts").get_item(Key={"account_id": "prod"})["Item"]
+    number = account["identity"]["account_number"]
+    event = json.dumps({
+        "specversion": "1.0", "id": "of-the-deployment", "source": "acs.ecs",
+        "type": "ecs:Instance:StateChange", "time": "2026-11-22T22:01:14.058+08:00",
+        "subject": f"acs:ecs:{region}:{number}:instance/{row['id']}",
+        "datacontenttype": "application/json;charset=utf-8",
+        "aliyunaccountid": number, "aliyunregionid": region, "aliyuneventbusname": "default",
+        "data": {"resourceId": row["id"], "resourceType": "ALIYUN::ECS::Instance",
+                 "state": "Stopping"}}).encode()
+    url = f"{run.stack.url}/hooks/aliyun?account=prod"
+    headers = {"Host": run.outputs["ApiUrl"].split("/")[2], "content-type": "application/json"}
+    equal(http(url, data=event, headers=headers, timeout=40)[0], 401, "an event without a secret")
+    equal(http(url, data=event, headers=headers | {"x-hook-token": "guessed"}, timeout=40)[0], 401,
+          "an event with another secret")
+    headers |= {"x-hook-token": HOOK_TOKEN}
+    status, body = http(url, data=event, headers=headers, timeout=40)
+    equal((status, json.loads(body)["taken"]), (202, 1), f"the event: {body}")
+    key = {"scope": row["scope"], "id": row["id"]}
+
+    def is_right() -> bool:
+        return run.table("resources").get_item(Key=key)["Item"]["name"] == wanted
+
+    wait_for("the row to be right", 60, is_right)
+    told = listener.hears("the change", lambda event: (
+        event["detail-type"] == "Resource Updated"
+        and event["detail"]["fields"].get("name", {}).get("old") == before))
+    equal(told[0]["detail"]["resource_id"], row["id"], "what was told of")
+    status, body = http(url, data=event, headers=headers, timeout=40)
+    equal((status, json.loads(body)["known"]), (202, 1), f"the same event again: {body}")
 
 
 def a_worker_out_of_time_hands_over(run: Deployment) -> None:
@@ -621,7 +703,7 @@ def the_bus_tells_of_the_suspensions(run: Deployment, listener: Listener) -> Non
 
 def no_secret_is_anywhere(run: Deployment, listener: Listener) -> None:
     """The vendor's secret is in no log, row, task, event or message."""
-    secrets = {run.cloud.key[1], "x" * 16, "y" * 16}
+    secrets = {HOOK_TOKEN, run.cloud.key[1], "x" * 16, "y" * 16}
     tables = ("accounts", "scopes", "tasks", "resources", "changes")
     texts = {f"the log of {name}": "\n".join(run.log_lines(name)) for name in FUNCTIONS}
     texts |= {"the event bus": json.dumps(listener.heard)}
@@ -659,7 +741,7 @@ def main() -> None:
                                ScheduleState="DISABLED")
         allow_batches(stack)
         run = Deployment(stack, cloud, outputs, program)
-        run.put_account("prod", cloud.key)
+        run.put_account("prod", cloud.key, HOOK_TOKEN)
         operator, listener = Operator(run), Listener(run)
 
         def step(action, *values: object) -> object:
@@ -675,8 +757,11 @@ def main() -> None:
             step(the_command_line_tells_what_the_bus_does, listener)
             step(the_same_tick_again_starts_nothing, event, task_id)
             step(the_api_starts_a_sync_that_finds_no_change)
+            step(the_api_may_do_what_its_routes_do, task_id)
+            step(an_account_is_written_verified_and_removed_over_http)
             step(what_differs_is_found_and_nothing_else)
             step(the_bus_tells_what_differed, listener)
+            step(a_vendors_event_changes_the_row_that_it_names, listener)
             step(a_worker_out_of_time_hands_over)
             step(a_task_past_its_deadline_is_ended)
             step(a_poisoned_message_is_dead_lettered_with_a_reason, operator)

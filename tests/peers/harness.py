@@ -241,19 +241,25 @@ class Workplace:
 
 
 def put_account(stack: MiniStack, program: str, table_prefix: str, cloud: SimulatedCloud,
-                identifier: str, key: tuple[str, str]) -> None:
+                identifier: str, key: tuple[str, str], hook_token: str = "") -> None:
     """Configures an account over the cloud's regions, as an operator would,
-    with its credentials in Secrets Manager."""
-    secret = stack.client("secretsmanager").create_secret(
+    with its credentials, and the secret of its events, in Secrets Manager."""
+    secrets = stack.client("secretsmanager")
+    secret = secrets.create_secret(
         Name=f"cloud-sync/{identifier}",
         SecretString=json.dumps({"access_key_id": key[0], "access_key_secret": key[1]}))
+    hook = ""
+    if hook_token:
+        arn = secrets.create_secret(Name=f"cloud-sync/hooks/{identifier}",
+                                    SecretString=hook_token)["ARN"]
+        hook = f'hook = {{ secret_arn = "{arn}" }}\n'
     regions = sorted(cloud.truth())
     config = stack.directory / f"{identifier}.toml"
     config.write_text(
         f'[[accounts]]\nid = "{identifier}"\nprovider = "aliyun"\n'
         'kinds = ["aliyun.ecs.instance"]\n'
         f'default_region = "{regions[0]}"\nregions = {json.dumps(regions)}\n'
-        f'endpoint = "{cloud.url}"\ncredentials = {{ secret_arn = "{secret["ARN"]}" }}\n')
+        f'endpoint = "{cloud.url}"\ncredentials = {{ secret_arn = "{secret["ARN"]}" }}\n{hook}')
     done = subprocess.run(
         [program, "accounts", "apply", "--config", str(config), "--aws", "--table-prefix",
          table_prefix],

@@ -17,13 +17,15 @@ use cloud_sync_core::pace::Paces;
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
-    Store, StoreError, TaskQuery, TaskStore,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// What can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,6 +193,10 @@ impl ScopeStore for FailingStore {
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
         self.check(Operation::Scopes)?;
         self.inner.scopes(account_id).await
+    }
+
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>> {
+        self.inner.scopes_of_kind(account_id, kind).await
     }
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
@@ -388,6 +394,23 @@ impl ChangeStore for FailingStore {
         cursor: Option<&str>,
     ) -> Result<Slice<Change>> {
         self.inner.account_changes(account_id, since, cursor).await
+    }
+}
+
+#[async_trait]
+impl StatsStore for FailingStore {
+    async fn days(&self, account_id: &str, from: Date, to: Date) -> Result<Vec<Day>> {
+        self.inner.days(account_id, from, to).await
+    }
+
+    async fn put_snapshot(
+        &self,
+        account_id: &str,
+        kind: &Kind,
+        day: Date,
+        snapshot: &Snapshot,
+    ) -> Result<()> {
+        self.inner.put_snapshot(account_id, kind, day, snapshot).await
     }
 }
 

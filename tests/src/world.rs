@@ -353,6 +353,12 @@ impl World {
         for row in &rows {
             self.assert_history(region, row).await;
         }
+        if let Ok(state) = self.store.scope(&scope(region)).await
+            && let Some(statuses) = state.findings.statuses
+        {
+            let stored = live.iter().map(|row| row.resource.status).collect();
+            assert_eq!(statuses.counts, stored, "counts by status of {region}");
+        }
     }
 
     /// Asserts that replaying a row's changes gives it.

@@ -2,10 +2,14 @@
 
 mod access;
 mod accounts;
+mod changes;
+mod deletions;
 mod document;
 mod hooks;
 mod plans;
 mod requests;
+mod resources;
+mod stats;
 mod status_changes;
 mod support;
 mod syncs;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use api::{Access, Api, router};
 use aws_lambda_events::event::sqs::SqsEvent;
+use cloud_sync_core::account::HookRef;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_tests::world::{World, account, kind};
@@ -144,6 +145,20 @@ async fn posting_to_syncs_answers_with_task_ids() {
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     assert_eq!(body["task_ids"].as_array().unwrap().len(), 1);
     assert_eq!(body["problems"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn posting_to_hooks_has_what_the_event_names_re_read() {
+    let world = World::new(&[REGION]).await;
+    let hook = HookRef::Env("PROD_HOOK".to_owned());
+    world.credentials.set_token(&hook, "0123456789abcdef");
+    let regions = vec![REGION.to_owned()];
+    world.configure(|account| (account.hook, account.regions) = (Some(hook), regions)).await;
+    let store = world.store.clone();
+    let (status, _, body) = call(world, http("api-post-hooks")).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let task = store.task(body["task_ids"][0].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(task.ids, ["i-bp1resync00000001"]);
 }
 
 #[tokio::test(start_paused = true)]

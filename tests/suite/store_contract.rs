@@ -5,6 +5,7 @@
 mod accounts;
 mod changes;
 mod costs;
+mod days;
 mod dynamo;
 mod fixtures;
 mod resources;
@@ -157,6 +158,14 @@ contract! {
         the_changes_of_an_account_begin_at_a_time,
         a_cursor_of_another_list_is_refused,
         a_change_that_is_too_large_is_refused_by_name;
+    days:
+        a_task_counts_for_the_day_on_which_it_ends,
+        a_task_counts_once_however_often_it_is_ended,
+        of_many_who_end_tasks_at_once_each_counts_once,
+        what_goes_on_or_only_plans_counts_for_no_day,
+        days_come_by_day_and_kind_within_bounds,
+        the_latest_snapshot_of_a_day_stays,
+        the_scopes_of_a_kind_are_those_of_no_other;
     costs:
         every_request_is_counted_on_its_own_meter,
         the_live_index_costs_a_fraction_of_its_rows;

@@ -10,6 +10,7 @@ use crate::listing::WalkState;
 use crate::pace::Paces;
 use crate::schedule::Rhythm;
 use crate::scope::Scope;
+use crate::stats::{ScopeStatuses, StatusCounts};
 use crate::task::RegionError;
 
 /// The right to write a scope.
@@ -60,6 +61,9 @@ pub struct Checkpoint {
     pub walk: WalkState,
     /// What is stored beside it.
     pub parts: Parts,
+    /// The statuses of the live resources that were seen so far.
+    #[serde(default)]
+    pub statuses: StatusCounts,
     /// How many errors the walks met so far.
     #[serde(default)]
     pub error_count: u64,
@@ -122,6 +126,9 @@ pub struct Findings {
     /// The number of live rows after it.
     #[serde(default)]
     pub live_count: u64,
+    /// The statuses of those; `None` where no listing has told all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<ScopeStatuses>,
     /// The number of complete listings so far.
     #[serde(default)]
     pub complete_listings: u64,

@@ -7,8 +7,9 @@
 
 use cloud_sync_core::deletion::{Decision, TooManyDecisions, Verdict, decision_on, with_decision};
 use cloud_sync_core::lease::ScopeState;
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::resource::{Missing, Row, Status};
-use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::scope::Scope;
 use cloud_sync_runtime::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,17 +23,6 @@ const MOST_TRIES: usize = 10;
 
 /// So many ids are named in an error.
 const MOST_NAMED: usize = 5;
-
-/// Which scopes are meant; an empty list means all.
-#[derive(Clone, Debug, Default)]
-pub struct HeldFilter {
-    /// Of these accounts.
-    pub account_ids: Vec<String>,
-    /// Of these kinds.
-    pub kinds: Vec<Kind>,
-    /// In these regions.
-    pub regions: Vec<String>,
-}
 
 /// A scope with rows that are held back from deletion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -139,20 +129,22 @@ pub enum DecisionError {
 /// # Errors
 ///
 /// The filter names an unknown account, or the tables failed.
-pub async fn held(store: &dyn Store, filter: &HeldFilter) -> Result<Vec<HeldScope>, DecisionError> {
+pub async fn held(
+    store: &dyn Store,
+    filter: &ScopeFilter,
+) -> Result<Vec<HeldScope>, DecisionError> {
     let ids: Vec<_> = store.accounts().await?.into_iter().map(|record| record.account.id).collect();
     if let Some(unknown) = filter.account_ids.iter().find(|id| !ids.contains(id)) {
         let known = ids.join(", ");
         return Err(DecisionError::UnknownAccount { id: unknown.clone(), known });
     }
     let mut found = Vec::new();
-    for id in ids.iter().filter(|id| wants(&filter.account_ids, id)) {
+    for id in ids.iter().filter(|id| filter.wants_account(id)) {
         let states = store.scopes(id).await?;
-        for state in states.iter().filter(|state| {
-            state.findings.held_count > 0
-                && wants(&filter.kinds, &state.scope.kind)
-                && wants(&filter.regions, &state.scope.region)
-        }) {
+        for state in states
+            .iter()
+            .filter(|state| state.findings.held_count > 0 && filter.wants(&state.scope))
+        {
             let rows = held_rows(store, state).await?;
             found.push(HeldScope {
                 scope: state.scope.clone(),
@@ -270,8 +262,4 @@ fn held_row(row: &Row, state: &ScopeState) -> Option<HeldRow> {
         }),
         mark,
     })
-}
-
-fn wants<T: PartialEq>(wanted: &[T], value: &T) -> bool {
-    wanted.is_empty() || wanted.contains(value)
 }

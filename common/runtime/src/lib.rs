@@ -10,6 +10,7 @@ pub mod config;
 pub mod metrics;
 pub mod notify;
 mod own_credentials;
+pub mod query;
 pub mod queue;
 pub mod secrets;
 pub mod store;

@@ -51,11 +51,11 @@ impl Wiring {
             work: queue(&config.work_queue_url),
             results: queue(&config.results_queue_url),
             credentials: Arc::new(EnvAndSecretsManager::connect(&sdk)),
-            notifier: notifier(&config, &sdk),
             secrets: config.secrets_prefix.as_deref().map(|prefix| {
                 let client = aws_sdk_secretsmanager::Client::new(&sdk);
                 Arc::new(SecretsManager::new(client, prefix)) as Arc<dyn SecretWriter>
             }),
+            notifier: notifier(&config, &sdk),
             metrics: Arc::new(EmfSink::stdout(&config.metrics_namespace)),
             clock: Arc::new(SystemClock),
         })

@@ -4,6 +4,7 @@
 mod access;
 mod document;
 mod extract;
+mod filters;
 mod log;
 mod page;
 mod problem;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub(crate) const MOST_ITEMS: u16 = 1000;
 
 /// The longest cursor that is read.
-const LONGEST_CURSOR: usize = 2048;
+const LONGEST_CURSOR: usize = 5 * 1024;
 
 /// A page of a list.
 #[derive(Serialize, ToSchema)]

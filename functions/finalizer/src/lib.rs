@@ -14,6 +14,7 @@ use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::lease::{LeaseRequest, Release};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::scope::Scope;
+use cloud_sync_core::stats::{Live, Snapshot, day_of_task};
 use cloud_sync_core::task::{IllegalTransition, RegionError, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::{MetricSink, TaskMetrics};
@@ -36,6 +37,9 @@ pub struct Finalizer {
 
 /// The lease of a scope is taken for so long to end a region of it.
 const GIVING_UP_TIME: SignedDuration = SignedDuration::from_mins(2);
+
+/// What is live so long after a task's end is noted for the day of that end.
+const STILL_THE_DAY: SignedDuration = SignedDuration::from_mins(10);
 
 /// A task could not be added up; the same message again is right.
 #[derive(Debug, Error)]
@@ -65,6 +69,8 @@ impl Finalizer {
             return Ok(None);
         };
         if task.status.is_terminal() {
+            // The region whose word this is may have been released since.
+            self.note_live(&task).await?;
             return Ok(Some(task));
         }
         let mut results = self.store.region_results(task_id).await?;
@@ -77,11 +83,26 @@ impl Finalizer {
             results = self.store.region_results(task_id).await?;
         }
         let task = task.add_up(&results, self.clock.now())?;
+        // Before the end: what dies in between is done again.
+        self.note_live(&task).await?;
         let is_written = self.store.update_task(&task).await?;
         if is_written && task.status.is_terminal() {
             self.report(&task).await;
         }
         Ok(Some(task))
+    }
+
+    /// Notes for the day of a task that ends what is live of its kind then,
+    /// where it has looked at whole scopes.
+    async fn note_live(&self, task: &SyncTask) -> Result<(), FinalizeError> {
+        let at = self.clock.now();
+        let is_recent = task.end_time.is_some_and(|end| at.duration_since(end) < STILL_THE_DAY);
+        let Some(day) = day_of_task(task).filter(|_| task.mode.is_sync() && is_recent) else {
+            return Ok(());
+        };
+        let (account_id, kind) = (&task.account_id, &task.resource_type);
+        let live = Live::of(&self.store.scopes_of_kind(account_id, kind).await?);
+        Ok(self.store.put_snapshot(account_id, kind, day, &Snapshot { at, live }).await?)
     }
 
     /// Ends every region of a task that has not ended, and the task with them.

@@ -31,6 +31,7 @@ use crate::details::DetailSource;
 use crate::identity::Caller;
 use crate::index::IndexReading;
 use crate::spending::BUDGET_EXHAUSTED;
+use crate::statuses::Statuses;
 use crate::{Action, Delivered, RegionSync, backoff};
 
 /// Why an attempt stopped before its end.
@@ -90,6 +91,8 @@ pub(crate) struct Work<'a> {
     pub(crate) tally: Tally,
     /// What is saved of this task so far.
     pub(crate) progress: Progress,
+    /// How many live rows have which status.
+    pub(crate) statuses: Statuses,
     /// Live rows that this attempt added, less those it deleted.
     pub(crate) grown_by: i64,
     /// Whether the change feed told everything, and nothing was walked.
@@ -209,6 +212,7 @@ impl RegionSync {
             credentials_digest: opened.credentials_digest,
             vendor: opened.vendor,
             lease,
+            statuses: Statuses::begin(&before.findings),
             before,
             began: result.start_time,
             entered: now,
@@ -510,6 +514,7 @@ impl Work<'_> {
                 last_complete_at: Some(self.began),
                 last_changed_at: changed_at.or(earlier.last_changed_at),
                 live_count,
+                statuses: self.statuses.after_listing(self.began),
                 complete_listings: earlier.complete_listings + 1,
                 held_count: self.tally.held(),
                 ever_deleted: earlier.ever_deleted || self.tally.deletions() > 0,

@@ -50,6 +50,7 @@ impl Work<'_> {
                 if let Some(walk) = &saved.disks {
                     self.details.resume(walk.clone(), disks);
                 }
+                self.statuses.seen = saved.statuses.clone();
                 self.result.counts.error_count = saved.error_count;
                 self.result.errors.clone_from(&saved.errors);
                 self.progress = Progress {
@@ -129,6 +130,7 @@ impl Work<'_> {
             disks: self.details.state().cloned(),
             walk: self.walk.state().clone(),
             parts: self.progress.parts.clone(),
+            statuses: self.statuses.seen.clone(),
             error_count: self.result.counts.error_count,
             errors: self.result.errors.clone(),
             advanced_at: self.progress.advanced_at,

@@ -11,6 +11,7 @@ use cloud_sync_core::listing::{Fresh, Undecodable};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::task::RegionError;
+use cloud_sync_runtime::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::attempt::{Stop, Work};
@@ -22,6 +23,9 @@ impl Work<'_> {
             self.note_undecodable(item);
         }
         self.unmark(&fresh.undecodable).await?;
+        let garbled: Vec<_> = fresh.undecodable.into_iter().filter_map(|item| item.id).collect();
+        self.count_undecodable(&garbled).await?;
+        self.count_seen(&fresh.resources);
         let (mut resources, mut candidates) = (fresh.resources, Vec::new());
         resources.iter_mut().for_each(|resource| self.details.fill(resource));
         if self.details.wants_all() && !self.details.is_listed() {
@@ -155,7 +159,7 @@ impl Work<'_> {
     pub(crate) async fn put(&mut self, changes: &[Change], rows: &[Row]) -> Result<(), Stop> {
         self.check_time_to_write()?;
         if !changes.is_empty() {
-            self.store.put_changes(changes).await?;
+            self.in_time(changes, self.store.put_changes(changes)).await?;
             self.check_time_to_write()?;
         }
         if !rows.is_empty() {
@@ -165,6 +169,7 @@ impl Work<'_> {
         }
         for change in changes {
             self.tally.record(change);
+            self.statuses.follow(change);
             self.grown_by += match change.change {
                 ChangeKind::Added | ChangeKind::Restored => 1,
                 ChangeKind::Deleted => -1,
@@ -172,6 +177,27 @@ impl Work<'_> {
             };
         }
         Ok(())
+    }
+
+    /// Awaits a write of changes, and gives it up where it takes so long that
+    /// whoever follows them may have passed the time that they have.
+    async fn in_time(
+        &self,
+        changes: &[Change],
+        write: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), Stop> {
+        let now = self.sync.clock.now();
+        let earliest = changes.iter().map(|change| change.at).min().unwrap_or(now);
+        let left = WRITE_TIME.checked_sub(now.duration_since(earliest)).unwrap_or_default();
+        let left = Duration::try_from(left).unwrap_or_default();
+        match tokio::time::timeout(left, write).await {
+            Ok(written) => Ok(written?),
+            Err(_) => Err(StoreError::Unavailable {
+                operation: "writing changes",
+                reason: format!("it took more than {WRITE_TIME:#}"),
+            }
+            .into()),
+        }
     }
 
     /// Returns the rows of the given ids; for one that has none but may have
@@ -206,6 +232,12 @@ pub(crate) const UNDECODABLE: &str = "Undecodable";
 /// Before its deadline by this much a worker asks for nothing more: it has to
 /// write what it knows.
 const TIME_TO_CLOSE: SignedDuration = SignedDuration::from_secs(15);
+
+/// So long after they were seen, changes are no longer written: the next
+/// attempt sees them anew. [`SETTLES_AFTER`] counts on it.
+///
+/// [`SETTLES_AFTER`]: cloud_sync_runtime::query::changes::SETTLES_AFTER
+const WRITE_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// So many resources are read and written together.
 pub(crate) const PAGE: usize = 100;

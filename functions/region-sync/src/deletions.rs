@@ -62,6 +62,19 @@ impl Work<'_> {
         let Some(Unlisted { rows: missing, controls }) = self.read_unlisted(listing).await? else {
             return Ok(Done::NotYet);
         };
+        let done = self.delete_missing_rows(listing, &missing, &controls).await?;
+        if matches!(done, Done::Yes) {
+            self.count_unproven(&missing).await?;
+        }
+        Ok(done)
+    }
+
+    async fn delete_missing_rows(
+        &mut self,
+        listing: &CompleteListing,
+        missing: &MissingRows,
+        controls: &[String],
+    ) -> Result<Done, Stop> {
         let Some((first, _)) = missing.iter().next() else {
             // The index has caught up with writes before this task's.
             return Ok(Done::Yes);
@@ -70,22 +83,22 @@ impl Work<'_> {
         if listing.unidentified() > 0 {
             // Each item without an id may be any of the candidates.
             tracing::warn!("items without an id were listed; nothing is deleted");
-            self.tally.set_held(self.count_gone(&missing));
+            self.tally.set_held(self.count_gone(missing));
             return Ok(Done::Yes);
         }
         // A permission that was taken away during the walk, and may be back
         // after the re-read, makes everything look gone: it has to be there
         // before and after.
-        let Some(permission) = self.permission(&missing).await? else {
+        let Some(permission) = self.permission(missing).await? else {
             return Ok(Done::Yes);
         };
-        match self.reread_missing(&missing, &controls).await? {
+        match self.reread_missing(missing, controls).await? {
             Reread::OutOfTime => return Ok(Done::NotYet),
             Reread::Held => return Ok(Done::Yes),
             Reread::Gone => {}
         }
-        let gone = self.count_gone(&missing);
-        if gone == 0 || self.permission(&missing).await?.is_none() {
+        let gone = self.count_gone(missing);
+        if gone == 0 || self.permission(missing).await?.is_none() {
             return Ok(Done::Yes);
         }
         // Nothing that is known was listed, and nobody can be asked whether it
@@ -93,7 +106,7 @@ impl Work<'_> {
         let is_blind = permission == Permission::NoProbe && controls.is_empty();
         let policy = self.account.deletion;
         let policy = if is_blind { policy.believing_none() } else { policy };
-        self.judge_missing(&policy, &missing, gone).await
+        self.judge_missing(&policy, missing, gone).await
     }
 
     /// Re-reads the candidates by id, a request's worth at a time, and asks a
@@ -180,7 +193,10 @@ impl Work<'_> {
         for item in &page.undecodable {
             self.note_undecodable(item);
             match &item.id {
-                Some(id) if missing.remove(id) => self.tally.found_undecodable(id),
+                Some(id) if missing.remove(id) => {
+                    self.tally.found_undecodable(id);
+                    self.count_undecodable(std::slice::from_ref(id)).await?;
+                }
                 Some(_) => {}
                 None => is_identified = false,
             }
@@ -190,6 +206,7 @@ impl Work<'_> {
         for resource in &found {
             self.tally.found(&resource.id);
         }
+        self.count_seen(&found);
         while !found.is_empty() {
             let rest = found.split_off(found.len().min(PAGE));
             self.write(found).await?;
@@ -269,7 +286,7 @@ impl Work<'_> {
         Ok(marked().filter(is_approved).count() as u64)
     }
 
-    async fn live_rows(&self, ids: &[String]) -> Result<Vec<Row>, Stop> {
+    pub(crate) async fn live_rows(&self, ids: &[String]) -> Result<Vec<Row>, Stop> {
         let mut rows = Vec::new();
         for ids in ids.chunks(PAGE) {
             rows.extend(self.store.rows(&self.scope, ids).await?.into_iter().filter(Row::is_live));
@@ -327,6 +344,7 @@ impl Work<'_> {
             "missing rows are held: too many at once, or an operator rejected"
         );
         self.tally.set_held(self.tally.held() + held.len() as u64);
+        self.statuses.hold(held);
         for rows in held.chunks(PAGE) {
             let marked: Vec<_> =
                 rows.iter().filter_map(|row| self.observer().missed(row, listing)).collect();

@@ -175,6 +175,7 @@ impl Work<'_> {
             last_changed_at: changed_at.or(earlier.last_changed_at),
             live_count: live_count.saturating_sub(counts.deleted_count),
             lacked_at: self.lacks.then_some(self.entered).or(earlier.lacked_at),
+            statuses: self.statuses.after_some(),
             ..earlier.clone()
         }
     }

@@ -21,6 +21,7 @@ mod index;
 mod named;
 mod recovery;
 mod spending;
+mod statuses;
 mod trouble;
 mod types;
 mod walk;

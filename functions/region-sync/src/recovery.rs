@@ -43,6 +43,7 @@ impl Work<'_> {
                 if task == self.delivered.message.task_id {
                     page.items.iter().for_each(|change| self.tally.record(change));
                 }
+                page.items.iter().for_each(|change| self.statuses.follow(change));
                 let deleted = |change: &Change| change.change == ChangeKind::Deleted;
                 self.before.findings.ever_deleted |= page.items.iter().any(deleted);
                 self.roll_forward(&page.items).await?;

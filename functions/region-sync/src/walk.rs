@@ -7,6 +7,7 @@ use cloud_sync_core::account::Region;
 use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::scope::Kind;
+use cloud_sync_core::stats::StatusCounts;
 use cloud_sync_provider::{DetailsPage, Vendor};
 use cloud_sync_runtime::clock::Clock;
 use futures::FutureExt;
@@ -165,6 +166,7 @@ impl Work<'_> {
         self.result.errors.retain(|error| error.code != UNDECODABLE);
         self.walk.restart(self.tally.ids_mut());
         self.tally.restart();
+        self.statuses.seen = StatusCounts::default();
         self.progress.parts.ids.clear();
         self.doubtful.clear();
     }

@@ -24,13 +24,15 @@ use cloud_sync_core::pace::Paces;
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
-    Store, StoreError, TaskQuery, TaskStore,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
@@ -180,6 +182,10 @@ impl ScopeStore for RemoteStore {
 
     async fn scopes(&self, _: &str) -> Result<Vec<ScopeState>> {
         refused("scopes")
+    }
+
+    async fn scopes_of_kind(&self, _: &str, _: &Kind) -> Result<Vec<ScopeState>> {
+        refused("scopes_of_kind")
     }
 
     async fn set_dispatched(&self, _: &Scope, _: &Dispatched) -> Result<()> {
@@ -363,6 +369,17 @@ impl ChangeStore for RemoteStore {
         _: Option<&str>,
     ) -> Result<Slice<Change>> {
         refused("account_changes")
+    }
+}
+
+#[async_trait]
+impl StatsStore for RemoteStore {
+    async fn days(&self, _: &str, _: Date, _: Date) -> Result<Vec<Day>> {
+        refused("days")
+    }
+
+    async fn put_snapshot(&self, _: &str, _: &Kind, _: Date, _: &Snapshot) -> Result<()> {
+        refused("put_snapshot")
     }
 }
 

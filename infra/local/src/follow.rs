@@ -126,11 +126,8 @@ impl Follower {
         for id in self.open_tasks.difference(&open) {
             ended.extend(self.store.task(id).await?);
         }
-        let query = TaskQuery {
-            since: Some(self.tasks_since(now)),
-            limit: MOST_TASKS,
-            ..TaskQuery::default()
-        };
+        let since = Some(self.tasks_since(now));
+        let query = TaskQuery { since, limit: MOST_TASKS, ..TaskQuery::default() };
         ended.extend(self.store.tasks(&query).await?);
         let ended = ended.iter().filter(|task| self.is_followed(&task.account_id));
         let news = ended.filter_map(Document::of_task).filter(|news| news.time >= self.since);

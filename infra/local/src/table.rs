@@ -91,6 +91,19 @@ pub fn bars(counts: &[(String, u64)]) -> String {
     counts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns a sign for each number, the tallest for the largest; a point for
+/// none.
+#[must_use]
+pub fn sparkline(numbers: &[u64]) -> String {
+    const SIGNS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let largest = numbers.iter().copied().max().unwrap_or(0).max(1);
+    let sign = |number: &u64| match *number {
+        0 => '·',
+        number => SIGNS[usize::try_from((number * 8).div_ceil(largest) - 1).unwrap_or(0).min(7)],
+    };
+    numbers.iter().map(sign).collect()
+}
+
 /// Returns a number with its thousands apart: `12,345`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -142,6 +155,13 @@ mod tests {
         assert_eq!((length(lines[0]), length(lines[1])), (40, 20));
         assert_eq!(lines[2], "  c   ▏ 1");
         assert_eq!(lines[3], "  d    0");
+    }
+
+    #[test]
+    fn a_sparkline_is_in_proportion_and_nothing_is_a_point() {
+        assert_eq!(sparkline(&[0, 1, 500, 1000]), "·▁▄█");
+        assert_eq!((sparkline(&[0, 0]), sparkline(&[])), ("··".to_owned(), String::new()));
+        assert_eq!(sparkline(&[u64::MAX / 8]), "█");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod queue;
 mod report;
 mod secrets;
 mod service;
+mod statistics;
 mod store;
 mod trace;
 mod trouble;

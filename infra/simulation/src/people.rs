@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cloud_sync_core::deletion::Verdict;
 use cloud_sync_core::message::{Mode, SyncRequest};
-use cloud_sync_dispatch::deletions::{self, HeldFilter, Ruling};
+use cloud_sync_core::query::ScopeFilter;
+use cloud_sync_dispatch::deletions::{self, Ruling};
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 use jiff::SignedDuration;
 use simulated_cloud::{AccessKey, Churn, Family, FamilyChurn, Permission};
@@ -211,7 +212,7 @@ async fn decide(universe: Arc<Universe>) {
 
 /// Decides on everything that is held.
 pub(crate) async fn decide_all(universe: &Universe, verdict: Verdict) {
-    let filter = HeldFilter::default();
+    let filter = ScopeFilter::default();
     // Scopes change while they are decided on: then the operator tries later.
     for scope in deletions::held(universe.store.as_ref(), &filter).await.unwrap_or_default() {
         if scope.rows.is_empty() {

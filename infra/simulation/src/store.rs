@@ -19,14 +19,16 @@ use cloud_sync_core::pace::Paces;
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use cloud_sync_runtime::store::dynamo::INDEX_LAG;
 use cloud_sync_runtime::store::{
     AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
-    Store, StoreError, TaskQuery, TaskStore,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::audit;
 use crate::process::{Process, Step};
@@ -213,6 +215,10 @@ impl ScopeStore for Tables {
 
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
         self.read("scopes", self.inner.scopes(account_id)).await
+    }
+
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>> {
+        self.read("scopes_of_kind", self.inner.scopes_of_kind(account_id, kind)).await
     }
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
@@ -477,6 +483,24 @@ impl ChangeStore for Tables {
         cursor: Option<&str>,
     ) -> Result<Slice<Change>> {
         self.read("account_changes", self.inner.account_changes(account_id, since, cursor)).await
+    }
+}
+
+#[async_trait]
+impl StatsStore for Tables {
+    async fn days(&self, account_id: &str, from: Date, to: Date) -> Result<Vec<Day>> {
+        self.read("days", self.inner.days(account_id, from, to)).await
+    }
+
+    async fn put_snapshot(
+        &self,
+        account_id: &str,
+        kind: &Kind,
+        day: Date,
+        snapshot: &Snapshot,
+    ) -> Result<()> {
+        let put = self.inner.put_snapshot(account_id, kind, day, snapshot);
+        self.write("put_snapshot", put).await
     }
 }
 

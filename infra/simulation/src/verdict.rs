@@ -27,6 +27,7 @@ use crate::network::vendors;
 use crate::people;
 use crate::process::Process;
 use crate::secrets::CANARY;
+use crate::statistics;
 use crate::sync_all;
 use crate::universe::Universe;
 
@@ -77,10 +78,13 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
         replays(universe, &scope, &rows, &histories);
         equals_the_cloud(universe, &scope, &rows).await;
         lease_is_let_go(universe, &scope).await?;
+        statistics::statuses(universe, &scope, &rows).await?;
     }
-    for task in all_tasks(universe).await? {
-        adds_up(universe, &task).await?;
+    let tasks = all_tasks(universe).await?;
+    for task in &tasks {
+        adds_up(universe, task).await?;
     }
+    statistics::days(universe, &tasks).await?;
     told_once(universe);
     no_secret(universe).await
 }

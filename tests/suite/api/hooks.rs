@@ -160,6 +160,8 @@ async fn whatever_is_wrong_with_the_sender_gets_the_same_answer() {
     world.configure(|_| {}).await;
     let has_no_hook = refused(TARGET, &[("x-hook-token", TOKEN)], &body).await;
     assert_eq!(has_no_hook, expected);
+    let decoy = refused(TARGET, &[("x-hook-token", "nobody's secret")], &body).await;
+    assert_eq!(decoy, expected, "what stands in for a secret is none");
     world.configure(|account| account.hook = Some(HookRef::Env("UNSET".to_owned()))).await;
     assert_eq!(refused(TARGET, &[("x-hook-token", "")], &body).await, expected);
     assert!(world.work.is_empty());

@@ -70,6 +70,7 @@ pub fn checkpoint(task: &str, parts: &[&str]) -> Checkpoint {
         errors: Vec::new(),
         advanced_at: at(2),
         furthest: 4,
+        statuses: [Status::Running].into_iter().collect(),
     }
 }
 

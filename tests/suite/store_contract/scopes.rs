@@ -3,8 +3,10 @@ use std::sync::Arc;
 use cloud_sync_core::deletion::{Decision, Verdict};
 use cloud_sync_core::lease::{Dispatched, Findings, Lease, Release, ScopeState};
 use cloud_sync_core::pace::{Pace, Paces};
+use cloud_sync_core::resource::Status;
 use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::ScopeStatuses;
 use cloud_sync_core::types::{KnownType, KnownTypes, TypeSpec};
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError, keys};
 use tokio::join;
@@ -138,6 +140,10 @@ pub async fn the_findings_of_a_task_replace_those_before(store: Arc<dyn Store>) 
         last_complete_at: Some(at(2)),
         last_changed_at: None,
         live_count: 3,
+        statuses: Some(ScopeStatuses {
+            counts: [Status::Running, Status::Unknown].into_iter().collect(),
+            as_of: at(2),
+        }),
         complete_listings: 4,
         held_count: 5,
         rhythm: Rhythm::default().after(at(0), 0, 3).after(at(7000), 5, 4),

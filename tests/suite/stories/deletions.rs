@@ -6,8 +6,9 @@ use cloud_sync_core::change::ChangeKind;
 use cloud_sync_core::deletion::{OnDelete, Verdict};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::Mode;
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
-use cloud_sync_dispatch::deletions::{DecisionError, HeldFilter, Ruling, decide, held};
+use cloud_sync_dispatch::deletions::{DecisionError, Ruling, decide, held};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use cloud_sync_tests::failing::{FailingStore, Operation};
@@ -280,7 +281,7 @@ async fn rule(
 }
 
 async fn held_ids(world: &World) -> Vec<String> {
-    let found = held(world.store.as_ref(), &HeldFilter::default()).await.unwrap();
+    let found = held(world.store.as_ref(), &ScopeFilter::default()).await.unwrap();
     found.into_iter().flat_map(|held| held.rows).map(|row| row.id).collect()
 }
 
@@ -300,7 +301,7 @@ async fn what_an_operator_approves_the_next_sync_deletes() {
 async fn what_is_held_says_what_it_is_and_what_was_decided() {
     let world = collapsed().await;
     rule(&world, Verdict::Reject, Some(&["i-003"])).await.unwrap();
-    let found = held(world.store.as_ref(), &HeldFilter::default()).await.unwrap();
+    let found = held(world.store.as_ref(), &ScopeFilter::default()).await.unwrap();
     assert_eq!((found.len(), &found[0].scope, found[0].count), (1, &scope("r1"), 40));
     let row = &found[0].rows[3];
     assert_eq!((row.id.as_str(), row.name.as_str()), ("i-003", "name of i-003"));
@@ -309,10 +310,10 @@ async fn what_is_held_says_what_it_is_and_what_was_decided() {
     assert_eq!((decided.verdict, decided.by.as_deref()), (Verdict::Reject, Some("kim")));
     assert_eq!(found[0].rows[4].decision, None);
 
-    let of = |account: &str, region: &str| HeldFilter {
+    let of = |account: &str, region: &str| ScopeFilter {
         account_ids: vec![account.into()],
         regions: vec![region.into()],
-        ..HeldFilter::default()
+        ..ScopeFilter::default()
     };
     assert_eq!(held(world.store.as_ref(), &of(ACCOUNT, "r1")).await.unwrap().len(), 1);
     assert_eq!(held(world.store.as_ref(), &of(ACCOUNT, "r2")).await.unwrap(), []);

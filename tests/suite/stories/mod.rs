@@ -1,5 +1,6 @@
 //! Stories: the whole service over in-memory twins and a scripted vendor.
 
+mod counting;
 mod deletions;
 mod dispatching;
 mod faults;

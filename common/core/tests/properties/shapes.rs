@@ -12,9 +12,10 @@ use cloud_sync_core::lease::{Checkpoint, Dispatched, Findings, Lease, Parts, Sco
 use cloud_sync_core::listing::{Page, Walk};
 use cloud_sync_core::message::{Mode, SyncRequest, Trigger, WorkMessage};
 use cloud_sync_core::pace::Pace;
-use cloud_sync_core::resource::{Disk, Missing, Resource, Row};
+use cloud_sync_core::resource::{Disk, Missing, Resource, Row, Status};
 use cloud_sync_core::schedule::Rhythm;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::ScopeStatuses;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask};
 use proptest::option;
 use proptest::prelude::*;
@@ -87,6 +88,7 @@ fn state() -> impl Strategy<Value = ScopeState> {
                 parts: Parts { ids: vec![numbers[3].to_string()], ..Parts::default() },
                 advanced_at: at(numbers[3].into()),
                 furthest: 4,
+                statuses: [Status::Running, Status::Stopped].into_iter().collect(),
                 error_count: 1,
                 errors: vec![RegionError::new(ErrorClass::Data, "Bad", "no status", at(0))],
             };
@@ -117,6 +119,10 @@ fn state() -> impl Strategy<Value = ScopeState> {
                     last_complete_at: complete,
                     last_changed_at: changed,
                     live_count: numbers[1].into(),
+                    statuses: has[0].then(|| ScopeStatuses {
+                        counts: [Status::Running].into_iter().collect(),
+                        as_of: at(numbers[1].into()),
+                    }),
                     complete_listings: numbers[2].into(),
                     held_count: numbers[3].into(),
                     rhythm: Rhythm::default().after(at(0), 0, 1).after(

@@ -6,7 +6,7 @@
 //! | table | partition key | sort key |
 //! | --- | --- | --- |
 //! | accounts | `account_id` | |
-//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, `~types#kind#name` for an instance type, and `~event#name` for an event of the vendor's |
+//! | scopes | `account_id` | `entry`: `kind#region`, `~kind#region#task#name` for a part of a checkpoint, `~types#kind#name` for an instance type, `~event#name` for an event of the vendor's, and `~days#day#kind` for what became of a kind on a day |
 //! | tasks | `task_id`, and `request#…` | `part`: `task`, `region#…`, and `request` |
 //! | resources | `scope`: `account#kind#region` | `id` |
 //! | changes | `resource`: `account#kind#region#id` | `version` |
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::message::MOST_IDS;
 use cloud_sync_core::scope::{Kind, Scope};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -150,6 +151,15 @@ pub const TYPE: &str = "type";
 /// So long it is kept.
 pub const TYPE_DAYS: u32 = 30;
 
+/// Before the [`ENTRY`] of a day. No kind is of one word.
+pub const DAYS_PREFIX: &str = "~days#";
+/// What was live on a day.
+pub const SNAPSHOT: &str = "snapshot";
+/// When that was read; sorts.
+pub const SNAPSHOT_AT: &str = "snapshot_at";
+/// So long a day is kept.
+pub const DAY_DAYS: u32 = 730;
+
 /// What a lease's expiry is set to by a holder who lets go of it without
 /// being done.
 pub const LET_GO: Timestamp = Timestamp::UNIX_EPOCH;
@@ -239,6 +249,9 @@ pub const NOT_ENDED_AND_EARLIER: &str = "#status IN (:pending, :running) AND #de
 /// There is no stored region, or it has not ended.
 pub const ABSENT_OR_NOT_ENDED: &str =
     "attribute_not_exists(#task_id) OR #status IN (:pending, :running)";
+/// No later snapshot of the day is stored.
+pub const NO_LATER_SNAPSHOT: &str =
+    "attribute_not_exists(#snapshot_at) OR #snapshot_at < :snapshot_at";
 /// The row is live.
 pub const IS_LIVE: &str = "attribute_exists(#live)";
 
@@ -291,11 +304,21 @@ pub const JOIN_TASK: &str = "ADD #ids :ids";
 pub const START_TASK: &str = "SET #status = :running, #deadline = :deadline";
 /// Starts a task whose deadline is late enough.
 pub const START_TASK_ONLY: &str = "SET #status = :running";
+/// Counts an ended task for its day.
+pub const COUNT_FOR_DAY: &str = "SET #ttl = :ttl \
+     ADD #tasks :tasks, #added :added, #updated :updated, #deleted :deleted";
+/// Writes what was live on a day.
+pub const SET_SNAPSHOT: &str =
+    "SET #ttl = :ttl, #snapshot = :snapshot, #snapshot_at = :snapshot_at";
 /// Asks a task to stop.
 pub const REQUEST_CANCEL: &str = "SET #cancel_requested = :yes";
 
 /// The scopes of an account, without the parts of their checkpoints.
 pub const SCOPES_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry < :parts";
+/// The scopes of an account and kind.
+pub const SCOPES_OF_KIND: &str = "#account_id = :account_id AND begins_with(#entry, :kind)";
+/// The days of an account.
+pub const DAYS_OF_ACCOUNT: &str = "#account_id = :account_id AND #entry BETWEEN :from AND :to";
 /// The instance types of an account and kind.
 pub const TYPES_OF_ACCOUNT: &str = "#account_id = :account_id AND begins_with(#entry, :types)";
 /// The regions of a task.
@@ -395,6 +418,32 @@ pub fn event_entry(event: &str) -> String {
 #[must_use]
 pub const fn room_for(count: usize) -> Option<usize> {
     MOST_IDS.checked_sub(count)
+}
+
+/// Returns what the [`ENTRY`] of every scope of a kind begins with.
+#[must_use]
+pub fn kind_prefix(kind: &Kind) -> String {
+    format!("{kind}#")
+}
+
+/// Returns the [`ENTRY`] of a kind's day.
+#[must_use]
+pub fn day_entry(day: Date, kind: &Kind) -> String {
+    format!("{DAYS_PREFIX}{day}#{kind}")
+}
+
+/// Returns an [`ENTRY`] before and one after all of these days.
+#[must_use]
+pub fn day_entries(from: Date, to: Date) -> [String; 2] {
+    // No kind begins with a sign as large as this.
+    [format!("{DAYS_PREFIX}{from}#"), format!("{DAYS_PREFIX}{to}#~")]
+}
+
+/// Reads an [`ENTRY`] of a kind's day.
+#[must_use]
+pub fn parse_day_entry(entry: &str) -> Option<(Date, Kind)> {
+    let (day, kind) = entry.strip_prefix(DAYS_PREFIX)?.split_once('#')?;
+    Some((day.parse().ok()?, kind.parse().ok()?))
 }
 
 /// Returns the [`PART`] of a region.
@@ -512,83 +561,4 @@ pub fn ttl(at: Timestamp, days: u32) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use cloud_sync_core::change::ChangeKind;
-
-    use super::*;
-
-    fn change(id: &str, version: u64) -> Change {
-        Change {
-            scope: Scope {
-                account_id: "prod".into(),
-                kind: "aliyun.ecs.instance".parse().unwrap(),
-                region: "cn-hangzhou".into(),
-            },
-            id: id.into(),
-            version,
-            change: ChangeKind::Added,
-            fields: [].into(),
-            task_id: "t".into(),
-            at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn names_are_those_an_expression_uses() {
-        let names = names(&["#a = :b AND begins_with(#c_d, :e)", "#a.#f"]);
-        let mut names: Vec<_> = names.into_iter().collect();
-        names.sort();
-        let own = |word: &str| (format!("#{word}"), word.to_owned());
-        assert_eq!(names, ["a", "c_d", "f"].map(own));
-    }
-
-    #[test]
-    fn a_time_sorts_as_text_whatever_its_fraction() {
-        let whole: Timestamp = "2026-11-23T10:15:00Z".parse().unwrap();
-        let half: Timestamp = "2026-11-23T10:15:00.5Z".parse().unwrap();
-        assert!(whole.to_string() > half.to_string(), "the plain form does not sort");
-        assert!(time(whole) < time(half));
-        assert_eq!(time(half).parse::<Timestamp>().unwrap(), half);
-    }
-
-    #[test]
-    fn an_account_order_names_its_change_also_where_an_id_holds_separators() {
-        for id in ["i-1", "a#b#7", "#", "生产"] {
-            let change = change(id, 7);
-            assert_eq!(
-                parse_account_order("prod", &account_order(&change)),
-                Some((resource(&change.scope, id), 7)),
-            );
-        }
-        for id in ["i-1", "a#b", "#"] {
-            let change = change(id, 7);
-            assert_eq!(
-                parse_task_order(&change.scope, &task_order(&change)),
-                Some((resource(&change.scope, id), 7)),
-            );
-        }
-        for bad in ["", "x", "a#b", "t#aliyun.ecs.instance#r#1", "t#k#r#i#1", "t#a.b.c#r#i#x"] {
-            assert_eq!(parse_account_order("prod", bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn parts_sort_after_every_scope() {
-        let scope = change("", 0).scope;
-        assert_eq!(parse_entry("prod", &entry(&scope)), Some(scope.clone()));
-        assert!(entry(&scope).as_str() < PARTS_PREFIX);
-        assert!(part_entry(&scope, "t", "00").as_str() > PARTS_PREFIX);
-    }
-
-    #[test]
-    fn sums_that_are_absent_are_removed() {
-        assert_eq!(
-            set_task_sums(|name| name == STATUS).split(" REMOVE ").collect::<Vec<_>>(),
-            [
-                "SET #status = :status",
-                &TASK_SUMS[1..].iter().map(|n| format!("#{n}")).collect::<Vec<_>>().join(", ")
-            ],
-        );
-        assert!(!set_task_sums(|_| true).contains("REMOVE"));
-    }
-}
+mod tests;

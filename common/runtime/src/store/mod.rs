@@ -27,10 +27,12 @@ use cloud_sync_core::plan::RegionPlan;
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{Counts, RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -161,6 +163,8 @@ pub trait ScopeStore: Send + Sync {
     async fn scope(&self, scope: &Scope) -> Result<ScopeState>;
     /// Returns the states of an account's scopes, sorted by kind and region.
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>>;
+    /// Returns the states of an account's scopes of one kind, sorted by region.
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>>;
     /// Remembers that a scope was given to a task.
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()>;
     /// Remembers the task that further events of a scope may join.
@@ -262,7 +266,9 @@ pub trait TaskStore: Send + Sync {
     /// Asks a task to stop. Returns whether it had not ended.
     async fn request_cancel(&self, task_id: &str) -> Result<bool>;
     /// Writes the sums, status and end of a task, unless the stored one has
-    /// ended. Leaves deadline and wish to cancel. Returns whether it did.
+    /// ended. Leaves deadline and wish to cancel. Returns whether it did. One
+    /// that ends is counted for its day ([`StatsStore::days`]) by the same
+    /// write: both are done, or neither is.
     async fn update_task(&self, task: &SyncTask) -> Result<bool>;
     /// Writes a region's result, unless the stored one has ended. Returns
     /// whether it did.
@@ -340,9 +346,28 @@ pub trait ChangeStore: Send + Sync {
     ) -> Result<Slice<Change>>;
 }
 
+/// What became of accounts and kinds day by day, kept beside the scopes. What
+/// the tasks of a day recorded is written as they end, by
+/// [`TaskStore::update_task`].
+#[async_trait]
+pub trait StatsStore: Send + Sync {
+    /// Returns an account's days, both given ones included, by day and kind.
+    /// One on which nothing ended is left out.
+    async fn days(&self, account_id: &str, from: Date, to: Date) -> Result<Vec<Day>>;
+    /// Remembers for a day what was live of an account's kind, unless a later
+    /// snapshot is.
+    async fn put_snapshot(
+        &self,
+        account_id: &str,
+        kind: &Kind,
+        day: Date,
+        snapshot: &Snapshot,
+    ) -> Result<()>;
+}
+
 /// All tables together.
 pub trait Store:
-    AccountStore + ScopeStore + TaskStore + RequestStore + ResourceStore + ChangeStore
+    AccountStore + ScopeStore + TaskStore + RequestStore + ResourceStore + ChangeStore + StatsStore
 {
     /// Returns the same tables, counting what they cost on `meter`.
     fn metered(&self, meter: Arc<Meter>) -> Arc<dyn Store>;

@@ -21,14 +21,16 @@ use cloud_sync_core::plan::{Planner, RegionPlan};
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::{Day, Snapshot};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_core::types::KnownTypes;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::memory::units::{Bill, size};
 use super::{
     AccountStore, Acquisition, ChangeStore, RequestStore, ResourceStore, Result, ScopeStore, Slice,
-    Store, StoreError, TaskQuery, TaskStore,
+    StatsStore, Store, StoreError, TaskQuery, TaskStore,
 };
 
 /// The indexes of the changes' table: by task and by account.
@@ -123,6 +125,10 @@ impl ScopeStore for PlanStore {
 
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
         self.inner.scopes(account_id).await
+    }
+
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>> {
+        self.inner.scopes_of_kind(account_id, kind).await
     }
 
     async fn set_dispatched(&self, _: &Scope, _: &Dispatched) -> Result<()> {
@@ -315,6 +321,17 @@ impl ChangeStore for PlanStore {
         cursor: Option<&str>,
     ) -> Result<Slice<Change>> {
         self.inner.account_changes(account_id, since, cursor).await
+    }
+}
+
+#[async_trait]
+impl StatsStore for PlanStore {
+    async fn days(&self, account_id: &str, from: Date, to: Date) -> Result<Vec<Day>> {
+        self.inner.days(account_id, from, to).await
+    }
+
+    async fn put_snapshot(&self, _: &str, _: &Kind, _: Date, _: &Snapshot) -> Result<()> {
+        refused("writing what is live on a day")
     }
 }
 

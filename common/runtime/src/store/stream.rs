@@ -47,12 +47,19 @@ impl News {
     }
 }
 
-/// Where a part of a task stood; a field of its own, since the item before is
-/// needed for nothing else.
+/// Where a part of a task stands. The table has other items too, which have no
+/// status.
 #[derive(Deserialize)]
 struct Standing {
     part: String,
-    status: TaskStatus,
+    #[serde(default)]
+    status: Option<TaskStatus>,
+}
+
+impl Standing {
+    fn is_ended_task(&self) -> bool {
+        self.part == keys::TASK_PART && self.status.is_some_and(TaskStatus::is_terminal)
+    }
 }
 
 /// What of an account tells whether it is suspended.
@@ -82,12 +89,11 @@ pub fn news(table: Table, new: Item, old: Item) -> Result<Option<News>, Unreadab
 
 fn task_news(new: Item, old: Item) -> serde_dynamo::Result<Option<News>> {
     let now: Standing = serde_dynamo::from_item(new.clone())?;
-    if now.part != keys::TASK_PART || !now.status.is_terminal() {
+    if !now.is_ended_task() {
         return Ok(None);
     }
     // Whatever else is written to a task that has ended is no second end.
-    let had_ended =
-        serde_dynamo::from_item(old).is_ok_and(|old: Standing| old.status.is_terminal());
+    let had_ended = serde_dynamo::from_item(old).is_ok_and(|old: Standing| old.is_ended_task());
     if had_ended {
         return Ok(None);
     }
@@ -151,6 +157,8 @@ mod tests {
         let mut region: HashMap<_, _> = task(Success).into();
         region.insert(keys::PART.into(), AttributeValue::S(keys::region_part("r")));
         assert_eq!(of_task(region.into(), none()), None, "a region is no task");
+        let request = [(keys::PART.to_owned(), AttributeValue::S("request".into()))];
+        assert_eq!(of_task(HashMap::from(request).into(), none()), None, "nor is a request");
     }
 
     #[test]

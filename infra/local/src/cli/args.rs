@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+mod inventory;
 mod simulated_cloud;
 
 use std::net::SocketAddr;
@@ -8,16 +9,16 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::accounts::{
     AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs, VerifyArgs,
 };
+pub use self::inventory::{ResourcesArgs, StatsArgs};
 pub use self::simulated_cloud::SimulatedCloudArgs;
 use super::simulate::SimulateArgs;
-use super::values::{parse_duration, parse_since, parse_status, parse_tag};
+use super::values::{parse_duration, parse_since};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -76,6 +77,8 @@ pub enum Command {
     Status(StatusArgs),
     /// List resources
     Resources(ResourcesArgs),
+    /// How much there is of what, and what became of it day by day
+    Stats(StatsArgs),
     /// List changes of resources, oldest first
     Changes(ChangesArgs),
     /// List sync tasks, newest first, or show one with its regions and errors
@@ -304,50 +307,6 @@ pub struct StatusArgs {
     /// The region of the resources
     #[arg(long, value_name = "REGION", requires = "ids")]
     pub region: Option<String>,
-    /// Where to look.
-    #[command(flatten)]
-    pub storage: StorageArgs,
-}
-
-/// `resources`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  cloud-sync resources --region cn-hangzhou --status stopped
-  cloud-sync resources --tag env=prod --name web- --json | jq -r .id
-  cloud-sync resources --ip 47.96.1.2
-  cloud-sync resources --deleted            tombstones too")]
-pub struct ResourcesArgs {
-    /// Only of this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only of this kind; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
-    /// Only of this region; may be repeated
-    #[arg(long = "region", value_name = "REGION")]
-    pub regions: Vec<String>,
-    /// Only of this status, running or stopped for two; may be repeated
-    #[arg(long = "status", value_name = "STATUS", value_parser = parse_status)]
-    pub statuses: Vec<Status>,
-    /// Only with this tag, KEY=VALUE or KEY; repeated, with all of them
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
-    pub tags: Vec<(String, Option<String>)>,
-    /// Only with a name that begins like this
-    #[arg(long, value_name = "PREFIX")]
-    pub name: Option<String>,
-    /// Only with this address, public or private
-    #[arg(long, value_name = "ADDRESS")]
-    pub ip: Option<String>,
-    /// Only with this id; may be repeated
-    #[arg(long = "id", value_name = "ID")]
-    pub ids: Vec<String>,
-    /// Show deleted ones too
-    #[arg(long)]
-    pub deleted: bool,
-    /// At most so many; 0 for all, which is also what --json gives
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,

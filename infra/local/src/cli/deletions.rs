@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cloud_sync_core::deletion::Verdict;
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::scope::Scope;
-use cloud_sync_dispatch::deletions::{
-    DecisionError, HeldFilter, HeldRow, HeldScope, Ruling, decide, held,
-};
+use cloud_sync_dispatch::deletions::{DecisionError, HeldRow, HeldScope, Ruling, decide, held};
 use cloud_sync_runtime::store::{Store, StoreError};
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -41,8 +40,8 @@ pub(super) async fn run(args: &DeletionsArgs, output: &Output) -> anyhow::Result
     }
 }
 
-fn filter(args: &HeldArgs) -> HeldFilter {
-    HeldFilter {
+fn filter(args: &HeldArgs) -> ScopeFilter {
+    ScopeFilter {
         account_ids: args.accounts.clone(),
         kinds: args.kinds.clone(),
         regions: args.regions.clone(),

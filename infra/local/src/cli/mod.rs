@@ -13,6 +13,7 @@ mod resources;
 mod serve;
 pub mod simulate;
 mod simulated_cloud;
+mod stats;
 mod status;
 mod statuses;
 mod summary;
@@ -110,6 +111,7 @@ async fn run(cli: Cli, output: &Output) -> anyhow::Result<u8> {
         Command::Plan(args) => plan::run(&args, output).await,
         Command::Status(args) => status::run(&args, output).await,
         Command::Resources(args) => resources::run(&args, output).await,
+        Command::Stats(args) => stats::run(&args, output).await,
         Command::Changes(args) => changes::run(&args, output).await,
         Command::Tasks(args) => tasks::run(&args, output).await,
         Command::Deletions(args) => deletions::run(&args, output).await,

@@ -1,5 +1,6 @@
 //! How the values of options are written.
 
+use cloud_sync_core::query::TagFilter;
 use cloud_sync_core::resource::Status;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -44,12 +45,15 @@ pub(super) fn parse_status(text: &str) -> Result<Status, String> {
 }
 
 /// Reads `KEY=VALUE`, or `KEY` for any value.
-pub(super) fn parse_tag(text: &str) -> Result<(String, Option<String>), String> {
-    let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
-    if key.is_empty() {
+pub(super) fn parse_tag(text: &str) -> Result<TagFilter, String> {
+    let tag = match text.split_once('=') {
+        Some((key, value)) => TagFilter::Is(key.to_owned(), value.to_owned()),
+        None => TagFilter::Key(text.to_owned()),
+    };
+    if text.is_empty() || text.starts_with('=') {
         return Err("expected KEY=VALUE, or KEY for any value".to_owned());
     }
-    Ok((key.to_owned(), value.map(str::to_owned)))
+    Ok(tag)
 }
 
 /// Reads the short name of a vendor.
@@ -89,9 +93,10 @@ mod tests {
 
     #[test]
     fn a_tag_may_have_an_empty_value_or_any() {
-        assert_eq!(parse_tag("env=prod").unwrap(), ("env".into(), Some("prod".into())));
-        assert_eq!(parse_tag("env=").unwrap(), ("env".into(), Some(String::new())));
-        assert_eq!(parse_tag("env").unwrap(), ("env".into(), None));
+        let is = |value: &str| TagFilter::Is("env".into(), value.into());
+        assert_eq!(parse_tag("env=prod").unwrap(), is("prod"));
+        assert_eq!(parse_tag("env=").unwrap(), is(""));
+        assert_eq!(parse_tag("env").unwrap(), TagFilter::Key("env".into()));
         assert!(parse_tag("=x").is_err());
     }
 }

@@ -2,12 +2,14 @@
 
 mod accounts;
 mod changes;
+mod days;
 pub(crate) mod errors;
 mod items;
 mod requests;
 mod resources;
 mod scopes;
 mod tasks;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{
     ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
@@ -100,7 +101,7 @@ impl Written {
 }
 
 /// An answer that tells what it cost.
-trait Costed {
+pub(super) trait Costed {
     /// Read and write units.
     fn units(&self) -> (f64, f64);
 }
@@ -128,11 +129,12 @@ costed! {
     PutItemOutput => |units| (0.0, units);
     UpdateItemOutput => |units| (0.0, units);
     BatchWriteItemOutput => |units| (0.0, units);
+    TransactWriteItemsOutput => |units| (0.0, units);
 }
 
 /// The waits before what is left of a batch is sent again: some 10 seconds in
 /// sum, with jitter.
-fn waits() -> impl Iterator<Item = Duration> {
+pub(super) fn waits() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(25))
         .with_max_delay(Duration::from_secs(3))
@@ -147,7 +149,7 @@ impl DynamoStore {
     }
 
     /// Awaits an answer and counts what it cost.
-    async fn measured<T: Costed, E>(
+    pub(super) async fn measured<T: Costed, E>(
         &self,
         sent: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
     ) -> std::result::Result<T, SdkError<E, HttpResponse>> {

@@ -129,6 +129,10 @@ impl DynamoStore {
             consistent: true,
             ..Query::default()
         };
+        self.states_by(want, query).await
+    }
+
+    async fn states_by(&self, want: Want, query: Query<'_>) -> Result<Vec<ScopeState>> {
         let items = self.query(want, query, usize::MAX).await?;
         items.into_iter().map(|item| decode_state(self.call(want, "Query"), item)).collect()
     }
@@ -144,6 +148,19 @@ impl ScopeStore for DynamoStore {
 
     async fn scopes(&self, account_id: &str) -> Result<Vec<ScopeState>> {
         self.states(want("reading the scopes of an account"), account_id).await
+    }
+
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>> {
+        let query = Query {
+            condition: keys::SCOPES_OF_KIND,
+            values: item([
+                (":account_id", text(account_id)),
+                (":kind", text(keys::kind_prefix(kind))),
+            ]),
+            consistent: true,
+            ..Query::default()
+        };
+        self.states_by(want("reading the scopes of a kind"), query).await
     }
 
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use cloud_sync_core::request::KnownRequest;
+use cloud_sync_core::stats::day_of_task;
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::DynamoStore;
+use super::days::count_for_day;
 use super::errors::Call;
 use super::items::{Item, decode, encode, item, number, text};
 use super::requests::{Query, Update, Want, Written};
@@ -227,10 +229,21 @@ impl TaskStore for DynamoStore {
         let update = keys::set_task_sums(|name| item.contains_key(name));
         let values = keys::TASK_SUMS
             .into_iter()
-            .filter_map(|name| Some((format!(":{name}"), item.get(name)?.clone())))
-            .collect();
-        let how = (update.as_str(), keys::NOT_ENDED);
-        Ok(self.update_task_item(want, &task.task_id, how, values).await?.is_done())
+            .filter_map(|name| Some((format!(":{name}"), item.get(name)?.clone())));
+        let Some(day) = day_of_task(task) else {
+            let how = (update.as_str(), keys::NOT_ENDED);
+            let written = self.update_task_item(want, &task.task_id, how, values.collect()).await?;
+            return Ok(written.is_done());
+        };
+        let ended = Update {
+            key: task_key(&task.task_id),
+            update: &update,
+            condition: Some(keys::NOT_ENDED),
+            values: open_statuses().into_iter().chain(values).collect(),
+            returned: ReturnValue::None,
+        };
+        let scopes = Want { table: Table::Scopes, ..want };
+        self.update_both((want, ended), (scopes, count_for_day(task, day))).await
     }
 
     async fn put_region_result(&self, result: &RegionResult) -> Result<bool> {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod changes;
+mod days;
 mod resources;
 mod scopes;
 mod tasks;
@@ -20,7 +21,9 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::request::KnownRequest;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::{Kind, Scope};
+use cloud_sync_core::stats::Day;
 use cloud_sync_core::types::KnownTypes;
+use jiff::civil::Date;
 
 use self::changes::Changes;
 use self::scopes::ScopeEntry;
@@ -52,6 +55,7 @@ struct Tables {
     types: BTreeMap<(String, Kind), KnownTypes>,
     /// The vendor's events, by account.
     events: BTreeSet<(String, String)>,
+    days: BTreeMap<(String, Date, Kind), Day>,
 }
 
 impl MemoryStore {

@@ -78,6 +78,16 @@ impl ScopeStore for MemoryStore {
         })
     }
 
+    async fn scopes_of_kind(&self, account_id: &str, kind: &Kind) -> Result<Vec<ScopeState>> {
+        self.request(|tables, bill| {
+            let entries = tables.scopes.get(account_id).into_iter().flat_map(BTreeMap::values);
+            let of_kind = entries.map(|entry| &entry.state).filter(|s| s.scope.kind == *kind);
+            let found: Vec<_> = of_kind.cloned().collect();
+            bill.read(size(&found));
+            Ok(found)
+        })
+    }
+
     async fn set_dispatched(&self, scope: &Scope, dispatched: &Dispatched) -> Result<()> {
         self.request(|tables, bill| {
             let entry = tables.scope_entry(scope);

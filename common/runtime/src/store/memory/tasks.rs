@@ -104,15 +104,24 @@ impl TaskStore for MemoryStore {
     }
 
     async fn update_task(&self, task: &SyncTask) -> Result<bool> {
-        let changed = self.change_task(&task.task_id, |stored| {
+        self.request(|tables, bill| {
+            let entry = tables.tasks.get_mut(&task.task_id);
+            let Some(stored) = entry.and_then(|entry| entry.task.as_mut()) else {
+                return Ok(false);
+            };
+            bill_for(bill, stored);
+            if stored.status.is_terminal() {
+                return Ok(false);
+            }
             stored.status = task.status;
             stored.end_time = task.end_time;
             stored.duration_ms = task.duration_ms;
             stored.counts = task.counts;
             stored.cost = task.cost.clone();
             stored.error_message.clone_from(&task.error_message);
-        });
-        Ok(changed.is_some_and(|(_, done)| done))
+            tables.count_for_day(task, bill);
+            Ok(true)
+        })
     }
 
     async fn put_region_result(&self, result: &RegionResult) -> Result<bool> {

@@ -1,0 +1,5 @@
+//! Questions to the inventory, in bounded steps over the tables' ports.
+
+pub mod changes;
+pub mod resources;
+pub mod stats;
