@@ -97,9 +97,16 @@ def api(function: Emulated, instances: int) -> None:
     task = json.loads(answer["body"])
     equal((task["task_id"], task["status"], task["added_count"], task["error_count"]),
           (TASK, "success", instances, 0), "the task")
+    # The dispatcher's other task waits for a worker for ever here.
     answer = function.invoke("api-post-syncs.json")
-    equal(answer["statusCode"], 202, "api-post-syncs.json")
-    equal(len(json.loads(answer["body"])["task_ids"]), 1, "the tasks of api-post-syncs.json")
+    equal(answer["statusCode"], 409, "api-post-syncs.json beside a sync of the same")
+    equal(len(json.loads(answer["body"])["task_ids"]), 1, "the task that is named")
+    event = json.loads((REPOSITORY / "events" / "api-post-syncs.json").read_text())
+    event |= {"rawPath": "/plans", "body": json.dumps({"account_ids": ["prod"]})}
+    event["requestContext"]["http"]["path"] = "/plans"
+    answer = function.invoke(event)
+    equal(answer["statusCode"], 202, "a plan beside it")
+    equal(len(json.loads(answer["body"])["task_ids"]), 1, "the plan's tasks")
 
 
 def publisher(function: Emulated) -> None:

@@ -157,7 +157,7 @@ fn is_wanted<T: PartialEq>(wanted: &[T], value: &T) -> bool {
 
 /// A resource as it is shown: its row, and what its instance type has.
 #[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Resource))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ListedResource))]
 pub struct ResourceView {
     /// The account.
     pub account_id: String,

@@ -70,8 +70,8 @@ const REFUSALS: [Refusal; 9] = [
     Refusal {
         status: "400",
         name: "BadRequest",
-        description: "The body is not JSON",
-        of: has_body,
+        description: "The body is not JSON, or the path says nothing that can be read",
+        of: |operation| has_body(operation) || has_path(operation),
     },
     Refusal {
         status: "401",

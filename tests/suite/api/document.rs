@@ -55,6 +55,28 @@ fn every_operation_has_a_name_of_its_own_and_one_group() {
 }
 
 #[test]
+fn whatever_the_document_refers_to_is_in_it() {
+    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let mut left = vec![&document];
+    let mut references = BTreeSet::new();
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(object) => {
+                references.extend(object.get("$ref").and_then(Value::as_str));
+                left.extend(object.values());
+            }
+            Value::Array(list) => left.extend(list),
+            _ => {}
+        }
+    }
+    assert!(references.len() > 20, "{references:?}");
+    for reference in references {
+        let found = reference.strip_prefix('#').and_then(|place| document.pointer(place));
+        assert!(found.is_some(), "{reference}");
+    }
+}
+
+#[test]
 fn every_operation_says_how_it_refuses() {
     let document: Value = serde_json::from_str(api::openapi()).unwrap();
     let of = |path: &str, method: &str| -> Vec<String> {

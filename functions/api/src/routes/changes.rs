@@ -39,7 +39,7 @@ struct ListParams {
     account: String,
     /// Only of resources of these kinds.
     #[serde(default)]
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// Only in these regions.
     #[serde(default)]
@@ -47,6 +47,7 @@ struct ListParams {
     region: Vec<String>,
     /// Only of these kinds of change.
     #[serde(default)]
+    #[param(inline)]
     change: Vec<ChangeKind>,
     /// Only from this time on. Not beside a cursor, which has it.
     since: Option<Timestamp>,

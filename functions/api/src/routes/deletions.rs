@@ -29,7 +29,7 @@ struct ListParams {
     #[param(max_items = 100)]
     account: Vec<String>,
     /// Only of these kinds.
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// Only in these regions.
     #[param(max_items = 100)]
@@ -147,6 +147,8 @@ struct Ruled {
     request_body = Rule,
     responses(
         (status = 200, description = "Decided", body = Ruled),
+        (status = 404, description = "No such scope was ever synced", body = Problem,
+         content_type = "application/problem+json"),
         (status = 409, description = "Not held, or others decide at the same time; nothing was \
          decided", body = Problem, content_type = "application/problem+json"),
     ),

@@ -41,7 +41,7 @@ struct ListParams {
     #[param(max_items = 100, inline)]
     account: Vec<String>,
     /// Only of these kinds: a key.
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// Only in these regions: a key.
     #[param(max_items = 100)]
@@ -50,6 +50,7 @@ struct ListParams {
     #[param(max_items = 100)]
     id: Vec<String>,
     /// Only of these statuses.
+    #[param(inline)]
     status: Vec<Status>,
     /// Only with all of these tags: `key`, or `key:value`.
     #[param(max_items = 100)]
@@ -61,9 +62,11 @@ struct ListParams {
     #[param(value_type = Option<String>)]
     ip: Option<IpAddr>,
     /// Whether what is gone is listed too, or only that.
+    #[param(inline)]
     deleted: Deleted,
     /// In which order: by account, kind, region and id, or by something else,
     /// which takes a filter that leaves at most 5,000 resources.
+    #[param(inline)]
     sort: Sort,
     /// At most so many.
     #[param(value_type = u16, minimum = 1, maximum = 1000, default = 100)]
@@ -257,7 +260,7 @@ async fn named(api: &Api, (account, kind, region, id): Named) -> Result<Row, Pro
     tag = "resources",
     params(
         ("account" = String, Path, description = "The account"),
-        ("kind" = Kind, Path, description = "The kind"),
+        ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
         ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
     ),
@@ -296,7 +299,7 @@ struct HistoryParams {
     tag = "resources",
     params(
         ("account" = String, Path, description = "The account"),
-        ("kind" = Kind, Path, description = "The kind"),
+        ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
         ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
         HistoryParams,

@@ -36,7 +36,7 @@ struct StatsParams {
     #[param(max_items = 100)]
     account: Vec<String>,
     /// Only of these kinds.
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// Only in these regions.
     #[param(max_items = 100)]
@@ -71,7 +71,7 @@ struct TrendParams {
     #[param(max_items = 100)]
     account: Vec<String>,
     /// Only of these kinds.
-    #[param(max_items = 100)]
+    #[param(max_items = 100, inline)]
     kind: Vec<Kind>,
     /// The first day, in UTC; 30 days before the last where it is left out.
     from: Option<Date>,

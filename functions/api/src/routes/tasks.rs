@@ -43,6 +43,7 @@ struct TasksFilter {
     #[param(value_type = Option<String>, max_length = 64)]
     account: Option<KeyWord>,
     /// Only of this kind.
+    #[param(inline)]
     kind: Option<Kind>,
     /// Only where they stand here.
     status: Option<TaskStatus>,
