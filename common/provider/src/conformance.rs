@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use cloud_sync_core::diff::Field;
 
-use crate::engine::spec::{ByIds, Call, Counted, Format, KindSpec, Paging, VendorSpec};
+use crate::engine::spec::{ByIds, Call, Format, KindSpec, Paging, VendorSpec};
 use crate::registry::VENDORS;
 
 /// Returns the page, in Markdown, from what is declared.
@@ -87,21 +87,19 @@ fn described(call: &Call) -> String {
 }
 
 fn paging(call: &Call) -> String {
-    let by = |what: &str, Counted { size, .. }: &Counted| format!("pages of {size} by {what}");
-    match &call.paging {
-        None => "one page".to_owned(),
-        Some(Paging::Token { .. }) => {
-            let most = PAGE_SIZES.iter().find_map(|name| parameter(call, name));
-            most.map_or_else(|| "pages by token".to_owned(), |n| format!("pages of {n} by token"))
-        }
-        Some(Paging::Pages(counted)) => by("number", counted),
-        Some(Paging::Offset(counted)) => by("offset", counted),
-    }
+    let by = match &call.paging {
+        None => return "one page".to_owned(),
+        Some(Paging::Token { .. }) => "token",
+        Some(Paging::Pages { .. }) => "number",
+        Some(Paging::Offset { .. }) => "offset",
+    };
+    let most = PAGE_SIZES.iter().find_map(|name| parameter(call, name));
+    most.map_or_else(|| format!("pages by {by}"), |n| format!("pages of {n} by {by}"))
 }
 
 /// What vendors call the parameter that says how long a page is.
-const PAGE_SIZES: [&str; 6] =
-    ["MaxResults", "PageSize", "MaxRecords", "max-keys", "max-buckets", "limit"];
+const PAGE_SIZES: [&str; 7] =
+    ["MaxResults", "PageSize", "MaxRecords", "max-keys", "max-buckets", "limit", "Limit"];
 
 fn parameter(call: &Call, wanted: &str) -> Option<&'static str> {
     call.params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)

@@ -182,7 +182,7 @@ impl RegionSync {
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            let opened = self.open_account(store.as_ref(), message, &meter).await?;
+            let opened = self.open_account(store.as_ref(), delivered, &meter).await?;
             opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
         };
         let opened = match ended {
@@ -333,10 +333,10 @@ impl RegionSync {
     async fn open_account(
         &self,
         store: &dyn Store,
-        message: &WorkMessage,
+        delivered: &Delivered,
         meter: &Arc<Meter>,
     ) -> Result<Result<Opened, RegionError>, Stop> {
-        let (scope, task_id) = (message.scope(), &message.task_id);
+        let (scope, task_id) = (delivered.message.scope(), &delivered.message.task_id);
         let now = self.clock.now();
         let fail =
             |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
@@ -367,7 +367,12 @@ impl RegionSync {
         if let Some(why) = record.account.budget.exhausted(record.spent.as_ref(), 0, now) {
             return fail(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why);
         }
-        let caller = Caller { vendor: vendor.as_ref(), digest: &credentials_digest, task_id };
+        let caller = Caller {
+            vendor: vendor.as_ref(),
+            digest: &credentials_digest,
+            task_id,
+            deadline: delivered.deadline,
+        };
         if let Err(error) = self.check_identity(store, &record, caller).await? {
             return Ok(Err(error));
         }

@@ -7,6 +7,7 @@ use cloud_sync_core::identity::{ANOTHER_ACCOUNT, Identity, KnownIdentity, Questi
 use cloud_sync_core::task::RegionError;
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::store::Store;
+use jiff::Timestamp;
 
 use crate::RegionSync;
 use crate::attempt::Stop;
@@ -20,6 +21,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) digest: &'a str,
     /// The task that is worked on.
     pub(crate) task_id: &'a str,
+    /// When its worker stops.
+    pub(crate) deadline: Timestamp,
 }
 
 impl RegionSync {
@@ -74,7 +77,13 @@ impl RegionSync {
         if let Err(error) = check(record.identity.as_ref()) {
             return Ok(Err(error));
         }
-        let identity = KnownIdentity::new(found.clone(), caller.digest, self.clock.now());
+        let now = self.clock.now();
+        // Somebody may have put another key in its place since the vendor was
+        // asked, and be about to say that it is the right one.
+        if now >= caller.deadline {
+            return Err(Stop::OutOfTime);
+        }
+        let identity = KnownIdentity::new(found.clone(), caller.digest, now);
         if store.put_identity(id, &identity).await? {
             return Ok(Ok(()));
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::shared::{Tag, expiry, tags};
 use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, Counted, IdForm, KindSpec, Paging};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging};
 
 /// Caches. A page holds 50 at most, and there is no token. Of addresses the
 /// list tells the private one.
@@ -40,10 +40,8 @@ pub(crate) const KIND: KindSpec = KindSpec {
         Call {
             params: &[("PageSize", "50")],
             per_second: 10,
-            ..Call::new("r-kvstore", "2015-01-01", "DescribeInstances").listing(
-                &["Instances", "KVStoreInstance"],
-                Paging::Pages(Counted { param: "PageNumber", size: 50, total: &["TotalCount"] }),
-            )
+            ..Call::new("r-kvstore", "2015-01-01", "DescribeInstances")
+                .listing(&["Instances", "KVStoreInstance"], Paging::Pages { param: "PageNumber" })
         },
         ByIds::new("InstanceIds", IdForm::Commas, 30),
         "InstanceId",

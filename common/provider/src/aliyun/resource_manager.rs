@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::Member;
 use crate::engine::decode::{Unreadable, is_id, nullable};
-use crate::engine::spec::{Call, Counted, MembersSpec, Paging};
+use crate::engine::spec::{Call, MembersSpec, Paging};
 
 /// The accounts of a resource directory, asked of its management account.
 pub(crate) const MEMBERS: MembersSpec = MembersSpec {
@@ -13,10 +13,8 @@ pub(crate) const MEMBERS: MembersSpec = MembersSpec {
         host: "resourcemanager.aliyuncs.com",
         params: &[("PageSize", "100")],
         per_second: 5,
-        ..Call::new("resourcemanager", "2020-03-31", "ListAccounts").listing(
-            &["Accounts", "Account"],
-            Paging::Pages(Counted { param: "PageNumber", size: 100, total: &["TotalCount"] }),
-        )
+        ..Call::new("resourcemanager", "2020-03-31", "ListAccounts")
+            .listing(&["Accounts", "Account"], Paging::Pages { param: "PageNumber" })
     },
     decode: decode_member,
     role,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::shared::{Tag, tags};
 use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, Counted, IdForm, KindSpec, Paging};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging};
 
 /// Load balancers. Their list does not tell when a subscription ends.
 pub(crate) const KIND: KindSpec = KindSpec {
@@ -40,10 +40,8 @@ pub(crate) const KIND: KindSpec = KindSpec {
         Call {
             params: &[("PageNumber", "1"), ("PageSize", "100")],
             per_second: 10,
-            ..Call::new("slb", "2014-05-15", "DescribeLoadBalancers").listing(
-                &["LoadBalancers", "LoadBalancer"],
-                Paging::Pages(Counted { param: "PageNumber", size: 100, total: &["TotalCount"] }),
-            )
+            ..Call::new("slb", "2014-05-15", "DescribeLoadBalancers")
+                .listing(&["LoadBalancers", "LoadBalancer"], Paging::Pages { param: "PageNumber" })
         },
         ByIds::new("LoadBalancerId", IdForm::Commas, 10),
         "LoadBalancerId",

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::shared::{Tag, expiry, tags};
 use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, Counted, IdForm, KindSpec, Paging, Probe};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging, Probe};
 
 /// Elastic addresses, bound or free.
 pub(crate) const KIND: KindSpec = KindSpec {
@@ -40,10 +40,8 @@ pub(crate) const KIND: KindSpec = KindSpec {
         Call {
             params: &[("PageSize", "100")],
             per_second: 10,
-            ..Call::new("vpc", "2016-04-28", "DescribeEipAddresses").listing(
-                &["EipAddresses", "EipAddress"],
-                Paging::Pages(Counted { param: "PageNumber", size: 100, total: &["TotalCount"] }),
-            )
+            ..Call::new("vpc", "2016-04-28", "DescribeEipAddresses")
+                .listing(&["EipAddresses", "EipAddress"], Paging::Pages { param: "PageNumber" })
         },
         ByIds::new("AllocationId", IdForm::Commas, 50),
         "AllocationId",

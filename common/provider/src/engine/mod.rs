@@ -20,6 +20,7 @@ pub(crate) mod testing;
 mod vendor;
 pub(crate) mod xml;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -42,7 +43,7 @@ use self::projects::Projects;
 use self::redact::Secrets;
 use self::retry::RetryPolicy;
 use self::roles::{Keyring, Roles};
-use self::spec::{Call, KindSpec, VendorSpec};
+use self::spec::{Call, KindSpec, Paging, VendorSpec};
 use crate::Result;
 
 /// What has more pages than this has no end. Only short lists are walked at
@@ -268,14 +269,15 @@ impl Client {
         let read = |body: &[u8]| {
             let found = reply::read(call, body)?;
             let (count, paging) = (found.items.len(), call.paging.as_ref());
-            let next = paging.and_then(|p| p.next(position, count, found.next, found.total));
+            let next = paging.and_then(|p| p.next(position, count, found.next));
             Ok((read(found.items)?, next))
         };
         self.call(call, region, &params, read).await
     }
 
     /// Fetches every page. A page may be short or empty anywhere where the
-    /// vendor pages by token.
+    /// vendor pages by token. Where it counts, the same page once more is the
+    /// end, as an empty one is: some do not heed positions among given ids.
     async fn walk<T: Send>(
         &self,
         call: &Call,
@@ -284,10 +286,16 @@ impl Client {
         read: impl Fn(Vec<&RawValue>) -> Result<T> + Send + Sync,
         mut take: impl FnMut(T) + Send,
     ) -> Result<()> {
+        let is_counted = matches!(call.paging, Some(Paging::Pages { .. } | Paging::Offset { .. }));
+        let read = |items: Vec<&RawValue>| Ok((fingerprint(&items), read(items)?));
         let mut position: Option<String> = None;
+        let mut before = None;
         for _ in 0..MOST_PAGES {
             let page = self.step(call, region, params.clone(), position.as_deref(), &read);
-            let (items, next) = page.await?;
+            let ((page, items), next) = page.await?;
+            if is_counted && before.replace(page) == Some(page) {
+                return Ok(());
+            }
             take(items);
             match next {
                 None => return Ok(()),
@@ -313,6 +321,13 @@ impl Client {
         }
         page
     }
+}
+
+/// Returns a hash of what a page holds, to tell it from the one before.
+fn fingerprint(items: &[&RawValue]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    items.iter().for_each(|item| item.get().hash(&mut hasher));
+    hasher.finish()
 }
 
 /// Returns a reader of items of which every one counts: one that cannot be

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::spec::{ByIds, Counted, FixedParams, IdForm, Paging};
+use super::spec::{ByIds, FixedParams, IdForm, Paging};
 
 /// The parameters of a request, sorted by name.
 pub(crate) type Params = BTreeMap<String, String>;
@@ -65,42 +65,30 @@ impl Paging {
     /// Returns the parameter that takes a position in the list.
     pub(crate) const fn param(&self) -> &'static str {
         match self {
-            Self::Token { param, .. } => param,
-            Self::Pages(counted) | Self::Offset(counted) => counted.param,
+            Self::Token { param, .. } | Self::Pages { param } | Self::Offset { param } => param,
         }
     }
 
     /// Returns the position of the next page, after one at `position` (`None`
-    /// for the first) that had `found` items; `next` and `total` are what it
-    /// said of the next page and of the whole list.
+    /// for the first) that had `found` items; `next` is what it said of the
+    /// next one. What a vendor counts itself ends nothing: a list that ends
+    /// too early is taken for deletions.
     pub(crate) fn next(
         &self,
         position: Option<&str>,
         found: usize,
         next: Option<String>,
-        total: Option<u64>,
     ) -> Option<String> {
-        let at = |first| position.map_or(Some(first), |text| text.parse().ok());
+        let at = |first: u64| position.map_or(Some(first), |text| text.parse().ok());
+        let is_end = found == 0;
         match self {
             Self::Token { .. } => next,
-            Self::Pages(counted) => {
-                let page: u64 = at(1)?;
-                let seen = (page - 1).saturating_mul(counted.size as u64) + found as u64;
-                (!counted.is_end(found, seen, total)).then(|| (page + 1).to_string())
-            }
+            Self::Pages { .. } | Self::Offset { .. } if is_end => None,
+            Self::Pages { .. } => Some(at(1)?.saturating_add(1).to_string()),
             // From where the page ended, not from where it should have: what a
             // short one left out comes then.
-            Self::Offset(counted) => {
-                let seen = at(0)?.saturating_add(found as u64);
-                (!counted.is_end(found, seen, total)).then(|| seen.to_string())
-            }
+            Self::Offset { .. } => Some(at(0)?.saturating_add(found as u64).to_string()),
         }
-    }
-}
-
-impl Counted {
-    fn is_end(&self, found: usize, seen: u64, total: Option<u64>) -> bool {
-        found == 0 || (found < self.size && total.is_some_and(|total| seen >= total))
     }
 }
 
@@ -108,13 +96,14 @@ impl Counted {
 mod tests {
     use super::*;
 
-    const COUNTED: Counted = Counted { param: "n", size: 10, total: &["Total"] };
+    const PAGES: Paging = Paging::Pages { param: "n" };
+    const OFFSET: Paging = Paging::Offset { param: "n" };
 
-    fn walk(paging: Paging, pages: &[usize], total: Option<u64>) -> Vec<String> {
+    fn walk(paging: Paging, pages: &[usize]) -> Vec<String> {
         let mut positions = Vec::new();
         let mut position = None;
         for found in pages {
-            position = paging.next(position.as_deref(), *found, None, total);
+            position = paging.next(position.as_deref(), *found, None);
             match &position {
                 Some(position) => positions.push(position.clone()),
                 None => break,
@@ -124,26 +113,22 @@ mod tests {
     }
 
     #[test]
-    fn counted_pages_end_where_short_page_and_total_agree() {
-        assert_eq!(walk(Paging::Pages(COUNTED), &[10, 10, 5, 9], Some(25)), ["2", "3"]);
-        assert_eq!(walk(Paging::Offset(COUNTED), &[10, 10, 5, 9], Some(25)), ["10", "20"]);
-        assert!(walk(Paging::Pages(COUNTED), &[0, 10], Some(25)).is_empty());
+    fn only_an_empty_page_ends_what_is_counted() {
+        assert_eq!(walk(PAGES, &[10, 10, 5, 0, 9]), ["2", "3", "4"]);
+        assert_eq!(walk(OFFSET, &[10, 10, 5, 0, 9]), ["10", "20", "25"]);
+        assert!(walk(PAGES, &[0, 10]).is_empty());
+        assert!(walk(OFFSET, &[0, 10]).is_empty());
     }
 
     #[test]
-    fn a_page_that_is_short_in_the_middle_is_not_the_end() {
-        assert_eq!(walk(Paging::Pages(COUNTED), &[9, 10, 5, 0], Some(30)), ["2", "3", "4"]);
-        assert_eq!(walk(Paging::Offset(COUNTED), &[9, 10, 5, 0], Some(30)), ["9", "19", "24"]);
+    fn an_offset_goes_on_where_a_short_page_ended() {
+        assert_eq!(walk(OFFSET, &[9, 10, 5, 0]), ["9", "19", "24"]);
     }
 
     #[test]
-    fn a_total_that_is_too_small_ends_nothing_while_pages_are_full() {
-        assert_eq!(walk(Paging::Offset(COUNTED), &[10, 10, 3], Some(4)), ["10", "20"]);
-    }
-
-    #[test]
-    fn without_a_total_only_an_empty_page_is_the_end() {
-        assert_eq!(walk(Paging::Pages(COUNTED), &[10, 3, 0, 1], None), ["2", "3"]);
+    fn a_position_that_is_no_number_ends_in_no_page() {
+        assert_eq!(PAGES.next(Some("x"), 1, None), None);
+        assert_eq!(OFFSET.next(Some("x"), 1, None), None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cloud_sync_core::error::{ErrorClass, VendorError};
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -24,8 +23,6 @@ pub(crate) struct Found<'a> {
     pub items: Vec<&'a RawValue>,
     /// The next page's token; `None` on the last.
     pub next: Option<String>,
-    /// How long the whole list is said to be.
-    pub total: Option<u64>,
 }
 
 /// Returns a reply's body as JSON.
@@ -46,13 +43,12 @@ pub(crate) fn as_json<'a>(call: &Call, body: &'a [u8]) -> Result<Cow<'a, [u8]>, 
 /// listed may come to be deleted. In XML a list without items is an element
 /// with nothing in it.
 pub(crate) fn read<'a>(call: &Call, body: &'a [u8]) -> Result<Found<'a>, VendorError> {
-    let (next, total) = match &call.paging {
-        Some(Paging::Token { next, .. }) => (Some(*next), None),
-        Some(Paging::Pages(counted) | Paging::Offset(counted)) => (None, Some(counted.total)),
-        None => (None, None),
+    let next = match &call.paging {
+        Some(Paging::Token { next, .. }) => Some(*next),
+        Some(Paging::Pages { .. } | Paging::Offset { .. }) | None => None,
     };
     let is_xml = call.format == Format::Xml;
-    let level = Level { items: Some(call.items), next, total, is_xml, is_root: true };
+    let level = Level { items: Some(call.items), next, is_xml, is_root: true };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let read = level
         .deserialize(&mut deserializer)
@@ -69,7 +65,7 @@ pub(crate) fn read<'a>(call: &Call, body: &'a [u8]) -> Result<Found<'a>, VendorE
         let text = format!("the next page's token has {} bytes", token.len());
         return Err(data("UnexpectedReply", text));
     }
-    Ok(Found { items, next, total: read.total })
+    Ok(Found { items, next })
 }
 
 /// Reads a reply that is one object and no list, as JSON.
@@ -119,7 +115,6 @@ fn foreign(call: &Call, body: &[u8], expected: &str) -> VendorError {
 struct Level {
     items: Option<Path>,
     next: Option<Path>,
-    total: Option<Path>,
     is_xml: bool,
     is_root: bool,
 }
@@ -128,7 +123,6 @@ struct Level {
 struct Read<'de> {
     items: Option<Vec<&'de RawValue>>,
     next: Option<String>,
-    total: Option<u64>,
 }
 
 impl<'de> Read<'de> {
@@ -139,16 +133,7 @@ impl<'de> Read<'de> {
             (Some(_), None) => {}
         }
         self.next = self.next.take().or(other.next);
-        self.total = self.total.or(other.total);
     }
-}
-
-/// A number, or a text that is one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Number(u64),
-    Text(String),
 }
 
 impl Level {
@@ -158,9 +143,9 @@ impl Level {
             Some([first, rest @ ..]) if *first == key => Some(rest),
             _ => None,
         };
-        let (items, next, total) = (step(self.items), step(self.next), step(self.total));
-        let is_wanted = items.is_some() || next.is_some() || total.is_some();
-        is_wanted.then_some(Self { items, next, total, is_root: false, ..self })
+        let (items, next) = (step(self.items), step(self.next));
+        let is_wanted = items.is_some() || next.is_some();
+        is_wanted.then_some(Self { items, next, is_root: false, ..self })
     }
 
     /// Returns what an element without anything in it holds.
@@ -172,7 +157,7 @@ impl Level {
     }
 
     fn expected(&self) -> String {
-        let way = self.items.or(self.next).or(self.total).unwrap_or_default();
+        let way = self.items.or(self.next).unwrap_or_default();
         format!("expected an object with {}", way.join("."))
     }
 
@@ -180,14 +165,6 @@ impl Level {
         if matches!(self.next, Some([])) {
             let next = map.next_value::<Option<String>>()?;
             return Ok(Read { next, ..Read::default() });
-        }
-        if matches!(self.total, Some([])) {
-            let total = match map.next_value::<Option<Number>>()? {
-                Some(Number::Number(total)) => Some(total),
-                Some(Number::Text(text)) => text.trim().parse().ok(),
-                None => None,
-            };
-            return Ok(Read { total, ..Read::default() });
         }
         match self.items {
             Some([]) if self.is_xml => {
@@ -260,7 +237,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::spec::Counted;
 
     const CALL: Call = Call::new("p", "v", "List")
         .listing(&["Things", "Thing"], Paging::Token { param: "NextToken", next: &["NextToken"] });
@@ -367,16 +343,6 @@ mod tests {
         assert_eq!((error.class, &*error.code), (ErrorClass::Data, "NotXml"));
         let error = nested("<R><groups>").unwrap_err();
         assert_eq!((error.class, &*error.code), (ErrorClass::Network, "TruncatedReply"));
-    }
-
-    #[test]
-    fn a_total_is_a_number_or_a_text() {
-        let counted = Counted { param: "n", size: 10, total: &["R", "Total"] };
-        let call = Call::new("p", "v", "List").listing(&["R", "L"], Paging::Pages(counted));
-        for (total, expected) in [("7", Some(7)), ("\"7\"", Some(7)), ("null", None)] {
-            let body = format!(r#"{{ "R": {{ "L": [1], "Total": {total} }} }}"#);
-            assert_eq!(read(&call, body.as_bytes()).unwrap().total, expected, "{total}");
-        }
     }
 
     #[test]

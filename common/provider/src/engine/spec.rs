@@ -240,22 +240,17 @@ pub(crate) enum Paging {
         /// Where in a reply the next one is.
         next: Path,
     },
-    /// By the number of the page, from 1.
-    Pages(Counted),
-    /// By how many items were before the page.
-    Offset(Counted),
-}
-
-/// Paging that counts. A page that is short, of a list that the vendor says
-/// is no longer, ends it, and so does an empty one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    /// The parameter that takes the position.
-    pub param: &'static str,
-    /// As many items as are asked for: a parameter of the call says so.
-    pub size: usize,
-    /// Where in a reply the length of the whole list is.
-    pub total: Path,
+    /// By the number of the page, from 1. Only an empty page ends the list.
+    Pages {
+        /// The parameter that takes it.
+        param: &'static str,
+    },
+    /// By how many items were before the page. Only an empty page ends the
+    /// list: one may be shorter than asked for, and totals may be wrong.
+    Offset {
+        /// The parameter that takes it.
+        param: &'static str,
+    },
 }
 
 /// How ids are given to a call.

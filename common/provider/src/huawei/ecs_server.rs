@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::call;
 use crate::Detail;
 use crate::engine::decode::{Unreadable, is_id, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, Counted, IdForm, KindSpec, Paging, Secondary};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging, Secondary};
 
 /// Virtual machines. The list tells which volumes one has, and not how large
 /// they are; the vendor has no dry run for it.
@@ -55,10 +55,7 @@ pub(crate) const KIND: KindSpec = KindSpec {
             params: &[("limit", "1000")],
             ..call("evs", "ListVolumes", "/v2/{project}/cloudvolumes/detail")
         }
-        .listing(
-            &["volumes"],
-            Paging::Offset(Counted { param: "offset", size: 1000, total: &["count"] }),
-        ),
+        .listing(&["volumes"], Paging::Offset { param: "offset" }),
         lists_region: true,
         by_ids: ByIds::new("server_id", IdForm::Single, 1),
         region: None,
@@ -70,10 +67,7 @@ pub(crate) const KIND: KindSpec = KindSpec {
             params: &[("limit", "500")],
             ..call("ecs", "ListServersDetails", "/v1/{project}/cloudservers/detail")
         }
-        .listing(
-            &["servers"],
-            Paging::Pages(Counted { param: "offset", size: 500, total: &["count"] }),
-        ),
+        .listing(&["servers"], Paging::Pages { param: "offset" }),
         ByIds::new("server_id", IdForm::Commas, 100),
         "id",
         decode_server,

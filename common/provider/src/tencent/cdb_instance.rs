@@ -51,7 +51,6 @@ pub(crate) const KIND: KindSpec = KindSpec {
                 ..call("cdb", "2017-03-20", "DescribeDBInstances")
             },
             &["Response", "Items"],
-            500,
         ),
         ByIds {
             absent: &[

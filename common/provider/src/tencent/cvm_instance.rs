@@ -55,7 +55,7 @@ const BY_IDS: ByIds = ByIds {
 /// The vendor allows 40 requests a second.
 const fn cvm(action: &'static str, items: Path) -> Call {
     let call = call("cvm", "2017-03-12", action);
-    list(Call { params: &[("Limit", "100")], per_second: 20, ..call }, items, 100)
+    list(Call { params: &[("Limit", "100")], per_second: 20, ..call }, items)
 }
 
 const STATUSES: &[(&str, Status)] = &[

@@ -16,17 +16,16 @@ use serde::Deserialize;
 pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, nullable};
-use crate::engine::spec::{Call, Counted, Paging, Path, RegionsSpec};
+use crate::engine::spec::{Call, Paging, Path, RegionsSpec};
 
 /// Returns a call as the vendor's own SDK makes it, which waits a minute.
 const fn call(product: &'static str, version: &'static str, action: &'static str) -> Call {
     Call { timeout: Duration::from_secs(60), ..Call::new(product, version, action) }
 }
 
-/// Returns a call that lists, `size` items a page.
-const fn list(call: Call, items: Path, size: usize) -> Call {
-    let counted = Counted { param: "Offset", size, total: &["Response", "TotalCount"] };
-    call.listing(items, Paging::Offset(counted))
+/// Returns a call that lists.
+const fn list(call: Call, items: Path) -> Call {
+    call.listing(items, Paging::Offset { param: "Offset" })
 }
 
 /// The regions that can be used.

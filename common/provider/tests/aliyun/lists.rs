@@ -93,6 +93,41 @@ async fn ids_are_reread_a_hundred_at_a_time() {
     assert_eq!(asked, [100, 100, 100, 100, 50, 50]);
 }
 
+fn caches(ids: &[&str], total: u64) -> ResponseTemplate {
+    let caches: Vec<_> = ids.iter().map(|id| json!({ "InstanceId": id })).collect();
+    ok(&json!({ "TotalCount": total, "Instances": { "KVStoreInstance": caches } }))
+}
+
+/// Re-reads three caches. Returns which were found, and in how many requests.
+async fn reread_caches(
+    answer: impl Fn(u64) -> ResponseTemplate + Send + Sync + 'static,
+) -> (Vec<String>, usize) {
+    let page = |params: &Params| params.get("PageNumber").map_or(1, |n| n.parse().unwrap());
+    let cloud = Cloud::answering(move |params| answer(page(params))).await;
+    let redis = "aliyun.redis.instance".parse().unwrap();
+    let asked = ["r-1", "r-2", "r-3"].map(str::to_owned);
+    let found = cloud.open().reread(&redis, &region(), &asked).await.unwrap();
+    let ids = found.resources.into_iter().map(|resource| resource.id).collect();
+    (ids, cloud.requests().await.len())
+}
+
+#[tokio::test]
+async fn a_short_page_and_a_total_that_is_too_small_hide_nothing() {
+    let (found, _) = reread_caches(|page| match page {
+        1 => caches(&["r-1", "r-2"], 2),
+        2 => caches(&["r-3"], 2),
+        _ => caches(&[], 2),
+    })
+    .await;
+    assert_eq!(found, ["r-1", "r-2", "r-3"]);
+}
+
+#[tokio::test]
+async fn a_vendor_that_does_not_heed_the_page_number_is_asked_twice() {
+    let (found, asked) = reread_caches(|_| caches(&["r-1", "r-3"], 2)).await;
+    assert_eq!((&found[..], asked), (&["r-1".to_owned(), "r-3".to_owned()][..], 2));
+}
+
 #[tokio::test]
 async fn nothing_to_ask_for_asks_nothing() {
     let cloud = Cloud::answering(|_| error(400, "Unexpected")).await;
