@@ -287,15 +287,19 @@ impl Client {
         mut take: impl FnMut(T) + Send,
     ) -> Result<()> {
         let is_counted = matches!(call.paging, Some(Paging::Pages { .. } | Paging::Offset { .. }));
-        let read = |items: Vec<&RawValue>| Ok((fingerprint(&items), read(items)?));
+        let read = |items: Vec<&RawValue>| {
+            let page = is_counted.then(|| fingerprint(&items));
+            Ok((page, read(items)?))
+        };
         let mut position: Option<String> = None;
         let mut before = None;
         for _ in 0..MOST_PAGES {
             let page = self.step(call, region, params.clone(), position.as_deref(), &read);
             let ((page, items), next) = page.await?;
-            if is_counted && before.replace(page) == Some(page) {
+            if page.is_some() && page == before {
                 return Ok(());
             }
+            before = page;
             take(items);
             match next {
                 None => return Ok(()),

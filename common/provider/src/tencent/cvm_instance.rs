@@ -46,10 +46,9 @@ pub(crate) const KIND: KindSpec = KindSpec {
 };
 
 /// The vendor leaves out what is not there; some of its calls say so instead.
-/// One less than it takes makes a short page, after which none is asked for.
 const BY_IDS: ByIds = ByIds {
     absent: &["InvalidInstanceId.NotFound"],
-    ..ByIds::new("InstanceIds", IdForm::JsonArray, 99)
+    ..ByIds::new("InstanceIds", IdForm::JsonArray, 100)
 };
 
 /// The vendor allows 40 requests a second.
