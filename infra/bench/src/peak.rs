@@ -46,7 +46,9 @@ pub struct Report {
     instances: u32,
     idle_mib: f64,
     /// Fetching and decoding every page once, and nothing else.
+    floor_seconds: f64,
     floor_cpu_seconds: f64,
+    floor_calls: u64,
     first: Sync,
     unchanged: Sync,
     churned: Sync,
@@ -59,6 +61,11 @@ struct Sync {
     turns: u32,
     seconds: f64,
     cpu_seconds: f64,
+    calls: u64,
+    read_units: f64,
+    /// Of rows and changes without their attributes: what is written is more
+    /// in truth.
+    write_units: f64,
     counts: Counts,
 }
 
@@ -82,21 +89,24 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
     let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
 
     let all = u64::from(options.instances);
-    let first = sync(&worker, "first").await?;
+    let first = sync(&worker, peers, "first").await?;
     let expected = Counts { total_count: all, added_count: all, ..Counts::default() };
     ensure!(first.counts == expected, "all should be added: {:?}", first.counts);
 
-    let unchanged = sync(&worker, "unchanged").await?;
+    let unchanged = sync(&worker, peers, "unchanged").await?;
     let expected = Counts { total_count: all, unchanged_count: all, ..Counts::default() };
     ensure!(unchanged.counts == expected, "nothing changed: {:?}", unchanged.counts);
 
-    let cpu_began = cpu_time();
+    peers.calls()?;
+    let (began, cpu_began) = (Instant::now(), cpu_time());
     fetch(&vendors, &asked, Mode::Full).await?;
+    let floor_seconds = began.elapsed().as_secs_f64();
     let floor_cpu_seconds = cpu_time().saturating_sub(cpu_began).as_secs_f64();
+    let floor_calls = peers.calls()?;
     remark(&format!("floor: {floor_cpu_seconds:.1} s of CPU"));
 
     let [created, changed, released] = peers.churn(options.churn_one_in)?;
-    let churned = sync(&worker, "churned").await?;
+    let churned = sync(&worker, peers, "churned").await?;
     let expected = Counts {
         total_count: all + created - released,
         added_count: created,
@@ -107,20 +117,32 @@ async fn measure(options: Options, peers: &mut Peers) -> anyhow::Result<Report> 
     };
     ensure!(churned.counts == expected, "{:?} is not {expected:?}", churned.counts);
     let instances = options.instances;
-    Ok(Report { instances, idle_mib, floor_cpu_seconds, first, unchanged, churned })
+    Ok(Report {
+        instances,
+        idle_mib,
+        floor_seconds,
+        floor_cpu_seconds,
+        floor_calls,
+        first,
+        unchanged,
+        churned,
+    })
 }
 
-async fn sync(worker: &Worker, task_id: &str) -> anyhow::Result<Sync> {
+async fn sync(worker: &Worker, peers: &mut Peers, task_id: &str) -> anyhow::Result<Sync> {
+    peers.calls()?;
+    peers.units()?;
     forget_peak()?;
     let (began, cpu_began) = (Instant::now(), cpu_time());
     let (result, turns) = worker.sync(task_id).await?;
-    let sync = Sync {
-        peak_mib: peak_mib().unwrap_or_default(),
-        turns,
-        seconds: began.elapsed().as_secs_f64(),
-        cpu_seconds: cpu_time().saturating_sub(cpu_began).as_secs_f64(),
-        counts: result.counts,
-    };
+    let peak_mib = peak_mib().unwrap_or_default();
+    let seconds = began.elapsed().as_secs_f64();
+    let cpu_seconds = cpu_time().saturating_sub(cpu_began).as_secs_f64();
+    let calls = peers.calls()?;
+    let (read_units, write_units) = peers.units()?;
+    let counts = result.counts;
+    let sync =
+        Sync { peak_mib, turns, seconds, cpu_seconds, calls, read_units, write_units, counts };
     let Sync { peak_mib, seconds, cpu_seconds, .. } = &sync;
     remark(&format!("{task_id}: {peak_mib:.1} MiB, {seconds:.0} s, {cpu_seconds:.1} s of CPU"));
     Ok(sync)
@@ -135,19 +157,25 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "peak memory of a worker that syncs {} instances", self.instances)?;
         writeln!(f, "{:<28}{:>8.1} MiB", "before", self.idle_mib)?;
-        writeln!(f, "its floor takes {:.1} s of CPU", self.floor_cpu_seconds)?;
+        let Self { floor_seconds, floor_cpu_seconds, floor_calls, .. } = self;
+        writeln!(
+            f,
+            "its floor takes {floor_seconds:.1} s ({floor_cpu_seconds:.1} s of CPU), \
+             {floor_calls} calls"
+        )?;
         let syncs = [
             ("first sync, all added", &self.first),
             ("second sync, all unchanged", &self.unchanged),
             ("third sync, some changed", &self.churned),
         ];
         for (number, (what, sync)) in syncs.into_iter().enumerate() {
-            let Sync { peak_mib, turns, seconds, cpu_seconds, counts } = sync;
+            let Sync { peak_mib, turns, seconds, cpu_seconds, calls, counts, .. } = sync;
             if number > 0 {
                 writeln!(f)?;
             }
             write!(f, "{what:<28}{peak_mib:>8.1} MiB in {turns} turns, {seconds:.0} s")?;
-            write!(f, " ({cpu_seconds:.1} s of CPU): ")?;
+            write!(f, " ({cpu_seconds:.1} s of CPU), {calls} calls, ")?;
+            write!(f, "{:.0} read and {:.0} write units: ", sync.read_units, sync.write_units)?;
             write!(
                 f,
                 "{} added, {} updated, {} deleted, {} unchanged",

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -13,13 +14,12 @@ use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::lease::{Checkpoint, Lease, LeaseRequest, Release};
 use cloud_sync_core::listing::IndexEntry;
+use cloud_sync_core::meter::Meter;
 use cloud_sync_core::resource::Row;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_runtime::store::memory::MemoryStore;
-use cloud_sync_runtime::store::{
-    AccountStore, Acquisition, ChangeStore, ResourceStore, Result, ScopeStore, TaskStore,
-};
+use cloud_sync_runtime::store::{Acquisition, Result, Store};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +121,16 @@ impl Peers {
     pub fn calls(&mut self) -> anyhow::Result<u64> {
         Ok(self.ask("calls", 0)?.parse()?)
     }
+
+    /// Returns how many read and write units the tables took since this was
+    /// last asked. Only the twins count; they keep rows and changes without
+    /// what no sync compares, so what is written is more in truth.
+    pub fn units(&mut self) -> anyhow::Result<(f64, f64)> {
+        let line = self.ask("units", 0)?;
+        let (read, write) =
+            line.split_once(' ').context("the other process said something else")?;
+        Ok((read.parse()?, write.parse()?))
+    }
 }
 
 impl Drop for Peers {
@@ -137,25 +147,29 @@ impl Drop for Peers {
 pub async fn serve(options: PeersOptions) -> anyhow::Result<()> {
     let cloud = start_cloud(options.instances, &regions(options.regions)?).await?;
     let world = cloud.world.clone();
+    let meter = Arc::new(Meter::default());
+    let counted = meter.clone();
+    let obey = move || obey(&world, &counted);
     match options.tables {
         Tables::Twin => {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             println!("{}\n{}", listener.local_addr()?, cloud.url());
             tokio::select! {
-                lost = serve_twin(listener) => lost.context("the tables can no longer be served"),
-                ended = spawn_blocking(move || obey(&world)) => ended?,
+                lost = serve_twin(listener, meter) => lost.context("the tables can no longer be served"),
+                ended = spawn_blocking(obey) => ended?,
             }
         }
         Tables::Database => {
             let database = Database::memory().await?;
             println!("{}\n{}", database.endpoint(), cloud.url());
-            spawn_blocking(move || obey(&world)).await?
+            spawn_blocking(obey).await?
         }
     }
 }
 
 /// Does what standard input wishes, until it ends.
-fn obey(world: &World) -> anyhow::Result<()> {
+fn obey(world: &World, meter: &Meter) -> anyhow::Result<()> {
+    let mut asked = (0.0, 0.0);
     for (number, line) in std::io::stdin().lines().enumerate() {
         let line = line?;
         let (what, argument) = line.split_once(' ').context("a wish has an argument")?;
@@ -172,18 +186,23 @@ fn obey(world: &World) -> anyhow::Result<()> {
                 println!("{}", world.calls().values().sum::<u64>());
                 world.reset_calls();
             }
+            "units" => {
+                let all = meter.read().cost;
+                println!("{} {}", all.read_units - asked.0, all.write_units - asked.1);
+                asked = (all.read_units, all.write_units);
+            }
             other => bail!("'{other}' is not a wish"),
         }
     }
     Ok(())
 }
 
-async fn serve_twin(listener: TcpListener) -> anyhow::Result<()> {
-    let store = MemoryStore::default();
+async fn serve_twin(listener: TcpListener, meter: Arc<Meter>) -> anyhow::Result<()> {
+    let store = MemoryStore::default().metered(meter);
     loop {
         let (stream, _) = listener.accept().await?;
         let store = store.clone();
-        tokio::spawn(async move { serve_one(&store, stream).await });
+        tokio::spawn(async move { serve_one(store.as_ref(), stream).await });
     }
 }
 
@@ -202,7 +221,7 @@ fn churn(world: &World, one_in: usize, seed: u64) -> (usize, usize, usize) {
     (report.created.len(), report.changed.len(), report.released.len())
 }
 
-async fn serve_one(store: &MemoryStore, stream: TcpStream) -> anyhow::Result<()> {
+async fn serve_one(store: &dyn Store, stream: TcpStream) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut connection = BufStream::new(stream);
     let mut line = Vec::new();
@@ -228,7 +247,7 @@ fn reply(answer: Result<impl Serialize>) -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&answer.map_err(Failure::from))?)
 }
 
-async fn answer(store: &MemoryStore, operation: &str, given: &[u8]) -> anyhow::Result<Vec<u8>> {
+async fn answer(store: &dyn Store, operation: &str, given: &[u8]) -> anyhow::Result<Vec<u8>> {
     /// Reads the arguments as a tuple and replies with what the call gives.
     macro_rules! call {
         (($($argument:ident: $kind:ty),*) $call:expr) => {{
@@ -270,7 +289,7 @@ async fn answer(store: &MemoryStore, operation: &str, given: &[u8]) -> anyhow::R
     }
 }
 
-async fn acquire(store: &MemoryStore, scope: &Scope, request: &LeaseRequest) -> Result<Granted> {
+async fn acquire(store: &dyn Store, scope: &Scope, request: &LeaseRequest) -> Result<Granted> {
     Ok(match store.acquire(scope, request).await? {
         Acquisition::Acquired { lease, before } => Ok((lease, *before)),
         Acquisition::Held { until } => Err(until),
@@ -279,13 +298,13 @@ async fn acquire(store: &MemoryStore, scope: &Scope, request: &LeaseRequest) -> 
 
 /// Keeps rows without what no sync compares: a million whole ones would take
 /// this process more memory than many machines have.
-async fn put_rows(store: &MemoryStore, mut rows: Vec<Row>, days: u32) -> Result<()> {
+async fn put_rows(store: &dyn Store, mut rows: Vec<Row>, days: u32) -> Result<()> {
     rows.iter_mut().for_each(|row| row.resource.attributes = Attributes::default());
     store.put_rows(&rows, days).await
 }
 
 /// Keeps changes without the fields, which only a sync after a crash reads.
-async fn put_changes(store: &MemoryStore, mut changes: Vec<Change>) -> Result<()> {
+async fn put_changes(store: &dyn Store, mut changes: Vec<Change>) -> Result<()> {
     changes.iter_mut().for_each(|change| change.fields.clear());
     store.put_changes(&changes).await
 }
@@ -299,7 +318,7 @@ fn release((ended, is_continued): Ended) -> Release {
 }
 
 async fn live_index(
-    store: &MemoryStore,
+    store: &dyn Store,
     scope: &Scope,
     cursor: Option<&str>,
 ) -> Result<(Vec<Entry>, Option<String>)> {
@@ -309,7 +328,7 @@ async fn live_index(
 }
 
 async fn task_changes(
-    store: &MemoryStore,
+    store: &dyn Store,
     task_id: &str,
     scope: &Scope,
     cursor: Option<&str>,
