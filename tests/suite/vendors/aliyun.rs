@@ -9,7 +9,7 @@ use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_provider::{Permission as Granted, SecondaryCalls, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use simulated_cloud::{
-    AccessKey, Counts, Family, Fault, Permission, Plan, Provider, Rule, TruthManaged,
+    AccessKey, Counts, Family, Fault, Limits, Permission, Plan, Provider, Rule, TruthManaged,
 };
 
 use super::support::{Cloud, KEY, OWNER, SECRET, assert_found_by_id, credentials, key, kind, walk};
@@ -463,7 +463,7 @@ async fn what_passes_by_itself_is_tried_again_and_then_said() {
 async fn throttling_says_how_long_to_wait() {
     let cloud = cloud(1, 1).await;
     let vendor = cloud.open();
-    cloud.world().set_limit(Some(0));
+    cloud.world().set_limits(Limits::Calls(0));
     for sample in &KINDS {
         let error = sample.refused(&*vendor).await;
         assert_eq!(error.class, ErrorClass::Throttled, "{}: {error}", sample.name);
