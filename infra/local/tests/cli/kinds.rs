@@ -20,8 +20,8 @@ use cloud_sync_runtime::secrets::FixedCredentials;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use cloud_sync_runtime::store::{AccountStore, ChangeStore, ResourceStore, Store};
 use simulated_cloud::{
-    AccessKey, Churn, Counts, Family, FamilyChurn, Plan, Provider, Running, SimulatedCloud, World,
-    spread_of,
+    AccessKey, Churn, Counts, Family, FamilyChurn, Limits, Plan, Provider, Running, SimulatedCloud,
+    World, spread_of,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,8 @@ impl Place {
             .account_of(provider, ACCOUNT, AccessKey::new("key", "secret"), regions.clone())
             .managed(regions.iter().map(|(region, _)| (*region, Counts::of_each(25))));
         let world = World::new(&plan).unwrap();
+        // The clients here do not pace themselves.
+        world.set_limits(Limits::Off);
         let cloud = SimulatedCloud::start(world, ([127, 0, 0, 1], 0).into()).await.unwrap();
         let reference = CredentialsRef::Env("PROD".to_owned());
         let account = Account {

@@ -4,6 +4,7 @@
 mod accounts;
 mod bad_input;
 mod deletions;
+mod every_kind;
 mod following;
 mod incremental;
 mod interruptions;
