@@ -290,12 +290,12 @@ async fn one_resource_is_read_alone(place: &Place, kind: &Kind) {
     let id = site.ids_of(family).remove(0);
     let has_switch = site.toggle_of(family, &id).is_ok();
     site.retag_of(family, &id, Some(&[("read", "alone")])).unwrap();
-    let row = async || place.store.rows(&scope, &[id.clone()]).await.unwrap().remove(0);
+    let row = async || place.store.rows(&scope, std::slice::from_ref(&id)).await.unwrap().remove(0);
 
     let before = row().await;
     let counts = place.sync_one(Mode::Status, &scope, &id).await;
     let region = Region::new(&scope.region);
-    let told = place.vendor.statuses(kind, &region, &[id.clone()]).await.unwrap();
+    let told = place.vendor.statuses(kind, &region, std::slice::from_ref(&id)).await.unwrap();
     let after = row().await;
     assert_eq!(told[&id], (after.resource.status, after.resource.vendor_status), "{kind}");
     assert_eq!(after.resource.tags, before.resource.tags, "{kind}: nothing but the status");

@@ -150,29 +150,38 @@ fn field<'a>(fields: &'a Value, wire: &str) -> Option<(String, &'a Value)> {
     names.iter().find_map(|name| Some(((*name).to_owned(), fields.get(*name)?)))
 }
 
-/// Reads elements: each with its texts or with its elements, whose names may
+/// An element that has begun.
+#[derive(Default)]
+struct Open {
+    name: String,
+    text: String,
+    children: Vec<(String, Value)>,
+}
+
+/// Reads elements: each with its text or with its elements, whose names may
 /// occur more than once.
 fn elements(text: &str) -> Vec<(String, Value)> {
     let mut reader = Reader::from_str(text);
-    let mut open: Vec<(String, String, Vec<(String, Value)>)> = vec![Default::default()];
+    let mut open = vec![Open::default()];
     loop {
-        match reader.read_event().expect("XML") {
+        let event = reader.read_event().expect("XML");
+        let last = open.last_mut().expect("the document");
+        match event {
             Event::Start(start) => {
                 let name = start.local_name().as_ref().to_owned();
-                open.push((name, String::new(), Vec::new()));
+                open.push(Open { name, ..Open::default() });
             }
-            Event::Text(text) => {
-                open.last_mut().expect("the document").1.push_str(&text.xml10_content());
-            }
+            Event::Text(text) => last.text.push_str(&text.xml10_content()),
             Event::End(_) => {
-                let (name, text, children) = open.pop().expect("an element");
-                let value = match children.is_empty() {
-                    true => Value::String(text),
-                    false => Value::Array(children.into_iter().map(pair).collect()),
+                let Open { name, text, children } = open.pop().expect("an element");
+                let value = if children.is_empty() {
+                    Value::String(text)
+                } else {
+                    Value::Array(children.into_iter().map(pair).collect())
                 };
-                open.last_mut().expect("the document").2.push((name, value));
+                open.last_mut().expect("the document").children.push((name, value));
             }
-            Event::Eof => return open.remove(0).2,
+            Event::Eof => return open.remove(0).children,
             _ => {}
         }
     }
