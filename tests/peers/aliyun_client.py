@@ -9,7 +9,7 @@ says it holds. To run it by hand, from the root of the repository:
     .venv/bin/pip install -r tests/peers/requirements-vendors.txt
     cargo run -p simulated-cloud --example serve -- \
         --listen 127.0.0.1:8790 --seed 7 --instances 2500 --churn 20 \
-        --truth /tmp/truth.json &
+        --no-limits --truth /tmp/truth.json &
     .venv/bin/python tests/peers/aliyun_client.py http://127.0.0.1:8790 /tmp/truth.json
 
 Exits with 0 if every check passed, with 1 if one did not, with 2 if it could

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use simulated_cloud::{
-    AccessKey, Churn, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Plan, Provider, SimulatedCloud, World,
-    spread_of,
+    AccessKey, Churn, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET, Limits, Plan, Provider, SimulatedCloud,
+    World, spread_of,
 };
 
 #[derive(Parser)]
@@ -35,6 +35,9 @@ struct Options {
     /// How many percent of them change before it serves, which it records.
     #[arg(long, default_value_t = 0.0)]
     churn: f64,
+    /// Lets everybody call as often as they like, whatever the vendors document.
+    #[arg(long)]
+    no_limits: bool,
     /// Where to write what there is, as JSON.
     #[arg(long)]
     truth: Option<PathBuf>,
@@ -84,6 +87,9 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     let world = World::new(&plan)?;
+    if options.no_limits {
+        world.set_limits(Limits::Off);
+    }
     if options.churn > 0.0 {
         world.churn(&Churn::percent(&world, options.churn), options.seed);
     }

@@ -19,8 +19,8 @@ pub use front::{Answer, Delivery, Request};
 pub use server::{Clouds, Running, SimulatedCloud, StartError};
 pub use world::{
     AccessKey, AccountPlan, Call, Change, Churn, ChurnReport, Counts, DEMO_KEY_ID, DEMO_KEY_SECRET,
-    Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, MEMBERS_ROLE,
-    NotPossible, Permission, Plan, Provider, Rule, RuleId, Site, TruthAccount, TruthDisk,
-    TruthFile, TruthInstance, TruthManaged, TruthVolume, TruthWriteError, Which, World, spread,
-    spread_of,
+    Endpoints, Event, Family, FamilyChurn, Fault, Faults, Happening, InvalidPlan, Limits,
+    MEMBERS_ROLE, NotPossible, Permission, Plan, Provider, Rule, RuleId, Site, TruthAccount,
+    TruthDisk, TruthFile, TruthInstance, TruthManaged, TruthVolume, TruthWriteError, Which, World,
+    spread, spread_of,
 };

@@ -107,7 +107,7 @@ pub(crate) struct Plan {
     pub skew: Duration,
     /// How far indexes may lag.
     pub lag: Duration,
-    /// Calls a minute that the vendor allows of each API.
+    /// Calls that the vendor allows of each API, in the time that it counts by.
     pub calls_a_minute: Option<u32>,
     /// The longest that an event takes to show up in the change feed.
     pub feed_lag: Duration,

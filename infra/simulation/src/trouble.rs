@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulated_cloud::{Family, Fault, Provider, Rule, World};
+use simulated_cloud::{Family, Fault, Limits, Provider, Rule, World};
 
 use crate::plan::{Chances, Plan};
 
@@ -38,7 +38,7 @@ const fn disks_of(vendor: Provider) -> &'static str {
 /// Lets the vendor do wrong what the plan says.
 pub(crate) fn begin(world: &World, plan: &Plan) {
     short_pages(world, plan);
-    world.set_limit(plan.calls_a_minute);
+    world.set_limits(plan.calls_a_minute.map_or(Limits::Off, Limits::Calls));
     let Chances {
         network,
         malformed,
@@ -100,7 +100,7 @@ pub(crate) fn begin(world: &World, plan: &Plan) {
 /// Lets the vendor do everything right.
 pub(crate) fn end(world: &World, plan: &Plan) {
     world.faults().clear();
-    world.set_limit(None);
+    world.set_limits(Limits::Off);
     world.set_trail(plan.feed_lag, 0.0);
     if plan.short_pages_in_peace {
         short_pages(world, plan);

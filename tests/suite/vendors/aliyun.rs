@@ -7,7 +7,7 @@ use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_provider::{Permission as Granted, SecondaryCalls, Vendor};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use simulated_cloud::{
     AccessKey, Counts, Family, Fault, Permission, Plan, Provider, Rule, TruthManaged,
 };
@@ -372,20 +372,6 @@ async fn what_is_wrong_with_credentials_is_said_whatever_the_signature() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_shown_beside_the_vendors() {
-    let cloud = cloud(1, 1).await;
-    for (ahead, word) in [(20, "s ahead"), (-20, "s behind")] {
-        let vendor = cloud.open_skewed(SignedDuration::from_mins(ahead));
-        for sample in &KINDS {
-            let error = sample.refused(&*vendor).await;
-            assert_eq!(error.class, ErrorClass::Auth, "{error}");
-            let says = ["set the clock", word].map(|words| error.message.contains(words));
-            assert_eq!(says, [true, true], "{}: {error}", sample.name);
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_missing_permission_is_named() {
     let cloud = cloud(1, 1).await;
     let vendor = cloud.open();
@@ -421,92 +407,6 @@ async fn a_product_that_is_not_open_is_nothing_wrong_and_says_what_to_open() {
             assert!(elsewhere.is_ok(), "{}", sample.name);
             let unknown = vendor.page(&kind(sample.name), &Region::new("cn-atlantis"), None).await;
             assert_eq!(unknown.unwrap_err().class, ErrorClass::NotOffered, "{}", sample.name);
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_account_with_nothing_in_it_has_empty_lists() {
-    let plan = Plan::new(1).account(OWNER, key(), [(HOME, 0), (FAR, 0)]);
-    let cloud = Cloud::start(Provider::Aliyun, &plan, HOME).await;
-    for sample in &KINDS {
-        let (found, pages) = sample.listed(&cloud).await;
-        assert_eq!((found.len(), pages), (0, 1), "{}", sample.name);
-    }
-}
-
-#[tokio::test]
-async fn what_passes_by_itself_is_tried_again_and_then_said() {
-    let cloud = cloud(1, 1).await;
-    let vendor = cloud.open();
-    for (fault, class) in [
-        (Fault::unavailable(), ErrorClass::Network),
-        (Fault::internal_error(), ErrorClass::Network),
-        (Fault::Truncate, ErrorClass::Network),
-        (Fault::CutOff, ErrorClass::Network),
-        (Fault::Drop, ErrorClass::Network),
-    ] {
-        for sample in &KINDS {
-            cloud.world().faults().add(Rule::new(fault.clone()).times(2));
-            let (found, _) = sample.listed(&cloud).await;
-            assert!(!found.is_empty(), "{}: {fault:?}", sample.name);
-            cloud.world().faults().clear();
-            cloud.world().faults().add(Rule::new(fault.clone()));
-            let error = sample.refused(&*vendor).await;
-            assert_eq!(error.class, class, "{}: {error}", sample.name);
-            cloud.world().faults().clear();
-        }
-    }
-}
-
-#[tokio::test]
-async fn throttling_says_how_long_to_wait() {
-    let cloud = cloud(1, 1).await;
-    let vendor = cloud.open();
-    cloud.world().set_limit(Some(0));
-    for sample in &KINDS {
-        let error = sample.refused(&*vendor).await;
-        assert_eq!(error.class, ErrorClass::Throttled, "{}: {error}", sample.name);
-        let wait = error.retry_after.unwrap().as_secs();
-        assert!((1..=60).contains(&wait), "{wait} s to the vendor's next minute");
-        assert!(!sample.is_bucket() || wait == 1, "the object store counts by the second");
-    }
-}
-
-#[tokio::test]
-async fn an_item_that_cannot_be_read_costs_nothing_but_itself() {
-    let cloud = cloud(5, 5).await;
-    let vendor = cloud.open();
-    for sample in &KINDS {
-        cloud.world().faults().add(Rule::new(Fault::NoId).times(1));
-        let page = vendor.page(&kind(sample.name), &sample.place(), None).await.unwrap();
-        assert_eq!(page.undecodable.len(), 1, "{}", sample.name);
-        assert!(page.resources.len() >= 4, "{}", sample.name);
-        cloud.world().faults().clear();
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_not_the_vendors_is_said_to_be_none() {
-    use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-    let cloud = cloud(1, 1).await;
-    for (status, body, class) in [
-        (200, "{\"Other\": []}", ErrorClass::Data),
-        (200, "<html><body><br>hotel</body></html>", ErrorClass::Data),
-        (200, "<?xml version=\"1.0\"?><Other/>", ErrorClass::Data),
-        (403, "<html>403</html>", ErrorClass::Data),
-        (502, "Bad Gateway", ErrorClass::Network),
-        (429, "", ErrorClass::Throttled),
-    ] {
-        let server = MockServer::start().await;
-        let answer = ResponseTemplate::new(status).set_body_raw(body, "text/html");
-        Mock::given(any()).respond_with(answer).mount(&server).await;
-        let account = Account { endpoint: Some(server.uri()), ..cloud.account() };
-        let vendor = cloud.open_as(&account, credentials(KEY, SECRET));
-        for sample in &KINDS {
-            let error = sample.refused(&*vendor).await;
-            assert_eq!(error.class, class, "{}: {status} {body}: {error}", sample.name);
         }
     }
 }

@@ -7,10 +7,8 @@ use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::resource::{Resource, Status};
 use cloud_sync_provider::{Permission as Granted, Vendor};
-use jiff::{SignedDuration, Timestamp};
-use simulated_cloud::{
-    AccessKey, Counts, Family, Fault, Permission, Plan, Provider, Rule, TruthManaged,
-};
+use jiff::Timestamp;
+use simulated_cloud::{AccessKey, Counts, Family, Permission, Plan, Provider, TruthManaged};
 
 use super::support::{Cloud, KEY, OWNER, SECRET, assert_found_by_id, credentials, key, kind, walk};
 
@@ -257,18 +255,6 @@ async fn what_is_wrong_with_credentials_is_said() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_shown_beside_the_vendors() {
-    let cloud = cloud(1, 1).await;
-    let vendor = cloud.open_skewed(SignedDuration::from_mins(20));
-    assert_refused(&*vendor, HOME, ErrorClass::Auth, ["set the clock"; 4]).await;
-    let late = cloud.open_skewed(SignedDuration::from_mins(-20));
-    for name in KINDS {
-        let error = refused(&*late, name, HOME).await;
-        assert!(error.message.contains("s behind"), "{error}");
-    }
-}
-
-#[tokio::test]
 async fn a_missing_permission_is_named() {
     let cloud = cloud(1, 1).await;
     cloud.world().permit(OWNER, None, Permission::Denied);
@@ -298,83 +284,11 @@ async fn a_region_or_a_service_that_is_not_open_is_nothing_wrong() {
 }
 
 #[tokio::test]
-async fn an_account_with_nothing_in_it_has_empty_lists() {
-    let plan = Plan::new(1).account_of(Provider::Aws, OWNER, key(), [(HOME, 0)]);
-    let cloud = Cloud::start(Provider::Aws, &plan, HOME).await;
-    for name in KINDS {
-        let (found, pages) = listed(&cloud, name).await;
-        assert_eq!((found.len(), pages), (0, 1), "{name}");
-    }
-}
-
-#[tokio::test]
-async fn what_passes_by_itself_is_tried_again_and_then_said() {
-    let cloud = cloud(1, 1).await;
-    let vendor = cloud.open();
-    for (fault, class) in [
-        (Fault::throttled_by(Provider::Aws), ErrorClass::Throttled),
-        (Fault::unavailable_by(Provider::Aws), ErrorClass::Network),
-        (Fault::Truncate, ErrorClass::Network),
-        (Fault::CutOff, ErrorClass::Network),
-        (Fault::Drop, ErrorClass::Network),
-    ] {
-        for name in KINDS {
-            cloud.world().faults().add(Rule::new(fault.clone()).times(2));
-            assert_eq!(listed(&cloud, name).await.1, 1, "{name}: {fault:?}");
-            cloud.world().faults().clear();
-            cloud.world().faults().add(Rule::new(fault.clone()));
-            let error = refused(&*vendor, name, HOME).await;
-            assert_eq!(error.class, class, "{name}: {error}");
-            cloud.world().faults().clear();
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_rejected_token_is_told_apart() {
     let cloud = cloud(1, 1).await;
     let vendor = cloud.open();
     for name in KINDS {
         let error = vendor.page(&kind(name), &place(name), Some("AAAA")).await.unwrap_err();
         assert_eq!((error.class, error.token_rejected), (ErrorClass::Data, true), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn an_item_that_cannot_be_read_costs_nothing_but_itself() {
-    let cloud = cloud(5, 5).await;
-    let vendor = cloud.open();
-    for name in KINDS {
-        cloud.world().faults().add(Rule::new(Fault::NoId).times(1));
-        let page = vendor.page(&kind(name), &place(name), None).await.unwrap();
-        assert_eq!(page.undecodable.len(), 1, "{name}");
-        assert!(page.resources.len() >= 4, "{name}");
-        cloud.world().faults().clear();
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_not_the_vendors_is_said_to_be_none() {
-    use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-    let cloud = cloud(1, 1).await;
-    for (status, body, class) in [
-        (200, "{\"Reservations\": []}", ErrorClass::Data),
-        (200, "<html><body><br>hotel</body></html>", ErrorClass::Data),
-        (200, "<Other/>", ErrorClass::Data),
-        (403, "<html>403</html>", ErrorClass::Data),
-        (502, "Bad Gateway", ErrorClass::Network),
-        (429, "", ErrorClass::Throttled),
-    ] {
-        let server = MockServer::start().await;
-        let answer = ResponseTemplate::new(status).set_body_raw(body, "text/html");
-        Mock::given(any()).respond_with(answer).mount(&server).await;
-        let mut account = cloud.account();
-        account.endpoint = Some(server.uri());
-        let vendor = cloud.open_as(&account, credentials(KEY, SECRET));
-        for name in KINDS {
-            let error = refused(&*vendor, name, HOME).await;
-            assert_eq!(error.class, class, "{name}: {status} {body}: {error}");
-        }
     }
 }

@@ -66,6 +66,26 @@ async fn what_exists_is_found_by_id_and_what_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn statuses_are_told_of_those_that_are_there() {
+    let cloud = cloud(130).await;
+    let site = cloud.world().at(OWNER, HERE).unwrap();
+    let truth = site.truth();
+    let gone = truth[60].id.clone();
+    site.release(&gone).unwrap();
+    let (vendor, region) = (cloud.open(), Region::new(HERE));
+    let (listed, _) = walk(&*vendor, &kind(SERVERS), &region).await;
+    let ids: Vec<_> = truth.iter().map(|server| server.id.clone()).collect();
+    cloud.world().reset_calls();
+    let statuses = vendor.statuses(&kind(SERVERS), &region, &ids).await.unwrap();
+    assert_eq!((statuses.len(), statuses.get(&gone)), (129, None));
+    for server in truth.iter().filter(|server| server.id != gone) {
+        let (status, word) = &statuses[&server.id];
+        assert_eq!((word, *status), (&server.status, listed[&server.id].status));
+    }
+    assert_eq!(cloud.world().calls_of("ListVolumes"), 0, "a status has no disks");
+}
+
+#[tokio::test]
 async fn a_regions_project_is_remembered_or_asked_for_once() {
     let cloud = cloud(30).await;
     let vendor = cloud.open();

@@ -16,7 +16,7 @@ use cloud_sync_provider::{
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Request;
-use simulated_cloud::{AccessKey, Plan, Provider, Running, SimulatedCloud, World};
+use simulated_cloud::{AccessKey, Limits, Plan, Provider, Running, SimulatedCloud, World};
 
 pub const KEY: &str = "AKIDTEST";
 pub const SECRET: &str = "canary-secret";
@@ -52,6 +52,8 @@ impl Cloud {
     /// Starts one; the account is asked about account-wide things at `home`.
     pub async fn start(provider: Provider, plan: &Plan, home: &'static str) -> Self {
         let world = World::new(plan).unwrap();
+        // The clients here do not pace themselves.
+        world.set_limits(Limits::Off);
         let running = SimulatedCloud::start(world, ([127, 0, 0, 1], 0).into()).await.unwrap();
         Self { running, provider, home }
     }

@@ -1,6 +1,7 @@
 //! Tencent Cloud's machines and databases.
 
 use cloud_sync_core::account::Region;
+use cloud_sync_core::resource::Status;
 use cloud_sync_provider::{Permission, SecondaryCalls};
 use serde_json::{Value, json};
 use simulated_cloud::{Counts, Family, Plan, Provider};
@@ -58,15 +59,40 @@ async fn what_exists_is_found_by_id_and_what_does_not_is_not() {
 }
 
 #[tokio::test]
-async fn statuses_are_asked_for_by_their_own_call() {
+async fn statuses_of_machines_are_asked_for_by_their_own_call() {
     let cloud = cloud(120, 0).await;
-    let truth = cloud.world().at(OWNER, HERE).unwrap().truth();
+    let site = cloud.world().at(OWNER, HERE).unwrap();
+    let truth = site.truth();
+    let gone = truth[60].id.clone();
+    site.release(&gone).unwrap();
     let ids: Vec<_> = truth.iter().map(|machine| machine.id.clone()).collect();
     let region = Region::new(HERE);
     let statuses = cloud.open().statuses(&kind(MACHINES), &region, &ids).await.unwrap();
-    assert!(truth.iter().all(|machine| statuses[&machine.id].1 == machine.status));
+    assert_eq!((statuses.len(), statuses.get(&gone)), (119, None));
+    let there = truth.iter().filter(|machine| machine.id != gone);
+    assert!(there.into_iter().all(|machine| statuses[&machine.id].1 == machine.status));
     assert_eq!(cloud.world().calls_of("DescribeInstances"), 0);
     assert_eq!(cloud.world().calls_of("DescribeInstancesStatus"), 4);
+}
+
+#[tokio::test]
+async fn statuses_of_databases_are_those_of_the_list() {
+    let cloud = cloud(0, 40).await;
+    let site = cloud.world().at(OWNER, HERE).unwrap();
+    let (truth, vendor, region) = (site.managed(Family::Database), cloud.open(), Region::new(HERE));
+    let gone = truth[7].id.clone();
+    site.release_of(Family::Database, &gone).unwrap();
+    let ids: Vec<_> = truth.iter().map(|database| database.id.clone()).collect();
+    let (listed, _) = walk(&*vendor, &kind(DATABASES), &region).await;
+    let statuses = vendor.statuses(&kind(DATABASES), &region, &ids).await.unwrap();
+    assert_eq!((statuses.len(), statuses.get(&gone)), (39, None));
+    for (id, (status, word)) in &statuses {
+        let truth = truth.iter().find(|database| database.id == *id).unwrap();
+        assert_eq!((word, *status), (&truth.status, listed[id].status), "{id}");
+        assert_ne!(*status, Status::Unknown, "{word}");
+    }
+    let none = vendor.statuses(&kind(DATABASES), &region, &[gone]).await.unwrap();
+    assert!(none.is_empty());
 }
 
 #[tokio::test]

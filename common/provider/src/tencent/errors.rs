@@ -9,6 +9,7 @@ use crate::engine::refusal::SET_CLOCK;
 const KEY: &str = "check the account's access key";
 const SECRET: &str = "check the account's access key secret";
 const TOKEN: &str = "renew the account's temporary credentials";
+const ACTIVATE: &str = "activate the service for the account, to sync it";
 const ADDRESS: &str = "allow this machine's address in the access control of the account's key";
 
 /// The hint of a rule about a permission that is missing.
@@ -22,6 +23,10 @@ pub(super) const RULES: &[Rule] = &[
     rule("ServiceUnavailable*", Network, ""),
     rule("UnsupportedRegion*", NotOffered, ""),
     rule("InvalidRegion*", NotOffered, ""),
+    // Each service has one of these for an account that never opened it.
+    rule("FailedOperation.ServiceNotOpen*", NotOffered, ACTIVATE),
+    rule("FailedOperation.UnOpenError", NotOffered, ACTIVATE),
+    rule("ResourceUnavailable.ServiceNotOpen*", NotOffered, ACTIVATE),
     rule("AuthFailure.SignatureExpire", Auth, SET_CLOCK),
     rule("AuthFailure.SignatureFailure", Auth, SECRET),
     rule("AuthFailure.TokenFailure", Auth, TOKEN),
@@ -37,4 +42,23 @@ pub(super) const RULES: &[Rule] = &[
 /// what was listed has become shorter than that.
 pub(super) fn rejects_position(code: &str) -> bool {
     code.contains("Offset")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::errors::rule_for;
+
+    #[test]
+    fn a_service_that_is_not_activated_is_nothing_wrong_with_the_account() {
+        for code in [
+            "FailedOperation.ServiceNotOpen",
+            "FailedOperation.UnOpenError",
+            "ResourceUnavailable.ServiceNotOpenedError",
+        ] {
+            let rule = rule_for(RULES, code).unwrap();
+            assert_eq!((rule.class, rule.hint), (NotOffered, ACTIVATE), "{code}");
+        }
+        assert!(rule_for(RULES, "FailedOperation").is_none());
+    }
 }

@@ -81,7 +81,7 @@ impl Action {
         name: &'static str,
         answer: fn(&Asked<'_>) -> Result<Vec<u8>, ApiError>,
     ) -> Self {
-        Self { name, regional: true, limit: Limit::Minute, shape: None, answer }
+        Self { name, regional: true, limit: Limit::A_MINUTE, shape: None, answer }
     }
 
     /// Says where its reply has items.
@@ -96,9 +96,9 @@ impl Action {
         self
     }
 
-    /// Limits it to so many calls a second, where there are limits.
-    pub(super) const fn a_second(mut self, calls: u32) -> Self {
-        self.limit = Limit::Second(calls);
+    /// Limits it in another way than by the minute.
+    pub(super) const fn limited(mut self, limit: Limit) -> Self {
+        self.limit = limit;
         self
     }
 }

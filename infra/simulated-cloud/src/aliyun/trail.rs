@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::paging::listing;
 use super::params::Params;
 use super::rpc::{Action, Asked, Product};
+use crate::front::Limit;
 use crate::front::listing::bent;
 use crate::front::token::{self, Position};
 use crate::world::id::scatter;
@@ -20,11 +21,12 @@ use crate::world::{Change, Family, Happening};
 pub(super) static PRODUCT: Product = Product {
     name: "actiontrail",
     version: "2020-07-06",
-    // Whatever the other limits, an account may make so many calls a second.
-    actions: &[Action::new("LookupEvents", lookup).a_second(2)],
+    actions: &[Action::new("LookupEvents", lookup).limited(LIMIT)],
     closed: (403, "NotActivated", "ActionTrail is not activated."),
 };
 
+/// An account may look so often, whatever the region.
+const LIMIT: Limit = Limit::A_SECOND.everywhere().documented(2);
 /// How far back the record reaches.
 const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The most that a page may hold, and what it holds where nobody says.

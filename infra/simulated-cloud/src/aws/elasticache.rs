@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::error::{ApiError, Style};
 use super::marker::Page;
 use super::{Action, Asked, Product, number, timestamp};
+use crate::front::Limit;
 use crate::front::listing::Source;
 use crate::front::spoil::Shape;
 use crate::world::managed::{Condition, Managed};
@@ -19,6 +20,7 @@ pub(super) static PRODUCT: Product = Product {
     namespace: "http://elasticache.amazonaws.com/doc/2015-02-02/",
     style: Style::Query,
     regional: true,
+    limit: Limit::BUCKET,
     actions: &[
         Action {
             name: "DescribeCacheClusters",

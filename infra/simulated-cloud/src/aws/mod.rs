@@ -36,6 +36,7 @@ struct Product {
     style: Style,
     /// Whether it is asked in a region that the account has things in.
     regional: bool,
+    limit: Limit,
     actions: &'static [Action],
 }
 
@@ -136,7 +137,7 @@ impl Aws {
         params.check_names(action.params)?;
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
         let account = caller.account;
-        let admitted = self.front.pass(account, call, (Limit::Minute, dry_run), now, struck)?;
+        let admitted = self.front.pass(account, call, (product.limit, dry_run), now, struck)?;
         let world = &self.front.world;
         if !world.is_open(product.service, &admitted.call.region) {
             return Err(ApiError::closed(product.style));

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, Style};
 use super::{Action, Asked, Product, number, timestamp};
-use crate::front::Request;
 use crate::front::listing::bent;
 use crate::front::sign::unescape;
 use crate::front::spoil::Shape;
 use crate::front::token::{self, Position};
+use crate::front::{Limit, Request};
 use crate::world::Family;
 use crate::world::TruthManaged;
 use crate::world::model::{Holding, State};
@@ -25,6 +25,7 @@ pub(super) static PRODUCT: Product = Product {
     namespace: "http://s3.amazonaws.com/doc/2006-03-01/",
     style: Style::Rest,
     regional: false,
+    limit: Limit::BUCKET,
     actions: &[
         Action {
             name: "ListBuckets",

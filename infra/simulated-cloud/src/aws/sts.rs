@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, Style};
 use super::{Action, Asked, Product, Provider, number};
+use crate::front::Limit;
 use crate::world::id;
 
 pub(super) static PRODUCT: Product = Product {
@@ -13,6 +14,7 @@ pub(super) static PRODUCT: Product = Product {
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     style: Style::Query,
     regional: false,
+    limit: Limit::BUCKET,
     actions: &[
         Action { name: "GetCallerIdentity", params: &[], shape: None, answer: identity },
         Action {

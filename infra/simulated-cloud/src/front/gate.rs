@@ -1,5 +1,5 @@
 //! What is remembered between requests: nonces, and how often each API was
-//! called in this minute.
+//! called.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 
 use jiff::Timestamp;
 
+use super::limit::{Limit, Used};
 use crate::world::Call;
 
 /// At most so many nonces are remembered; beyond it the oldest is forgotten.
@@ -19,10 +20,7 @@ pub(crate) struct Gate {
     nonces: HashSet<u64>,
     /// The nonces with when they may be forgotten, in order of arrival.
     arrivals: VecDeque<(Timestamp, u64)>,
-    minute: i64,
-    calls: HashMap<Call, u32>,
-    second: i64,
-    calls_in_second: HashMap<String, u32>,
+    used: HashMap<Call, Used>,
 }
 
 impl Gate {
@@ -49,33 +47,15 @@ impl Gate {
         first
     }
 
-    /// Counts a call, and tells whether it is within the limit of this
-    /// calendar minute. Calls beyond it are not counted.
-    pub(crate) fn admit(&mut self, call: &Call, limit: Option<u32>, now: Timestamp) -> bool {
-        let minute = now.as_second().div_euclid(60);
-        if minute != self.minute {
-            self.minute = minute;
-            self.calls.clear();
-        }
-        let Some(limit) = limit else { return true };
-        let count = self.calls.entry(call.clone()).or_insert(0);
-        if *count >= limit {
-            return false;
-        }
-        *count += 1;
-        true
-    }
-
-    /// Counts a call of an account, and tells whether it is within the limit
-    /// of this second.
-    pub(crate) fn admit_in_second(&mut self, account: &str, limit: u32, now: Timestamp) -> bool {
-        if now.as_second() != self.second {
-            self.second = now.as_second();
-            self.calls_in_second.clear();
-        }
-        let count = self.calls_in_second.entry(account.to_owned()).or_insert(0);
-        *count += 1;
-        *count <= limit
+    /// Counts a call of an action that may be called so often, and tells
+    /// whether it is within that. Calls beyond it are not counted.
+    pub(crate) fn admit(&mut self, call: &Call, limit: Limit, most: u32, now: Timestamp) -> bool {
+        let counted = if limit.is_everywhere() {
+            Call { region: String::new(), ..call.clone() }
+        } else {
+            call.clone()
+        };
+        self.used.entry(counted).or_default().take(limit, most, now)
     }
 }
 
@@ -108,17 +88,24 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_holds_until_the_minutes_edge() {
+    fn a_limit_is_of_an_account_an_action_and_a_region_unless_it_holds_everywhere() {
         let mut gate = Gate::default();
-        let call = |region: &str| Call {
-            account: "a".into(),
+        let call = |account: &str, region: &str, action: &str| Call {
+            account: account.into(),
             region: region.into(),
-            action: "DescribeInstances".into(),
+            action: action.into(),
         };
-        let mut admit = |region, second| gate.admit(&call(region), Some(2), at(second));
-        assert!(admit("here", 0) && admit("here", 1));
-        assert!(!admit("here", 59));
-        assert!(admit("there", 59), "another region has its own limit");
-        assert!(admit("here", 60));
+        let mut admit = |call, limit| gate.admit(&call, limit, 1, at(0));
+        assert!(admit(call("a", "here", "List"), Limit::A_MINUTE));
+        assert!(!admit(call("a", "here", "List"), Limit::A_MINUTE));
+        for other in
+            [call("a", "there", "List"), call("b", "here", "List"), call("a", "here", "Show")]
+        {
+            assert!(admit(other, Limit::A_MINUTE));
+        }
+        let look = Limit::A_SECOND.everywhere();
+        assert!(admit(call("a", "here", "Look"), look));
+        assert!(!admit(call("a", "there", "Look"), look));
+        assert!(admit(call("b", "there", "Look"), look));
     }
 }

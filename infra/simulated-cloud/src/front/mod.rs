@@ -2,6 +2,7 @@
 //! may, and what goes wrong on purpose. Vendors say what they call it.
 
 pub(crate) mod gate;
+pub(crate) mod limit;
 pub(crate) mod listing;
 pub(crate) mod sign;
 pub(crate) mod spoil;
@@ -16,6 +17,7 @@ use axum::http::HeaderMap;
 use jiff::Timestamp;
 
 use self::gate::Gate;
+pub(crate) use self::limit::Limit;
 use crate::world::model::{Holding, State};
 use crate::world::{AccessKey, Call, Fault, Permission, Provider, World, lock};
 
@@ -111,15 +113,6 @@ pub(crate) struct Caller {
     pub key: AccessKey,
 }
 
-/// How often a call may be made, where there are limits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// As often a minute as the world is set to, in each region.
-    Minute,
-    /// So often a second, whatever the region.
-    Second(u32),
-}
-
 /// A call whose signature is good.
 pub(crate) struct Admitted {
     pub account: usize,
@@ -213,13 +206,9 @@ impl Front {
     }
 
     fn is_within(&self, call: &Call, limit: Limit, now: Timestamp) -> bool {
-        let calls_a_minute = self.world.settings().limit;
-        let mut gate = lock(&self.gate);
-        match limit {
-            Limit::Second(calls) if calls_a_minute.is_some() => {
-                gate.admit_in_second(&call.account, calls, now)
-            }
-            _ => gate.admit(call, calls_a_minute, now),
+        match limit.most(self.world.settings().limits) {
+            Some(most) => lock(&self.gate).admit(call, limit, most, now),
+            None => true,
         }
     }
 

@@ -47,6 +47,11 @@ impl ApiError {
         Self::unauthenticated("the project is not one of the account")
     }
 
+    pub(super) fn not_open() -> Self {
+        let message = "The service is unavailable in the currently selected region.";
+        Self::gateway(403, "APIGW.0801", message)
+    }
+
     pub(super) fn invalid(name: &str) -> Self {
         Self::of_service(400, "Ecs.0005", format!("The parameter {name} is invalid."))
     }

@@ -22,8 +22,12 @@ use crate::front::{Admitted, Answer, Caller, Front, Limit, Request};
 use crate::world::model::{Holding, State};
 use crate::world::{Call, Fault, Provider, World, id};
 
-/// The products there are.
-static PRODUCTS: [&[Route]; 4] = [&ecs::ROUTES, &evs::ROUTES, &iam::ROUTES, &agency::ROUTES];
+/// The products there are, each with the service that it is of.
+static PRODUCTS: [(&str, &[Route]); 4] =
+    [("ecs", &ecs::ROUTES), ("evs", &evs::ROUTES), ("iam", &iam::ROUTES), ("iam", &agency::ROUTES)];
+
+/// Every API may be called so often, which the gateway counts.
+const LIMIT: Limit = Limit::A_SECOND.documented(200);
 
 /// What a path is for.
 struct Route {
@@ -53,6 +57,14 @@ impl Route {
         let parts = mine.zip(given).filter(|(mine, _)| mine.starts_with('{'));
         Some(parts.map(|(_, given)| given).collect())
     }
+}
+
+/// What a request is for.
+struct Found<'a> {
+    service: &'static str,
+    route: &'static Route,
+    /// What stands for the braces in the path.
+    parts: Vec<&'a str>,
 }
 
 /// What a call is asked.
@@ -100,7 +112,7 @@ impl Huawei {
         let request_id = uuid::Uuid::new_v4().simple().to_string();
         let mut struck = Vec::new();
         let found = find(request);
-        let style = found.as_ref().map_or(Style::Gateway, |(route, _)| route.style);
+        let style = found.as_ref().map_or(Style::Gateway, |found| found.route.style);
         // What makes something says so.
         let good = if request.method == "POST" { 201 } else { 200 };
         let (status, body) = match self.serve(request, found, now, &mut struck) {
@@ -115,29 +127,32 @@ impl Huawei {
     fn serve(
         &self,
         request: &Request<'_>,
-        found: Option<(&'static Route, Vec<&str>)>,
+        found: Option<Found<'_>>,
         now: Timestamp,
         struck: &mut Vec<Fault>,
     ) -> Result<Value, ApiError> {
         let caller = sign::key_id(request).and_then(|id| self.front.caller(id));
-        let project = found.as_ref().and_then(|(_, parts)| parts.first().copied());
+        let project = found.as_ref().and_then(|found| found.parts.first().copied());
         let region = caller.as_ref().zip(project);
         let region = region.and_then(|(caller, project)| self.region_of(caller.account, project));
         let call = Call {
             account: caller.as_ref().map(|caller| caller.id.clone()).unwrap_or_default(),
             region: region.unwrap_or_default().to_owned(),
-            action: found.as_ref().map_or("", |(route, _)| route.action).to_owned(),
+            action: found.as_ref().map_or("", |found| found.route.action).to_owned(),
         };
         self.front.world.count(&call);
-        let (route, parts) = found.ok_or_else(ApiError::no_such_api)?;
+        let Found { service, route, parts } = found.ok_or_else(ApiError::no_such_api)?;
         let caller = authenticate(request, caller, now)?;
         if project.is_some() && region.is_none() {
             return Err(ApiError::wrong_project());
         }
         let params = Params::read(request, route.params)?;
         let account = caller.account;
-        let admitted = self.front.pass(account, call, (Limit::Minute, false), now, struck)?;
+        let admitted = self.front.pass(account, call, (LIMIT, false), now, struck)?;
         let world = &self.front.world;
+        if !world.is_open(service, &admitted.call.region) {
+            return Err(ApiError::not_open());
+        }
         let body = request.body;
         let asked = Asked { world, admitted: &admitted, params: &params, parts: &parts, body };
         let mut reply = (route.answer)(&asked)?;
@@ -155,12 +170,14 @@ impl Huawei {
     }
 }
 
-/// Finds what a request is for, and what stands for the braces.
-fn find<'a>(request: &Request<'a>) -> Option<(&'static Route, Vec<&'a str>)> {
+/// Finds what a request is for.
+fn find<'a>(request: &Request<'a>) -> Option<Found<'a>> {
     let path = request.path.strip_suffix('/').unwrap_or(request.path);
-    let all = PRODUCTS.iter().copied().flatten();
-    let mut routes = all.filter(|route| route.method == request.method);
-    routes.find_map(|route| Some((route, route.parts(path)?)))
+    let all = PRODUCTS
+        .iter()
+        .flat_map(|(service, routes)| routes.iter().map(move |route| (*service, route)));
+    let mut routes = all.filter(|(_, route)| route.method == request.method);
+    routes.find_map(|(service, route)| Some(Found { service, route, parts: route.parts(path)? }))
 }
 
 fn authenticate(

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::{Action, Asked, Product};
+use crate::front::Limit;
 use crate::front::listing::Source;
 use crate::front::spoil::Shape;
 use crate::world::managed::{Condition, Managed};
@@ -20,6 +21,7 @@ pub(super) static PRODUCT: Product = Product {
         name: "DescribeDBInstances",
         regional: true,
         params: &["InstanceIds", "InstanceNames", "Status", "Offset", "Limit"],
+        limit: Limit::A_SECOND,
         shape: Some(Shape {
             items: &["Items"],
             id: "InstanceId",

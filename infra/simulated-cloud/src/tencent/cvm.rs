@@ -8,6 +8,7 @@ use super::cvm_view::view;
 use super::error::ApiError;
 use super::params::Filter;
 use super::{Action, Asked, Product, Provider};
+use crate::front::Limit;
 use crate::front::listing::{Sliced, Source};
 use crate::front::spoil::Shape;
 use crate::world::TruthInstance;
@@ -22,6 +23,7 @@ pub(super) static PRODUCT: Product = Product {
             name: "DescribeInstances",
             regional: true,
             params: &["InstanceIds", "Filters", "Offset", "Limit"],
+            limit: Limit::A_SECOND.documented(40),
             shape: Some(Shape {
                 items: &["InstanceSet"],
                 id: "InstanceId",
@@ -35,6 +37,7 @@ pub(super) static PRODUCT: Product = Product {
             name: "DescribeInstancesStatus",
             regional: true,
             params: &["InstanceIds", "Offset", "Limit"],
+            limit: Limit::A_SECOND,
             shape: Some(Shape {
                 items: &["InstanceStatusSet"],
                 id: "InstanceId",
@@ -48,6 +51,7 @@ pub(super) static PRODUCT: Product = Product {
             name: "DescribeRegions",
             regional: false,
             params: &[],
+            limit: Limit::A_SECOND,
             shape: None,
             answer: regions,
         },

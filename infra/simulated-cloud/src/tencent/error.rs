@@ -58,6 +58,11 @@ impl ApiError {
         Self::new("InvalidAction", message)
     }
 
+    pub(super) fn not_open(service: &str) -> Self {
+        let message = format!("The account has not activated the service `{service}`.");
+        Self::new("FailedOperation.ServiceNotOpen", message)
+    }
+
     pub(super) fn unsupported_region(region: &str) -> Self {
         Self::new("UnsupportedRegion", format!("The region `{region}` is not supported."))
     }

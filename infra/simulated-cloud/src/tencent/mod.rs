@@ -38,6 +38,7 @@ struct Action {
     regional: bool,
     /// The parameters that are simulated. Others are refused.
     params: &'static [&'static str],
+    limit: Limit,
     /// Where its reply has items.
     shape: Option<Shape>,
     answer: fn(&Asked<'_>) -> Result<Value, ApiError>,
@@ -107,15 +108,18 @@ impl Tencent {
         self.front.world.count(&call);
         let service = sign::service(request)?;
         let caller = authenticate(request, caller, now)?;
-        let action = find(service, request)?;
+        let (product, action) = find(service, request)?;
         if action.regional {
             self.check_region(&call.region)?;
         }
         let params = Params::read(request, action.params)?;
         let account = caller.account;
-        let admitted = self.front.pass(account, call, (Limit::Minute, false), now, struck)?;
+        let admitted = self.front.pass(account, call, (action.limit, false), now, struck)?;
         let session = caller.key.session.as_deref();
         let world = &self.front.world;
+        if !world.is_open(product.service, &admitted.call.region) {
+            return Err(ApiError::not_open(product.service));
+        }
         let asked = Asked { world, admitted: &admitted, params: &params, session };
         let mut response = (action.answer)(&asked)?;
         if let Some(shape) = &action.shape {
@@ -137,20 +141,24 @@ impl Tencent {
 }
 
 /// Finds what a request is for.
-fn find(service: &str, request: &Request<'_>) -> Result<&'static Action, ApiError> {
+fn find(
+    service: &str,
+    request: &Request<'_>,
+) -> Result<(&'static Product, &'static Action), ApiError> {
     let (name, version) = (request.header("x-tc-action"), request.header("x-tc-version"));
     for (header, value) in [("X-TC-Action", name), ("X-TC-Version", version)] {
         if value.is_empty() {
             return Err(ApiError::missing(header));
         }
     }
-    let mut products = PRODUCTS.iter().filter(|product| product.service == service);
+    let mut products = PRODUCTS.iter().copied().filter(|product| product.service == service);
     let product = products.next().ok_or_else(|| ApiError::no_such_product(service))?;
     if product.version != version {
         return Err(ApiError::no_such_version(version));
     }
     let action = product.actions.iter().find(|action| action.name == name);
-    action.ok_or_else(|| ApiError::no_such_action(name, version))
+    let action = action.ok_or_else(|| ApiError::no_such_action(name, version))?;
+    Ok((product, action))
 }
 
 fn authenticate(

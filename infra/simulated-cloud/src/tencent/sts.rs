@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::{Action, Asked, Product, Provider, uin};
-use crate::front::Refusal;
+use crate::front::{Limit, Refusal};
 
 pub(super) static PRODUCT: Product = Product {
     service: "sts",
@@ -15,6 +15,7 @@ pub(super) static PRODUCT: Product = Product {
             name: "GetCallerIdentity",
             regional: true,
             params: &[],
+            limit: Limit::A_SECOND,
             shape: None,
             answer: identity,
         },
@@ -22,6 +23,7 @@ pub(super) static PRODUCT: Product = Product {
             name: "AssumeRole",
             regional: true,
             params: &["RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId", "Policy"],
+            limit: Limit::A_SECOND,
             shape: None,
             answer: assume_role,
         },

@@ -57,7 +57,26 @@ const EVENTS: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     pub latency: Duration,
-    pub limit: Option<u32>,
+    pub limits: Limits,
+}
+
+/// How often the cloud lets itself be called. Each vendor counts in its own
+/// way: Alibaba Cloud by the minute, its object store, Tencent Cloud and Huawei
+/// Cloud by the second, AWS by buckets of tokens, a fifth of which comes back
+/// each second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    /// What the vendors document in numbers holds, and nothing else: two
+    /// `LookupEvents` a second over all regions of an account of Alibaba Cloud,
+    /// 40 `DescribeInstances` a second in a region of Tencent Cloud's, 200 of
+    /// each API of Huawei Cloud's, and buckets of 100 for reading EC2.
+    #[default]
+    Documented,
+    /// Each account may make so many calls of each action in each region, in
+    /// whatever the vendor counts by, and no more than is documented.
+    Calls(u32),
+    /// There are none.
+    Off,
 }
 
 /// A temporary key as whoever assumes a role is given it.
@@ -181,10 +200,9 @@ impl World {
         lock(&self.0.settings).latency = latency;
     }
 
-    /// Sets how many calls a minute each account may make of each action in
-    /// each region; `None` for any number.
-    pub fn set_limit(&self, calls_a_minute: Option<u32>) {
-        lock(&self.0.settings).limit = calls_a_minute;
+    /// Sets how often it may be called.
+    pub fn set_limits(&self, limits: Limits) {
+        lock(&self.0.settings).limits = limits;
     }
 
     /// Sets how the record of what was done is delivered from now on: every

@@ -1,7 +1,7 @@
 //! Signatures, keys, permissions, flow control.
 
 use jiff::{SignedDuration, Timestamp};
-use simulated_cloud::{AccessKey, Permission};
+use simulated_cloud::{AccessKey, Limits, Permission};
 
 use crate::client::{Client, KEY, Params, SECRET, noon};
 
@@ -137,7 +137,7 @@ fn what_is_not_there_has_its_own_error() {
 #[test]
 fn beyond_the_limit_calls_are_refused_until_the_next_minute() {
     let mut client = Client::of(10);
-    client.world.set_limit(Some(3));
+    client.world.set_limits(Limits::Calls(3));
     let throttled = error(400, "Throttling.User");
     for _ in 0..3 {
         assert_eq!(client.call("DescribeInstances", &[]).status, 200);

@@ -16,7 +16,14 @@ fn check(path: &str, value: &Value, expected: &Value, seen: &mut BTreeMap<String
         Some("integer") => assert!(value.is_i64(), "{path} is {value}"),
         Some("number") => assert!(value.is_number(), "{path} is {value}"),
         Some("boolean") => assert!(value.is_boolean(), "{path} is {value}"),
+        // What is within is nowhere described.
+        Some("any") => {}
         Some("object") => object(path, value, &expected["fields"], seen),
+        Some("map") => {
+            for value in value.as_object().unwrap_or_else(|| panic!("{path} is {value}")).values() {
+                check(&format!("{path}.*"), value, &expected["values"], seen);
+            }
+        }
         Some("array") => {
             for item in value.as_array().unwrap_or_else(|| panic!("{path} is {value}")) {
                 match &expected["items"] {
@@ -29,7 +36,7 @@ fn check(path: &str, value: &Value, expected: &Value, seen: &mut BTreeMap<String
     }
 }
 
-fn object(path: &str, value: &Value, fields: &Value, seen: &mut BTreeMap<String, u32>) {
+pub fn object(path: &str, value: &Value, fields: &Value, seen: &mut BTreeMap<String, u32>) {
     for (name, value) in value.as_object().unwrap_or_else(|| panic!("{path} is {value}")) {
         let expected = &fields[name];
         assert!(!expected.is_null(), "the vendor has no field {path}.{name}");

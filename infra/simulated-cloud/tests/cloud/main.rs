@@ -8,6 +8,7 @@ mod fields;
 mod http;
 mod listing;
 mod managed;
+mod models;
 mod objects;
 mod products;
 mod roles;

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use simulated_cloud::aliyun::Request;
-use simulated_cloud::{AccessKey, Family, Fault, Permission, Rule};
+use simulated_cloud::{AccessKey, Family, Fault, Limits, Permission, Rule};
 
 use crate::client::{Client, REGION, headers};
 use crate::managed::world;
@@ -132,10 +132,12 @@ fn whoever_may_not_is_refused_in_the_object_stores_words() {
     client.world.set_service("oss", "", false);
     assert_eq!(code(&list(&client, "").1), "UserDisable");
     client.world.set_service("oss", "", true);
-    client.world.set_limit(Some(1));
+    client.world.set_limits(Limits::Calls(1));
     assert_eq!(list(&client, "").0, 200);
     assert_eq!((list(&client, "").0, code(&list(&client, "").1)), (503, "QpsLimitExceeded"));
-    client.world.set_limit(None);
+    client.now += SignedDuration::from_secs(1);
+    assert_eq!(list(&client, "").0, 200, "the object store counts by the second");
+    client.world.set_limits(Limits::Documented);
     let key = AccessKey::new(&client.key, &client.secret).with_token("token");
     client.world.set_keys("demo", vec![AccessKey { expires: Some(client.now), ..key }]);
     assert_eq!(code(&list(&client, "").1), "InvalidSecurityToken");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use simulated_cloud::{Churn, Family, FamilyChurn, Fault, Permission, Rule};
+use simulated_cloud::{Churn, Family, FamilyChurn, Fault, Limits, Permission, Rule};
 
 use crate::client::{Client, REGION, strings};
 use crate::managed::world;
@@ -215,7 +215,7 @@ fn a_service_that_is_not_open_says_so_in_its_region_only() {
 #[test]
 fn limits_are_each_actions_own() {
     let client = Client::new(world(5));
-    client.world.set_limit(Some(1));
+    client.world.set_limits(Limits::Calls(1));
     for product in &PRODUCTS {
         assert_eq!(product.page(&client, 1, 10).status, 200, "{}", product.action);
         assert_eq!(product.page(&client, 1, 10).code(), "Throttling.User", "{}", product.action);

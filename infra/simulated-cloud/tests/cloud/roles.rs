@@ -8,7 +8,7 @@ use crate::client::{Client, KEY, REGION, Reply, SECRET, noon};
 const STS: (&str, &str) = ("Version", "2015-04-01");
 const DIRECTORY: (&str, &str) = ("Version", "2020-03-31");
 
-fn organisation() -> World {
+pub fn organisation() -> World {
     let plan = Plan::new(7)
         .account("demo", AccessKey::new(KEY, SECRET), [(REGION, 10)])
         .role("sync", &["demo"])
@@ -26,7 +26,7 @@ fn number(index: u64) -> String {
     (1_690_700_000_000_030 + index).to_string()
 }
 
-fn assume(client: &Client, account: u64, role: &str) -> Reply {
+pub fn assume(client: &Client, account: u64, role: &str) -> Reply {
     let arn = format!("acs:ram::{}:role/{role}", number(account));
     let params = [STS, ("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
     client.call("AssumeRole", &[&params[..], &[("DurationSeconds", "900")]].concat())

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulated_cloud::{AccessKey, Family, Fault, Permission, Provider, Rule, World};
+use simulated_cloud::{AccessKey, Family, Fault, Limits, Permission, Provider, Rule, World};
 
 use crate::signing::{Caller, between, plan, region_of};
 
@@ -60,9 +60,9 @@ fn the_same_trouble_has_each_services_own_code() {
     world.permit("aws", None, Permission::Denied);
     check(&caller, [(403, "AccessDenied"); 3]);
     world.permit("aws", None, Permission::Allowed);
-    world.set_limit(Some(0));
+    world.set_limits(Limits::Calls(0));
     check(&caller, [(400, "Throttling"), (400, "Throttling"), (503, "SlowDown")]);
-    world.set_limit(None);
+    world.set_limits(Limits::Documented);
     let key = AccessKey::new(&caller.key, "secret").with_token("token");
     world.set_keys("aws", vec![AccessKey { expires: Some(caller.now), ..key }]);
     check(&token, all(query("ExpiredToken"), (400, "ExpiredToken")));

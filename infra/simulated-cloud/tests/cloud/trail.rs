@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use simulated_cloud::{Churn, Permission};
+use simulated_cloud::{AccessKey, Churn, Limits, Permission, Plan, World};
 
-use crate::client::{Client, REGION, Reply, noon, strings};
+use crate::client::{Client, REGION, Reply, SECRET, noon, strings};
 
 const WRITES: [(&str, &str); 2] =
     [("LookupAttribute.1.Key", "EventRW"), ("LookupAttribute.1.Value", "Write")];
 
-/// Returns a cloud in which a lot was done an hour ago, and what.
+/// Returns a cloud in which a lot was done an hour ago, and what. It lets one
+/// look as often as one likes.
 fn busy() -> (Client, BTreeSet<String>) {
     let client = Client::of(200);
+    client.world.set_limits(Limits::Off);
     client.world.set_time(noon() - SignedDuration::from_hours(1));
     let report = client.world.churn(&Churn::percent(&client.world, 30.0), 7);
     let touched = [&report.created, &report.released].into_iter().flatten();
@@ -106,6 +108,7 @@ fn a_token_is_good_for_its_own_look_only() {
 #[test]
 fn events_show_late_and_lost_ones_never() {
     let mut client = Client::of(200);
+    client.world.set_limits(Limits::Off);
     let at = |minutes: i64| noon() + SignedDuration::from_mins(minutes);
     let churn = |client: &Client, now: Timestamp, seed| {
         client.world.set_time(now);
@@ -129,14 +132,32 @@ fn events_show_late_and_lost_ones_never() {
 }
 
 #[test]
-fn two_looks_a_second_are_allowed_where_there_are_limits() {
+fn an_account_may_look_twice_a_second_over_all_its_regions() {
     let (mut client, _) = busy();
     assert!((0..5).all(|_| look(&client, &[]).status == 200), "no limits, no limit");
-    client.world.set_limit(Some(1000));
-    let codes: Vec<_> = (0..3).map(|_| look(&client, &[]).code().to_owned()).collect();
-    assert_eq!(codes, ["no error", "no error", "Throttling.User"]);
-    client.now += SignedDuration::from_secs(1);
-    assert_eq!(look(&client, &[]).status, 200);
+    for limits in [Limits::Documented, Limits::Calls(1000)] {
+        client.world.set_limits(limits);
+        client.now += SignedDuration::from_secs(1);
+        let regions = [REGION, "cn-beijing", REGION, "cn-beijing"];
+        let looks = regions.map(|region| look(&client, &[("RegionId", region)]));
+        assert_eq!(looks.each_ref().map(|reply| reply.status), [200, 200, 400, 400]);
+        assert_eq!(looks[3].code(), "Throttling.User");
+        client.now += SignedDuration::from_secs(1);
+        assert_eq!(look(&client, &[]).status, 200);
+    }
+}
+
+#[test]
+fn other_accounts_look_at_their_own_pace() {
+    let plan = Plan::new(3)
+        .account("one", AccessKey::new("key-one", SECRET), [(REGION, 1)])
+        .account("two", AccessKey::new("key-two", SECRET), [(REGION, 1)]);
+    let mut client = Client::new(World::new(&plan).expect("a world"));
+    let looks = ["key-one", "key-one", "key-one", "key-two"].map(|key| {
+        client.key = key.to_owned();
+        look(&client, &[]).status
+    });
+    assert_eq!(looks, [200, 200, 400, 200]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What every vendor has: signatures, limits, permissions, faults, pages.
 
 use jiff::SignedDuration;
-use simulated_cloud::{AccessKey, Call, Delivery, Fault, Permission, Plan, Provider, Rule, World};
+use simulated_cloud::{
+    AccessKey, Call, Delivery, Fault, Limits, Permission, Plan, Provider, Rule, World,
+};
 
 use crate::signing::{Caller, OTHERS, action_of, region_of, world};
 
@@ -15,6 +17,9 @@ fn refused(case: &str, vendor: Provider) -> (u16, &'static str) {
         ("time", Provider::Tencent) => (200, "AuthFailure.SignatureExpire"),
         ("rate", Provider::Tencent) => (200, "RequestLimitExceeded"),
         ("permission", Provider::Tencent) => (200, "AuthFailure.UnauthorizedOperation"),
+        ("closed", Provider::Tencent) => (200, "FailedOperation.ServiceNotOpen"),
+        ("closed", Provider::Huawei) => (403, "APIGW.0801"),
+        ("closed", Provider::Aws) => (403, "OptInRequired"),
         ("rate", Provider::Huawei) => (429, "APIGW.0308"),
         ("permission", Provider::Huawei) => (403, "APIGW.0302"),
         (_, Provider::Huawei) => (401, "APIGW.0301"),
@@ -180,17 +185,59 @@ fn permissions_hold_for_every_vendor() {
     }
 }
 
+/// Lists so often, and returns how often that was let pass.
+fn passed(caller: &Caller, times: usize) -> usize {
+    (0..times).filter(|_| caller.list(20, None).code.is_empty()).count()
+}
+
 #[test]
-fn a_limit_holds_until_the_minutes_edge() {
-    let world = world(10);
+fn each_vendor_counts_calls_in_its_own_way() {
+    let world = world(1);
     for vendor in OTHERS {
         let mut caller = Caller::new(world.clone(), vendor);
-        world.set_limit(Some(2));
-        assert_eq!(caller.list(20, None).ids.len() + caller.list(20, None).ids.len(), 20);
+        caller.now = caller.now.round(jiff::Unit::Minute).expect("a minute");
+        world.set_limits(Limits::Calls(10));
+        assert_eq!(passed(&caller, 15), 10, "{vendor:?}");
         check("rate", &caller);
-        caller.now += SignedDuration::from_secs(59);
-        assert_eq!(caller.list(20, None).ids.len(), 10, "{vendor:?}");
-        world.set_limit(None);
+        caller.now += SignedDuration::from_millis(600);
+        let is_bucket = vendor == Provider::Aws;
+        assert_eq!(passed(&caller, 15), if is_bucket { 1 } else { 0 }, "{vendor:?}");
+        caller.now += SignedDuration::from_millis(400);
+        assert_eq!(passed(&caller, 15), if is_bucket { 1 } else { 10 }, "{vendor:?}");
+        caller.now += SignedDuration::from_mins(1);
+        assert_eq!(passed(&caller, 15), 10, "{vendor:?}: what was not used is not saved");
+        world.set_limits(Limits::Off);
+        assert_eq!(passed(&caller, 250), 250, "{vendor:?}");
+    }
+}
+
+#[test]
+fn what_vendors_document_in_numbers_holds_unless_told_otherwise() {
+    let world = world(1);
+    for (vendor, documented) in
+        [(Provider::Tencent, 40), (Provider::Huawei, 200), (Provider::Aws, 100)]
+    {
+        let caller = Caller::new(world.clone(), vendor);
+        assert_eq!(passed(&caller, 250), documented, "{vendor:?}");
+    }
+}
+
+#[test]
+fn a_service_that_is_not_open_says_so() {
+    let world = world(1);
+    for vendor in OTHERS {
+        let caller = Caller::new(world.clone(), vendor);
+        let service = match vendor {
+            Provider::Tencent => "cvm",
+            Provider::Huawei => "ecs",
+            _ => "ec2",
+        };
+        world.set_service(service, "elsewhere", false);
+        assert_eq!(passed(&caller, 1), 1, "{vendor:?}");
+        world.set_service(service, region_of(vendor), false);
+        check("closed", &caller);
+        world.set_service(service, region_of(vendor), true);
+        assert_eq!(passed(&caller, 1), 1, "{vendor:?}");
     }
 }
 

@@ -136,7 +136,7 @@ fn serve(
         )));
     }
     let admitted =
-        cloud.front.pass::<OssError>(account, call, (Limit::Minute, false), now, struck)?;
+        cloud.front.pass::<OssError>(account, call, (Limit::A_SECOND, false), now, struck)?;
     if !(world.is_open("oss", &admitted.call.region) && world.is_open("oss", "")) {
         return Err(OssError::not_open());
     }

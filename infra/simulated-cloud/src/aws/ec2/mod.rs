@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::error::{ApiError, Style};
 use super::params::Filter;
 use super::{Action, Asked, Product};
+use crate::front::Limit;
 use crate::front::spoil::Shape;
 use crate::front::token::{self, Position};
 use crate::world::id;
@@ -25,6 +26,7 @@ pub(super) static PRODUCT: Product = Product {
     namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
     style: Style::Ec2,
     regional: true,
+    limit: Limit::BUCKET.documented(100),
     actions: &[
         Action {
             name: "DescribeInstances",
