@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use cloud_sync_core::diff::Field;
 
-use crate::engine::spec::{ByIds, Call, Format, KindSpec, Paging, VendorSpec};
+use crate::engine::spec::{ByIds, Call, Format, KindSpec, LimitScope, Paging, VendorSpec};
 use crate::registry::VENDORS;
 
 /// Returns the page, in Markdown, from what is declared.
@@ -76,8 +76,9 @@ fn write_kind(page: &mut String, kind: &KindSpec) {
 fn described(call: &Call) -> String {
     let version = if call.version.is_empty() { "" } else { " " };
     let format = if call.format == Format::Xml { ", XML" } else { "" };
+    let limit = if call.limit == LimitScope::Account { ", all regions together" } else { "" };
     format!(
-        "`{}` ({}{version}{}{format}), {}, {} a second",
+        "`{}` ({}{version}{}{format}), {}, {} a second{limit}",
         call.action,
         call.product,
         call.version,

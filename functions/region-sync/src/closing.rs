@@ -90,7 +90,7 @@ impl Closing<'_> {
             }
             Ending::Continue => return self.hand_over(message).await,
             Ending::Again { after, error, clean } => {
-                return self.give_back(after, error, clean).await;
+                return self.give_back(message, after, error, clean).await;
             }
         };
         // Out of time, the lease may be another's by now, and the region with it.
@@ -119,6 +119,7 @@ impl Closing<'_> {
         self.store.put_region_result(&self.result).await?;
         self.sync.work.send(&[work_message(&next)]).await?;
         self.store.release(&self.lease, &Release::Continued).await?;
+        self.measure(message);
         tracing::info!(
             listed = self.result.counts.total_count,
             "time is up; a continuation goes on from here"
@@ -130,6 +131,7 @@ impl Closing<'_> {
     /// that whoever gives up on the message in the end can say why.
     async fn give_back(
         mut self,
+        message: &WorkMessage,
         after: Duration,
         error: RegionError,
         clean: bool,
@@ -146,6 +148,7 @@ impl Closing<'_> {
         self.store.put_region_result(&self.result).await?;
         let release = if clean { Release::Continued } else { Release::Abandoned };
         self.store.release(&self.lease, &release).await?;
+        self.measure(message);
         Ok(Action::Redeliver { after })
     }
 
@@ -162,11 +165,22 @@ impl Closing<'_> {
             held = counts.held_count,
             "region synced"
         );
+        self.measure(message);
+    }
+
+    fn measure(&self, message: &WorkMessage) {
+        self.sync.measure(&self.result, message, &self.meter);
+    }
+}
+
+impl RegionSync {
+    /// Tells what an attempt amounted to, whether the region has ended or not.
+    pub(crate) fn measure(&self, result: &RegionResult, message: &WorkMessage, meter: &Meter) {
         if message.mode == Mode::Plan {
             return;
         }
-        let mut metrics = RegionMetrics::of(&self.result, &message.scope(), &self.meter.read());
-        metrics.concurrency = Some(self.sync.busy.load(Ordering::Relaxed));
-        self.sync.metrics.region(metrics);
+        let mut metrics = RegionMetrics::of(result, &message.scope(), &meter.read());
+        metrics.concurrency = Some(self.busy.load(Ordering::Relaxed));
+        self.metrics.region(metrics);
     }
 }
