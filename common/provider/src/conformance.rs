@@ -122,6 +122,8 @@ fn line(page: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use cloud_sync_core::pace::FASTEST;
+
     use super::*;
 
     #[test]
@@ -131,5 +133,13 @@ mod tests {
             assert!(page.contains(&format!("### {}\n", kind.name)), "{}", kind.name);
             assert!(!kind.tracked.is_empty(), "{} tracks nothing", kind.name);
         }
+    }
+
+    #[test]
+    fn no_call_is_declared_faster_than_lessons_last() {
+        let page = conformance();
+        let rates = page.split(" a second").filter_map(|before| before.rsplit(' ').next());
+        let rates: Vec<u32> = rates.filter_map(|rate| rate.parse().ok()).collect();
+        assert!(rates.len() > 20 && rates.iter().all(|rate| *rate <= FASTEST), "{rates:?}");
     }
 }

@@ -192,22 +192,10 @@ impl RegionSync {
         let opened = match ended {
             Ok(opened) => opened,
             Err(ending) => {
-                // Nothing was recovered: what a predecessor left unfinished
-                // stays with the lease.
-                let recovered = before.lease.is_none();
-                let (sync, mut result) = (self, result);
-                if result.attempts > 1 {
-                    self.settle_indexes().await;
-                    result.counts = self.store.recorded_counts(&scope, &message.task_id).await?;
-                }
-                if let Some(spending) = spending {
-                    spending.settle().await?;
-                }
-                meter.record_work(self.since(now));
-                result.cost = meter.read().cost.plus(&result.cost);
+                let (sync, recovered) = (self, before.lease.is_none());
                 let closing =
                     Closing { sync, store, meter, lease, result, findings: None, recovered };
-                return closing.end(delivered, ending).await;
+                return closing.end_unopened(delivered, spending, now, ending).await;
             }
         };
         let details = DetailSource::new(opened.vendor.clone(), opened.region.clone(), message);

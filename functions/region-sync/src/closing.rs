@@ -11,7 +11,9 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::task::{Counts, RegionError, RegionResult};
 use cloud_sync_runtime::metrics::RegionMetrics;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
+use cloud_sync_runtime::spending::Spending;
 use cloud_sync_runtime::store::Store;
+use jiff::Timestamp;
 
 use crate::attempt::Stop;
 use crate::{Action, Delivered, RegionSync};
@@ -58,6 +60,30 @@ pub(crate) struct Closing<'a> {
 }
 
 impl Closing<'_> {
+    /// Ends an attempt that began then and whose account could not be opened.
+    /// Nothing was recovered: what a predecessor left unfinished stays with
+    /// the lease.
+    pub(crate) async fn end_unopened(
+        mut self,
+        delivered: &Delivered,
+        spending: Option<Arc<Spending>>,
+        began: Timestamp,
+        ending: Ending,
+    ) -> Result<Action, Stop> {
+        let (sync, message) = (self.sync, &delivered.message);
+        if self.result.attempts > 1 {
+            sync.settle_indexes().await;
+            let (scope, task_id) = (message.scope(), &message.task_id);
+            self.result.counts = sync.store.recorded_counts(&scope, task_id).await?;
+        }
+        if let Some(spending) = spending {
+            spending.settle().await?;
+        }
+        self.meter.record_work(sync.since(began));
+        self.result.cost = self.meter.read().cost.plus(&self.result.cost);
+        self.end(delivered, ending).await
+    }
+
     /// Ends the attempt.
     ///
     /// The result comes first: a crash after it loses what was found of the

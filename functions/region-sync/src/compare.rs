@@ -128,7 +128,9 @@ impl Work<'_> {
             Err(error) if error.code == BUDGET_EXHAUSTED => return Err(error.into()),
             Err(error) => {
                 self.note_secondary(&error);
-                resources.iter_mut().for_each(|resource| resource.data_disks = None);
+                for resource in resources.iter_mut() {
+                    resource.data_disks = None;
+                }
             }
             Ok(()) => {}
         }

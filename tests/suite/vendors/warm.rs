@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cloud_sync_core::account::{Account, CredentialsRef, Region};
+use cloud_sync_core::budget::{BUDGET_EXHAUSTED, BudgetPolicy};
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::error::VendorError;
 use cloud_sync_core::message::{Mode, SyncRequest};
@@ -147,6 +148,22 @@ async fn a_throttled_request_slows_the_next_ones_here_and_in_the_next_process() 
     assert_eq!(opened(&second).paces(&region), kept, "it begins where the other stopped");
     let took = twenty_pages(opened(&second).as_ref()).await;
     assert!(took >= Duration::from_millis(950), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_beyond_a_hard_budget_is_never_sent() {
+    let (cloud, store) = (cloud().await, Arc::new(MemoryStore::default()));
+    let service = service(&cloud, store, process().0).await;
+    let budget = BudgetPolicy { hard_calls_a_day: Some(4), ..BudgetPolicy::default() };
+    let limited = Account { budget, ..account(&cloud, ACCOUNT, reference()) };
+    service.store.put_account(&limited).await.unwrap();
+    let account_ids = vec![ACCOUNT.to_owned()];
+    let task = service.ask(&SyncRequest { account_ids, ..SyncRequest::default() }).await;
+    let delivery = receive(&service.work, Duration::ZERO).await.unwrap();
+    service.work_on(&delivery).await;
+    let result = service.store.region_result(&task.task_id, REGION).await.unwrap().unwrap();
+    assert_eq!(result.errors.last().unwrap().code, BUDGET_EXHAUSTED, "{:?}", result.errors);
+    assert_eq!(cloud.world().calls().values().sum::<u64>(), 4);
 }
 
 #[tokio::test]
