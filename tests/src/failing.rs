@@ -175,7 +175,7 @@ impl AccountStore for FailingStore {
         self.inner.suspend(id, suspension).await
     }
 
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>> {
         self.inner.add_spent(id, spent).await
     }
 

@@ -15,6 +15,7 @@ use cloud_sync_core::meter::{Meter, Request};
 use cloud_sync_core::pace::Paces;
 use cloud_sync_core::resource::{Disk, Resource, Status};
 use cloud_sync_core::scope::Kind;
+use cloud_sync_core::types::TypeSpec;
 use cloud_sync_provider::{
     Detail, Details, DetailsPage, Permission, Result, SecondaryCalls, Vendor, Vendors,
 };
@@ -41,6 +42,8 @@ pub enum Call {
     Feed,
     /// [`Vendor::identity`].
     Identity,
+    /// [`Vendor::types`].
+    Types,
 }
 
 /// Something that is to go wrong.
@@ -81,6 +84,7 @@ struct State {
     call_time: Duration,
     paces: Paces,
     recalled: Vec<Paces>,
+    types: BTreeMap<String, TypeSpec>,
 }
 
 /// So many events are on a page of the feed.
@@ -241,6 +245,12 @@ impl ScriptedVendor {
         self.state().calls.get(&call).copied().unwrap_or_default()
     }
 
+    /// Returns how many calls were made since the last [`Self::forget`].
+    #[must_use]
+    pub fn all_calls(&self) -> u64 {
+        self.state().calls.values().map(|calls| u64::from(*calls)).sum()
+    }
+
     /// Forgets how often calls were made.
     pub fn forget(&self) {
         self.state().calls.clear();
@@ -257,6 +267,12 @@ impl ScriptedVendor {
         self.state().recalled.clone()
     }
 
+    /// Lets the vendor know an instance type; without one it is not asked.
+    pub fn know_type(&self, name: &str, vcpus: u32) {
+        let spec = TypeSpec { vcpus, ..TypeSpec::default() };
+        self.state().types.insert(name.to_owned(), spec);
+    }
+
     /// Returns what a region has, with its disks.
     #[must_use]
     pub fn truth(&self, region: &str) -> BTreeMap<String, Resource> {
@@ -269,6 +285,7 @@ impl ScriptedVendor {
     }
 
     async fn enter(&self, call: Call, region: Option<&str>) -> Result<bool> {
+        self.meter.pass().await?;
         let took = self.state().call_time;
         tokio::time::sleep(took).await;
         self.meter.record_call(&format!("{call:?}"), Request { took, ..Request::default() });
@@ -405,6 +422,20 @@ impl Vendor for ScriptedVendor {
         }
         self.enter(Call::Probe, Some(&region.id)).await?;
         Ok(Permission::Granted)
+    }
+
+    async fn types(
+        &self,
+        _: &Kind,
+        region: &Region,
+        names: &[String],
+    ) -> Result<BTreeMap<String, TypeSpec>> {
+        if self.state().types.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.enter(Call::Types, Some(&region.id)).await?;
+        let known = self.state().types.clone();
+        Ok(known.into_iter().filter(|(name, _)| names.contains(name)).collect())
     }
 
     async fn identity(&self) -> Result<Option<Identity>> {

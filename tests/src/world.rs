@@ -14,6 +14,7 @@ use cloud_sync_core::schedule::SchedulePolicy;
 use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::task::{RegionResult, SyncTask};
 use cloud_sync_dispatch::Dispatcher;
+use cloud_sync_provider::Vendors;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::metrics::MemoryMetrics;
 use cloud_sync_runtime::notify::MemoryNotifier;
@@ -198,6 +199,22 @@ impl World {
             run_time,
             deliveries,
         }
+    }
+
+    /// Returns it as one that asks other vendors.
+    #[must_use]
+    pub fn asking(self, vendors: Arc<dyn Vendors>) -> Self {
+        let dispatcher = Dispatcher {
+            store: self.store.clone(),
+            work: self.work.clone(),
+            results: self.results.clone(),
+            vendors: vendors.clone(),
+            credentials: self.credentials.clone(),
+            notifier: self.notifier.clone(),
+            clock: self.clock.clone(),
+        };
+        let sync = RegionSync { vendors, ..self.sync };
+        Self { dispatcher: Arc::new(dispatcher), sync, ..self }
     }
 
     /// Writes the account anew.

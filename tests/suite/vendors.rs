@@ -8,3 +8,4 @@ mod refusals;
 mod support;
 mod tencent;
 mod truth;
+mod warm;

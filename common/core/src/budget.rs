@@ -4,6 +4,11 @@
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use crate::error::{ErrorClass, VendorError};
+
+/// The code of the error that an account may spend no more today.
+pub const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
+
 /// The API calls an account may spend a day, in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -26,6 +31,11 @@ pub struct Spent {
     /// The API calls of that day.
     pub calls: u64,
 }
+
+/// Every so many calls at least, whoever spends a hard budget tells the others
+/// and hears of them: what they spend beyond it together is at most so many
+/// calls each.
+pub const TOLD_EVERY: u64 = 20;
 
 /// A day's share that is supposed to have passed at least, so that a day's
 /// first sync does not look like the pace of all of it.
@@ -90,6 +100,28 @@ impl BudgetPolicy {
     }
 }
 
+impl BudgetPolicy {
+    /// Refuses a call where nothing more may be asked today: `more` calls were
+    /// made beyond those that are recorded.
+    ///
+    /// # Errors
+    ///
+    /// Nothing more may be asked; the error says until when.
+    pub fn check(
+        &self,
+        spent: Option<&Spent>,
+        more: u64,
+        now: Timestamp,
+    ) -> Result<(), VendorError> {
+        let Some(why) = self.exhausted(spent, more, now) else {
+            return Ok(());
+        };
+        let left = next_day(now).duration_since(now);
+        let error = VendorError::new(ErrorClass::Throttled, "", BUDGET_EXHAUSTED, why);
+        Err(VendorError { retry_after: left.try_into().ok(), ..error })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +171,9 @@ mod tests {
             assert!(why.contains(part), "{why}");
         }
         assert!(POLICY.exhausted(None, 2000, now).is_some());
+        assert_eq!(POLICY.check(Some(&spent(1990)), 9, now), Ok(()));
+        let refused = POLICY.check(Some(&spent(1990)), 10, now).unwrap_err();
+        assert_eq!(refused.retry_after, Some(std::time::Duration::from_millis(500)));
         assert_eq!(BudgetPolicy::default().exhausted(Some(&spent(u64::MAX)), 0, now), None);
     }
 }

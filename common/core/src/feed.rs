@@ -35,6 +35,9 @@ const MOST_IDS: u64 = 1000;
 /// cheap.
 const SHARE: u64 = 10;
 
+/// So often a feed that is throttled is waited for, before a walk tells.
+const MOST_WAITS: u32 = 2;
+
 /// What a vendor promises of its feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedTerms {
@@ -180,6 +183,14 @@ impl FeedReading {
         self.token.as_deref()
     }
 
+    /// Tells whether a throttled feed is worth a wait, after so many. A walk
+    /// of few pages is cheaper; one of many is a hundred calls for the one that
+    /// the feed takes a minute later.
+    #[must_use]
+    pub const fn is_worth_a_wait(&self, waits: u32) -> bool {
+        waits < MOST_WAITS && self.most_pages > FEWEST_PAGES
+    }
+
     /// Takes one page. Returns whether there is another.
     ///
     /// # Errors
@@ -253,6 +264,15 @@ mod tests {
         assert_eq!(begin(&fed, 1060).unwrap().from(), at(1025), "the later of the two");
         let walked = Findings { fed_until: Some(at(900)), ..listed(1000) };
         assert_eq!(begin(&walked, 1060).unwrap().from(), at(985));
+    }
+
+    #[test]
+    fn a_feed_is_waited_for_where_the_walk_takes_many_calls() {
+        let waits = |live_count| {
+            let reading = begin(&Findings { live_count, ..listed(1000) }, 1060).unwrap();
+            (0..10).take_while(|waits| reading.is_worth_a_wait(*waits)).count()
+        };
+        assert_eq!((waits(400), waits(401), waits(1_000_000)), (0, 2, 2));
     }
 
     #[test]

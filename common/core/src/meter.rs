@@ -1,9 +1,13 @@
-//! Counts what a piece of work costs while it runs.
+//! Counts what a piece of work costs while it runs, and has its requests pass
+//! a gate.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::cost::{ApiCost, Cost};
+use crate::error::VendorError;
 
 /// One request to a vendor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,11 +31,40 @@ pub struct Reading {
     pub store_time: Duration,
 }
 
+/// What every request to a vendor has to pass before it is sent.
+pub trait Gate: Debug + Send + Sync {
+    /// Lets one request pass, or tells why none may be made.
+    fn pass(&self) -> Passing<'_>;
+}
+
+/// A request on its way through a gate.
+pub type Passing<'a> = Pin<Box<dyn Future<Output = Result<(), VendorError>> + Send + 'a>>;
+
 /// A counter shared by a vendor client and a store for one piece of work.
 #[derive(Debug, Default)]
-pub struct Meter(Mutex<Reading>);
+pub struct Meter {
+    reading: Mutex<Reading>,
+    gate: OnceLock<Arc<dyn Gate>>,
+}
 
 impl Meter {
+    /// Has every request from now on pass a gate. The first one stays.
+    pub fn guard(&self, gate: Arc<dyn Gate>) {
+        self.gate.get_or_init(|| gate);
+    }
+
+    /// Lets a request to a vendor pass, which is about to be sent.
+    ///
+    /// # Errors
+    ///
+    /// It may not be sent.
+    pub async fn pass(&self) -> Result<(), VendorError> {
+        match self.gate.get() {
+            Some(gate) => gate.pass().await,
+            None => Ok(()),
+        }
+    }
+
     /// Counts one request to an API of a vendor.
     pub fn record_call(&self, api: &str, request: Request) {
         let mut of_api = ApiCost {
@@ -79,6 +112,6 @@ impl Meter {
 
     fn with<T>(&self, count: impl FnOnce(&mut Reading) -> T) -> T {
         // A panic between two additions cannot leave a reading half-made.
-        count(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        count(&mut self.reading.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

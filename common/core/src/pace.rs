@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How fast an account's APIs may be asked, each region and API by itself.
+/// How fast an account's APIs may be asked, each by itself: in each region, or
+/// in all together where the vendor counts so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -53,7 +54,7 @@ pub struct Pace {
     pub learnt_at: Timestamp,
 }
 
-/// What is learnt of a region's APIs, by name.
+/// What is learnt of a region's APIs, by product and name.
 pub type Paces = BTreeMap<String, Pace>;
 
 impl Pace {
@@ -78,11 +79,16 @@ impl Pace {
     }
 }
 
-/// Returns those that still slow anything down, by the rate that each API
-/// could be asked at without.
+/// Requests a second that no API is asked more often than: a lesson that has
+/// worn off so far slows nothing down.
+pub const FASTEST: u32 = 50;
+
+/// Returns those that may still slow something down: each wears off within
+/// days.
 #[must_use]
-pub fn still_learnt(paces: &Paces, most: impl Fn(&str) -> f64, now: Timestamp) -> Paces {
-    let slows = |(api, pace): &(&String, &Pace)| pace.rate(f64::MAX, now) < most(api);
+pub fn still_learnt(paces: &Paces, now: Timestamp) -> Paces {
+    let fastest = f64::from(FASTEST);
+    let slows = |(_, pace): &(&String, &Pace)| pace.rate(fastest, now) < fastest;
     paces.iter().filter(slows).map(|(api, pace)| (api.clone(), *pace)).collect()
 }
 
@@ -131,7 +137,7 @@ mod tests {
         assert_rate(pace.rate(20.0, at(12 * 60)), 10.0 * 2_f64.sqrt());
         assert_rate(pace.rate(20.0, at(48 * 60)), 20.0);
         let paces: Paces = [("A".to_owned(), pace)].into();
-        assert_eq!(still_learnt(&paces, |_| 20.0, at(60)), paces);
-        assert_eq!(still_learnt(&paces, |_| 20.0, at(25 * 60)), Paces::new());
+        assert_eq!(still_learnt(&paces, at(48 * 60)), paces);
+        assert_eq!(still_learnt(&paces, at(56 * 60)), Paces::new());
     }
 }

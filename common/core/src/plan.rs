@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, ChangeKind};
+use crate::cost::{Cost, table_dollars};
 use crate::diff::{Field, FieldChanges};
 use crate::resource::Row;
 
@@ -60,6 +61,33 @@ impl RegionPlan {
         let kept = self.changes.iter().take_while(fits).count();
         self.more_changes += (self.changes.len() - kept) as u64;
         self.changes.truncate(kept);
+    }
+}
+
+/// What it would take to do what is planned, about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlanTotals {
+    /// Requests to the vendor.
+    pub api_calls: u64,
+    /// Read request units of the tables.
+    pub read_units: f64,
+    /// Write request units of the tables.
+    pub write_units: f64,
+    /// What the tables charge for those, in dollars: on demand, us-east-1.
+    pub dollars: f64,
+}
+
+impl PlanTotals {
+    /// Adds up the plans of a task's regions, which cost so much to make: a
+    /// sync asks and reads the same, and writes what is planned besides.
+    /// `None` without any.
+    #[must_use]
+    pub fn of<'a>(plans: impl IntoIterator<Item = &'a RegionPlan>, cost: &Cost) -> Option<Self> {
+        let planned = plans.into_iter().map(|plan| plan.write_units).reduce(|sum, of| sum + of)?;
+        let (read_units, write_units) = (cost.read_units, cost.write_units + planned);
+        let dollars = table_dollars(read_units, write_units);
+        Some(Self { api_calls: cost.api_calls, read_units, write_units, dollars })
     }
 }
 
@@ -149,6 +177,16 @@ mod tests {
         assert_eq!(plan.by_field, [(Field::Spec, 1)].into());
         let fields: Vec<_> = plan.changes.iter().map(|change| change.fields.len()).collect();
         assert_eq!((fields, plan.write_units), (vec![1, 0, 1], 12.0));
+    }
+
+    #[test]
+    fn what_it_takes_is_the_sum_over_regions_and_what_looking_took() {
+        let region = |write_units| RegionPlan { write_units, ..RegionPlan::default() };
+        let cost = Cost { api_calls: 7, read_units: 2e6, write_units: 1e5, ..Cost::default() };
+        let totals = PlanTotals::of(&[region(4e5), region(5e5)], &cost).unwrap();
+        assert_eq!((totals.api_calls, totals.read_units, totals.write_units), (7, 2e6, 1e6));
+        assert!((totals.dollars - 0.875).abs() < 1e-9);
+        assert_eq!(PlanTotals::of([], &cost), None);
     }
 
     #[test]

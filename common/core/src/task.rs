@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::cost::Cost;
 use crate::message::{Mode, Trigger};
+use crate::plan::PlanTotals;
 pub use crate::region::{MOST_ERRORS_KEPT, RegionError, RegionResult};
 use crate::scope::{Kind, Scope};
 
@@ -199,6 +200,9 @@ pub struct SyncTask {
     /// The sum over its regions.
     #[serde(flatten)]
     pub cost: Cost,
+    /// Of a plan: what it would take to do what it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanTotals>,
     /// The error that ended each region that failed, for a person.
     #[serde(default)]
     pub error_message: Option<String>,
@@ -232,6 +236,7 @@ impl SyncTask {
             deadline: now + TASK_TIME,
             counts: Counts::default(),
             cost: Cost::default(),
+            plan: None,
             error_message: None,
         }
     }
@@ -271,6 +276,8 @@ impl SyncTask {
         let mut task = self.clone();
         task.counts = results.iter().fold(Counts::default(), |sum, r| sum.plus(r.counts));
         task.cost = results.iter().fold(Cost::default(), |sum, r| sum.plus(&r.cost));
+        let plans = results.iter().filter_map(|result| result.plan.as_ref());
+        task.plan = PlanTotals::of(plans, &task.cost);
         task.error_message = error_message(&results);
         let has_ended = self.open_regions(all).is_empty();
         if has_ended || !results.is_empty() || self.status != TaskStatus::Pending {

@@ -9,6 +9,7 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::notify::Notice;
+use cloud_sync_runtime::spending::Spending;
 use cloud_sync_runtime::store::StoreError;
 use jiff::SignedDuration;
 
@@ -60,7 +61,8 @@ impl Dispatcher {
         }
     }
 
-    /// Opens an account at its vendor. Returns a digest of its credentials too.
+    /// Opens an account at its vendor; whatever is asked of it counts against
+    /// the account's budget. Returns a digest of its credentials too.
     pub(crate) async fn open(
         &self,
         record: &AccountRecord,
@@ -80,7 +82,9 @@ impl Dispatcher {
             }
         };
         let digest = account.digest(&credentials);
-        let opened = self.vendors.open(account, credentials, Arc::new(Meter::default()));
+        let meter = Arc::new(Meter::default());
+        Spending::guard_each(record, &meter, &self.store, &self.clock);
+        let opened = self.vendors.open(account, credentials, meter);
         Ok(opened
             .map(|vendor| (vendor, digest))
             .map_err(|error| problem(ErrorClass::Internal, "InvalidAccount", error.to_string())))

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use cloud_sync_core::diff::Field;
 
-use crate::engine::spec::{ByIds, Call, Format, KindSpec, Paging, VendorSpec};
+use crate::engine::spec::{ByIds, Call, Format, KindSpec, LimitScope, Paging, VendorSpec};
 use crate::registry::VENDORS;
 
 /// Returns the page, in Markdown, from what is declared.
@@ -76,8 +76,9 @@ fn write_kind(page: &mut String, kind: &KindSpec) {
 fn described(call: &Call) -> String {
     let version = if call.version.is_empty() { "" } else { " " };
     let format = if call.format == Format::Xml { ", XML" } else { "" };
+    let limit = if call.limit == LimitScope::Account { ", all regions together" } else { "" };
     format!(
-        "`{}` ({}{version}{}{format}), {}, {} a second",
+        "`{}` ({}{version}{}{format}), {}, {} a second{limit}",
         call.action,
         call.product,
         call.version,
@@ -121,6 +122,8 @@ fn line(page: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use cloud_sync_core::pace::FASTEST;
+
     use super::*;
 
     #[test]
@@ -130,5 +133,13 @@ mod tests {
             assert!(page.contains(&format!("### {}\n", kind.name)), "{}", kind.name);
             assert!(!kind.tracked.is_empty(), "{} tracks nothing", kind.name);
         }
+    }
+
+    #[test]
+    fn no_call_is_declared_faster_than_lessons_last() {
+        let page = conformance();
+        let rates = page.split(" a second").filter_map(|before| before.rsplit(' ').next());
+        let rates: Vec<u32> = rates.filter_map(|rate| rate.parse().ok()).collect();
+        assert!(rates.len() > 20 && rates.iter().all(|rate| *rate <= FASTEST), "{rates:?}");
     }
 }

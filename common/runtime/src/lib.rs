@@ -13,6 +13,7 @@ mod own_credentials;
 pub mod query;
 pub mod queue;
 pub mod secrets;
+pub mod spending;
 pub mod store;
 pub mod telemetry;
 pub mod wiring;

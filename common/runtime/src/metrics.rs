@@ -16,7 +16,7 @@ use cloud_sync_core::cost::{ApiCost, Cost, Latencies};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::meter::Reading;
 use cloud_sync_core::scope::Scope;
-use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TaskStatus};
+use cloud_sync_core::task::{Counts, RegionError, RegionResult, SyncTask, TaskStatus};
 use metrique::emf::{Emf, MetricDefinition, MetricDirective};
 use metrique::unit::{Byte, Count, Millisecond};
 use metrique::unit_of_work::metrics;
@@ -69,7 +69,9 @@ impl ErrorCounts {
     }
 }
 
-/// What one attempt at a region amounted to.
+/// What one attempt at a region amounted to. What it cost is told of every
+/// attempt; what was found, and that there was a region, of the last one only,
+/// so that sums over lines are right.
 #[metrics(rename_all = "PascalCase")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionMetrics {
@@ -88,9 +90,10 @@ pub struct RegionMetrics {
     pub region: String,
     /// The task.
     pub task_id: String,
-    /// One: the sum over lines is the number of regions.
+    /// One where the region has ended: the sum over lines is the number of
+    /// regions.
     #[metrics(unit = Count)]
-    pub regions: u64,
+    pub regions: Option<u64>,
     /// From the region's start to its end, over all attempts.
     #[metrics(unit = Millisecond)]
     pub duration: Option<Duration>,
@@ -139,6 +142,9 @@ pub struct RegionMetrics {
     /// Within how long 95 of 100 were answered; `None` without any.
     #[metrics(unit = Millisecond)]
     pub api_latency_p95: Option<Duration>,
+    /// Within how long 99 of 100 were answered; `None` without any.
+    #[metrics(unit = Millisecond)]
+    pub api_latency_p99: Option<Duration>,
     /// How long the longest took; `None` without any.
     #[metrics(unit = Millisecond)]
     pub api_latency_max: Option<Duration>,
@@ -170,10 +176,12 @@ impl RegionMetrics {
     #[must_use]
     pub fn of(result: &RegionResult, scope: &Scope, reading: &Reading) -> Self {
         let cost = &reading.cost;
-        let mut latency = Latencies::default();
-        cost.apis.values().for_each(|api| latency.add(&api.latency));
+        let latency = latencies(cost);
         let asked = cost.api_calls > 0;
         let milliseconds = |count: u64| asked.then(|| Duration::from_millis(count));
+        let has_ended = result.status.is_terminal();
+        let counts = if has_ended { result.counts } else { Counts::default() };
+        let errors = if has_ended { &result.errors[..] } else { &[] };
         Self {
             at: result.end_time.map_or_else(SystemTime::now, SystemTime::from),
             provider: scope.kind.provider().to_owned(),
@@ -182,25 +190,26 @@ impl RegionMetrics {
             account_id: scope.account_id.clone(),
             region: scope.region.clone(),
             task_id: result.task_id.clone(),
-            regions: 1,
+            regions: has_ended.then_some(1),
             duration: result
                 .end_time
                 .and_then(|end| Duration::try_from(end.duration_since(result.start_time)).ok()),
             attempts: result.attempts.into(),
-            total: result.counts.total_count,
-            added: result.counts.added_count,
-            updated: result.counts.updated_count,
-            deleted: result.counts.deleted_count,
-            unchanged: result.counts.unchanged_count,
-            held: result.counts.held_count,
-            errors: result.counts.error_count,
-            errors_by_class: ErrorCounts::of(&result.errors),
+            total: counts.total_count,
+            added: counts.added_count,
+            updated: counts.updated_count,
+            deleted: counts.deleted_count,
+            unchanged: counts.unchanged_count,
+            held: counts.held_count,
+            errors: counts.error_count,
+            errors_by_class: ErrorCounts::of(errors),
             api_calls: cost.api_calls,
             throttles: cost.throttled_calls,
             retries: cost.retried_calls,
             bytes_received: cost.bytes_received,
             api_latency_p50: milliseconds(latency.percentile(0.50)),
             api_latency_p95: milliseconds(latency.percentile(0.95)),
+            api_latency_p99: milliseconds(latency.percentile(0.99)),
             api_latency_max: milliseconds(latency.longest_ms()),
             database_time: reading.store_time,
             read_units: cost.read_units,
@@ -211,6 +220,13 @@ impl RegionMetrics {
             apis: by_api(cost),
         }
     }
+}
+
+/// Returns how long all of the requests took.
+fn latencies(cost: &Cost) -> Latencies {
+    let mut latency = Latencies::default();
+    cost.apis.values().for_each(|api| latency.add(&api.latency));
+    latency
 }
 
 fn by_api(cost: &Cost) -> Vec<String> {
@@ -270,13 +286,32 @@ pub struct TaskMetrics {
     /// All errors.
     #[metrics(unit = Count)]
     pub task_errors: u64,
+    /// Requests to the vendor, retries included.
+    #[metrics(unit = Count)]
+    pub task_api_calls: u64,
+    /// Those of them that were throttled.
+    #[metrics(unit = Count)]
+    pub task_throttles: u64,
+    /// Within how long 99 of 100 were answered; `None` without any.
+    #[metrics(unit = Millisecond)]
+    pub task_api_latency_p99: Option<Duration>,
+    /// Read request units of the tables.
+    #[metrics(unit = Count)]
+    pub task_read_units: f64,
+    /// Write request units of the tables.
+    #[metrics(unit = Count)]
+    pub task_write_units: f64,
+    /// How long workers spent on it.
+    #[metrics(unit = Millisecond)]
+    pub task_worker_time: Duration,
 }
 
 impl TaskMetrics {
     /// Returns the metrics of a task that has ended.
     #[must_use]
     pub fn of(task: &SyncTask) -> Self {
-        let counts = &task.counts;
+        let (counts, cost) = (&task.counts, &task.cost);
+        let p99 = Duration::from_millis(latencies(cost).percentile(0.99));
         Self {
             at: task.end_time.map_or_else(SystemTime::now, SystemTime::from),
             provider: task.provider.clone(),
@@ -296,6 +331,12 @@ impl TaskMetrics {
             task_total: counts.total_count,
             task_changed: counts.added_count + counts.updated_count + counts.deleted_count,
             task_errors: counts.error_count,
+            task_api_calls: cost.api_calls,
+            task_throttles: cost.throttled_calls,
+            task_api_latency_p99: (cost.api_calls > 0).then_some(p99),
+            task_read_units: cost.read_units,
+            task_write_units: cost.write_units,
+            task_worker_time: Duration::from_millis(cost.worker_ms),
         }
     }
 }

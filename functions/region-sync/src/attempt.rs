@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloud_sync_core::account::{Account, Region};
-use cloud_sync_core::budget::Spent;
+use cloud_sync_core::account::{Account, AccountRecord, Region};
+use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::cost::Cost;
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::lease::{Findings, Lease, LeaseRequest, Release, ScopeState};
@@ -19,6 +20,7 @@ use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::QueueError;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
+use cloud_sync_runtime::spending::Spending;
 use cloud_sync_runtime::store::plan::PlanStore;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use futures::future::{Either, select};
@@ -30,7 +32,6 @@ use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
 use crate::identity::Caller;
 use crate::index::IndexReading;
-use crate::spending::BUDGET_EXHAUSTED;
 use crate::statuses::Statuses;
 use crate::{Action, Delivered, RegionSync, backoff};
 
@@ -58,9 +59,6 @@ pub(crate) enum Stop {
     /// A plan is made in one turn, and its time is up.
     #[error("the worker's time was up before the whole region was listed; plan fewer regions")]
     PlanTooLong,
-    /// The account may spend no more today.
-    #[error("{0}")]
-    BudgetExhausted(String),
 }
 
 /// An attempt in progress.
@@ -74,8 +72,8 @@ pub(crate) struct Work<'a> {
     /// does: others may have joined it until it began.
     pub(crate) ids: Vec<String>,
     pub(crate) account: Account,
-    /// What the account had spent when the attempt began.
-    pub(crate) spent: Option<Spent>,
+    /// What the attempt spends, where the account has a budget.
+    pub(crate) spending: Option<Arc<Spending>>,
     pub(crate) region: Region,
     pub(crate) credentials_digest: String,
     pub(crate) vendor: Arc<dyn Vendor>,
@@ -99,7 +97,7 @@ pub(crate) struct Work<'a> {
     pub(crate) is_partial: bool,
     /// Whether a live resource was asked for by id and not found.
     pub(crate) lacks: bool,
-    /// The instance types of what was added or changed.
+    /// The instance types of what was listed, added or changed.
     pub(crate) types: BTreeSet<String>,
     /// Listed resources whose disks are to be asked for again.
     pub(crate) doubtful: Vec<Resource>,
@@ -109,7 +107,6 @@ pub(crate) struct Work<'a> {
 /// An account that is ready to be asked, or why it is not.
 struct Opened {
     account: Account,
-    spent: Option<Spent>,
     region: Region,
     credentials_digest: String,
     vendor: Arc<dyn Vendor>,
@@ -141,9 +138,12 @@ impl RegionSync {
                 return Ok(Action::Redeliver { after: wait.unsigned_abs() });
             }
         };
-        let ended =
-            self.attempt_under(delivered, &task, store.clone(), meter, lease.clone(), before).await;
+        let (counted, under) = (meter.clone(), lease.clone());
+        let ended = self.attempt_under(delivered, &task, store.clone(), counted, under, before);
+        let ended = ended.await;
         if ended.is_err() {
+            let begun = RegionResult::begin(&task.task_id, &message.region, now);
+            self.measure(&begun, message, &meter);
             // The next attempt need not wait for a lease that nobody uses. It
             // was let go already where only the word to others failed.
             match store.release(&lease, &Release::Abandoned).await {
@@ -179,26 +179,23 @@ impl RegionSync {
             self.results.send(&[result_message(&message.task_id)]).await?;
             return Ok(Action::Done);
         };
+        let mut spending = None;
         let ended = if task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            let opened = self.open_account(store.as_ref(), delivered, &meter).await?;
+            let record = store.account(&scope.account_id).await?;
+            let guard = |record| Spending::guard(record, &meter, &self.store, &self.clock);
+            spending = record.as_ref().and_then(guard);
+            let opened = self.open_account(store.as_ref(), delivered, record, &meter).await?;
             opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
         };
         let opened = match ended {
             Ok(opened) => opened,
             Err(ending) => {
-                // Nothing was recovered: what a predecessor left unfinished
-                // stays with the lease.
-                let recovered = before.lease.is_none();
-                let (sync, mut result) = (self, result);
-                if result.attempts > 1 {
-                    self.settle_indexes().await;
-                    result.counts = self.store.recorded_counts(&scope, &message.task_id).await?;
-                }
+                let (sync, recovered) = (self, before.lease.is_none());
                 let closing =
                     Closing { sync, store, meter, lease, result, findings: None, recovered };
-                return closing.end(delivered, ending).await;
+                return closing.end_unopened(delivered, spending, now, ending).await;
             }
         };
         let details = DetailSource::new(opened.vendor.clone(), opened.region.clone(), message);
@@ -207,7 +204,7 @@ impl RegionSync {
             delivered,
             meter,
             account: opened.account,
-            spent: opened.spent,
+            spending,
             region: opened.region,
             credentials_digest: opened.credentials_digest,
             vendor: opened.vendor,
@@ -312,6 +309,11 @@ impl RegionSync {
         tokio::time::sleep(self.store.index_lag()).await;
     }
 
+    /// Returns how long ago that was.
+    pub(crate) fn since(&self, begin: Timestamp) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(begin)).unwrap_or_default()
+    }
+
     /// Returns how an attempt ends whose account could not be opened. What may
     /// pass by itself is worth another attempt.
     fn ending_unopened(
@@ -322,7 +324,8 @@ impl RegionSync {
         error: RegionError,
     ) -> Ending {
         let give_up_at = result.start_time + self.settings.give_up_after;
-        let may_pass = matches!(error.class.handling(), Handling::Retry | Handling::Wait);
+        let may_pass = matches!(error.class.handling(), Handling::Retry | Handling::Wait)
+            && error.code != BUDGET_EXHAUSTED;
         if may_pass && self.clock.now() < give_up_at {
             let after = backoff(delivered.receive_count);
             return Ending::Again { after, error, clean: before.lease.is_none() };
@@ -334,13 +337,14 @@ impl RegionSync {
         &self,
         store: &dyn Store,
         delivered: &Delivered,
+        record: Option<AccountRecord>,
         meter: &Arc<Meter>,
     ) -> Result<Result<Opened, RegionError>, Stop> {
         let (scope, task_id) = (delivered.message.scope(), &delivered.message.task_id);
         let now = self.clock.now();
         let fail =
             |class, code: &str, text: &str| Ok(Err(RegionError::new(class, code, text, now)));
-        let Some(record) = store.account(&scope.account_id).await? else {
+        let Some(record) = record else {
             return fail(ErrorClass::Internal, "UnknownAccount", "the account is not configured");
         };
         let credentials = match self.credentials.credentials(&record.account.credentials).await {
@@ -379,8 +383,7 @@ impl RegionSync {
         let mut known = record.regions.iter().flat_map(|cache| &cache.regions);
         let region = known.find(|region| region.id == scope.region).cloned();
         let region = region.unwrap_or_else(|| Region::new(&scope.region));
-        let (account, spent) = (record.account, record.spent);
-        Ok(Ok(Opened { account, spent, region, credentials_digest, vendor }))
+        Ok(Ok(Opened { account: record.account, region, credentials_digest, vendor }))
     }
 
     /// Ends a region in failure from outside an attempt, with the counts that
@@ -436,7 +439,7 @@ impl Work<'_> {
             Ok(ending) => ending,
             Err(stop) => self.ending_after(stop).await?,
         };
-        if matches!(ending, Ending::Complete) {
+        if matches!(ending, Ending::Complete | Ending::Continue) {
             self.learn_types().await;
         }
         if matches!(ending, Ending::Failed { clean: false, .. }) {

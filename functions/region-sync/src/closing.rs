@@ -11,7 +11,9 @@ use cloud_sync_core::meter::Meter;
 use cloud_sync_core::task::{Counts, RegionError, RegionResult};
 use cloud_sync_runtime::metrics::RegionMetrics;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
+use cloud_sync_runtime::spending::Spending;
 use cloud_sync_runtime::store::Store;
+use jiff::Timestamp;
 
 use crate::attempt::Stop;
 use crate::{Action, Delivered, RegionSync};
@@ -58,6 +60,30 @@ pub(crate) struct Closing<'a> {
 }
 
 impl Closing<'_> {
+    /// Ends an attempt that began then and whose account could not be opened.
+    /// Nothing was recovered: what a predecessor left unfinished stays with
+    /// the lease.
+    pub(crate) async fn end_unopened(
+        mut self,
+        delivered: &Delivered,
+        spending: Option<Arc<Spending>>,
+        began: Timestamp,
+        ending: Ending,
+    ) -> Result<Action, Stop> {
+        let (sync, message) = (self.sync, &delivered.message);
+        if self.result.attempts > 1 {
+            sync.settle_indexes().await;
+            let (scope, task_id) = (message.scope(), &message.task_id);
+            self.result.counts = sync.store.recorded_counts(&scope, task_id).await?;
+        }
+        if let Some(spending) = spending {
+            spending.settle().await?;
+        }
+        self.meter.record_work(sync.since(began));
+        self.result.cost = self.meter.read().cost.plus(&self.result.cost);
+        self.end(delivered, ending).await
+    }
+
     /// Ends the attempt.
     ///
     /// The result comes first: a crash after it loses what was found of the
@@ -90,7 +116,7 @@ impl Closing<'_> {
             }
             Ending::Continue => return self.hand_over(message).await,
             Ending::Again { after, error, clean } => {
-                return self.give_back(after, error, clean).await;
+                return self.give_back(message, after, error, clean).await;
             }
         };
         // Out of time, the lease may be another's by now, and the region with it.
@@ -119,6 +145,7 @@ impl Closing<'_> {
         self.store.put_region_result(&self.result).await?;
         self.sync.work.send(&[work_message(&next)]).await?;
         self.store.release(&self.lease, &Release::Continued).await?;
+        self.measure(message);
         tracing::info!(
             listed = self.result.counts.total_count,
             "time is up; a continuation goes on from here"
@@ -130,6 +157,7 @@ impl Closing<'_> {
     /// that whoever gives up on the message in the end can say why.
     async fn give_back(
         mut self,
+        message: &WorkMessage,
         after: Duration,
         error: RegionError,
         clean: bool,
@@ -146,6 +174,7 @@ impl Closing<'_> {
         self.store.put_region_result(&self.result).await?;
         let release = if clean { Release::Continued } else { Release::Abandoned };
         self.store.release(&self.lease, &release).await?;
+        self.measure(message);
         Ok(Action::Redeliver { after })
     }
 
@@ -162,11 +191,22 @@ impl Closing<'_> {
             held = counts.held_count,
             "region synced"
         );
+        self.measure(message);
+    }
+
+    fn measure(&self, message: &WorkMessage) {
+        self.sync.measure(&self.result, message, &self.meter);
+    }
+}
+
+impl RegionSync {
+    /// Tells what an attempt amounted to, whether the region has ended or not.
+    pub(crate) fn measure(&self, result: &RegionResult, message: &WorkMessage, meter: &Meter) {
         if message.mode == Mode::Plan {
             return;
         }
-        let mut metrics = RegionMetrics::of(&self.result, &message.scope(), &self.meter.read());
-        metrics.concurrency = Some(self.sync.busy.load(Ordering::Relaxed));
-        self.sync.metrics.region(metrics);
+        let mut metrics = RegionMetrics::of(result, &message.scope(), &meter.read());
+        metrics.concurrency = Some(self.busy.load(Ordering::Relaxed));
+        self.metrics.region(metrics);
     }
 }

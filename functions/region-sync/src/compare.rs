@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::change::{Change, ChangeKind, Observer, Outcome, replay};
 use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::fingerprint::Comparison;
@@ -26,10 +27,11 @@ impl Work<'_> {
         let garbled: Vec<_> = fresh.undecodable.into_iter().filter_map(|item| item.id).collect();
         self.count_undecodable(&garbled).await?;
         self.count_seen(&fresh.resources);
+        self.meet_types(&fresh.resources);
         let (mut resources, mut candidates) = (fresh.resources, Vec::new());
         resources.iter_mut().for_each(|resource| self.details.fill(resource));
         if self.details.wants_all() && !self.details.is_listed() {
-            self.ask_details(&mut resources).await;
+            self.ask_details(&mut resources).await?;
         }
         for resource in resources {
             match self.verdict(&resource) {
@@ -39,7 +41,7 @@ impl Work<'_> {
             }
         }
         if self.message().mode == Mode::Incremental && !self.details.has_walked() {
-            self.ask_details(&mut candidates).await;
+            self.ask_details(&mut candidates).await?;
         }
         self.write(candidates).await
     }
@@ -101,7 +103,7 @@ impl Work<'_> {
     /// Settles the resources whose disks were doubtful.
     pub(crate) async fn settle_doubtful(&mut self) -> Result<(), Stop> {
         let mut doubtful = std::mem::take(&mut self.doubtful);
-        self.ask_details(&mut doubtful).await;
+        self.ask_details(&mut doubtful).await?;
         while !doubtful.is_empty() {
             let rest = doubtful.split_off(doubtful.len().min(PAGE));
             self.write(doubtful).await?;
@@ -111,8 +113,9 @@ impl Work<'_> {
     }
 
     /// Asks for the disks of some resources; where that fails they become
-    /// unknown and the error is recorded.
-    pub(crate) async fn ask_details(&mut self, resources: &mut [Resource]) {
+    /// unknown and the error is recorded. An account that may spend no more
+    /// today stops the attempt.
+    pub(crate) async fn ask_details(&mut self, resources: &mut [Resource]) -> Result<(), Stop> {
         let now = self.sync.clock.now();
         let left = (self.delivered.deadline - TIME_TO_CLOSE).duration_since(now);
         let left = Duration::try_from(left).unwrap_or_default();
@@ -121,12 +124,17 @@ impl Work<'_> {
             let text = "the worker's time was up before all disks were asked for";
             Err(VendorError::new(ErrorClass::Network, "", "OutOfTime", text))
         });
-        if let Err(error) = asked {
-            self.note_secondary(&error);
-            for resource in resources.iter_mut() {
-                resource.data_disks = None;
+        match asked {
+            Err(error) if error.code == BUDGET_EXHAUSTED => return Err(error.into()),
+            Err(error) => {
+                self.note_secondary(&error);
+                for resource in resources.iter_mut() {
+                    resource.data_disks = None;
+                }
             }
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     /// Writes what differs of these resources from their rows.
@@ -146,7 +154,7 @@ impl Work<'_> {
                 Outcome::Unchanged => {}
                 Outcome::Refreshed(row) => written.push(*row),
                 Outcome::Changed(change, row) => {
-                    self.meet_type(&row.resource.spec);
+                    self.meet_types(std::slice::from_ref(&row.resource));
                     changes.push(change);
                     written.push(*row);
                 }
@@ -231,7 +239,7 @@ pub(crate) const UNDECODABLE: &str = "Undecodable";
 
 /// Before its deadline by this much a worker asks for nothing more: it has to
 /// write what it knows.
-const TIME_TO_CLOSE: SignedDuration = SignedDuration::from_secs(15);
+pub(crate) const TIME_TO_CLOSE: SignedDuration = SignedDuration::from_secs(15);
 
 /// So long after they were seen, changes are no longer written: the next
 /// attempt sees them anew. [`SETTLES_AFTER`] counts on it.

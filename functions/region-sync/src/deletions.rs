@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::deletion::{Decision, DeletionPolicy, OnDelete, Verdict, decision_on};
 use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::listing::{CompleteListing, MissingRows, Page};
@@ -232,7 +233,7 @@ impl Work<'_> {
     /// Holds all candidates back: without an answer nothing is proven. An
     /// error that concerns the whole account stops the attempt.
     fn hold_all(&mut self, error: &VendorError, candidates: u64) -> Result<(), Stop> {
-        if error.class.handling() == Handling::StopAccount {
+        if error.class.handling() == Handling::StopAccount || error.code == BUDGET_EXHAUSTED {
             return Err(error.clone().into());
         }
         self.note_secondary(error);

@@ -1,6 +1,7 @@
 //! Walks the vendor's disks, page by page, before the list: the list is
 //! compared with what was found.
 
+use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::error::Handling;
 
 use crate::attempt::{Stop, Work};
@@ -22,7 +23,6 @@ impl Work<'_> {
         self.details.begin(self.sync.clock.now());
         while let Some(token) = self.details.next_page() {
             self.check_cancelled().await?;
-            self.check_budget()?;
             let page = fetcher.fetch_disks(token).await;
             match page.and_then(|page| self.details.take(page)) {
                 Ok(()) => {}
@@ -34,7 +34,10 @@ impl Work<'_> {
                     restarts += 1;
                     self.details.restart(self.sync.clock.now());
                 }
-                Err(error) if error.class.handling() == Handling::SkipRegion => {
+                Err(error)
+                    if error.class.handling() == Handling::SkipRegion
+                        || error.code == BUDGET_EXHAUSTED =>
+                {
                     return Err(error.into());
                 }
                 Err(error) => {

@@ -6,18 +6,36 @@
 //! there were no feed; so no feed deletes anything.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use cloud_sync_core::error::VendorError;
+use cloud_sync_core::error::{Handling, VendorError};
 use cloud_sync_core::feed::{Doubt, FeedReading, FeedTerms};
 use cloud_sync_core::lease::Findings;
 use cloud_sync_core::listing::Page;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::Row;
-use jiff::Timestamp;
+use cloud_sync_core::scope::Scope;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
+
+/// So long a throttled feed is waited for that does not say how long.
+const A_LITTLE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Scopes that wait for the feed of one account come back within so many
+/// milliseconds of each other.
+const SPREAD_MS: u32 = 10_000;
+
+/// Returns a share of [`SPREAD_MS`] that is another one for every scope and
+/// time.
+fn spread(scope: &Scope, waits: u32) -> SignedDuration {
+    let mut hasher = DefaultHasher::new();
+    (scope.to_string(), waits).hash(&mut hasher);
+    // Less than a u32, so nothing is cut off.
+    SignedDuration::from_millis((hasher.finish() % u64::from(SPREAD_MS)) as i64)
+}
 
 /// Why a walk has to tell.
 #[derive(Debug, Error)]
@@ -94,6 +112,7 @@ impl Work<'_> {
             Ok(reading) => reading,
             Err(doubt) => return Ok(Err(doubt.into())),
         };
+        let mut waits = 0;
         loop {
             self.check_cancelled().await?;
             if self.is_time_up() {
@@ -101,6 +120,13 @@ impl Work<'_> {
             }
             let (kind, span) = (&self.scope.kind, [reading.from(), reading.until()]);
             let page = self.vendor.feed_page(kind, &self.region, span, reading.token()).await;
+            let wait = page.as_ref().err().and_then(|error| self.feed_wait(error, &reading, waits));
+            if let Some(wait) = wait {
+                tracing::info!(wait_ms = wait.as_millis(), "the change feed is throttled; waiting");
+                waits += 1;
+                tokio::time::sleep(wait.unsigned_abs()).await;
+                continue;
+            }
             match page.map(|page| reading.take(page)) {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => break,
@@ -111,6 +137,28 @@ impl Work<'_> {
         let until = reading.until();
         let found = self.reread_touched(reading.into_ids()).await?;
         Ok(found.map(|found| Touched { found, until }))
+    }
+
+    /// Returns how long a throttled feed is waited for; `None` where a walk
+    /// tells instead. The vendor counts the whole account's queries, and tells
+    /// every worker the same minute to come back: each comes a little later by
+    /// an amount of its scope's own.
+    fn feed_wait(
+        &self,
+        error: &VendorError,
+        reading: &FeedReading,
+        waits: u32,
+    ) -> Option<SignedDuration> {
+        if error.class.handling() != Handling::Wait || !reading.is_worth_a_wait(waits) {
+            return None;
+        }
+        let told = error.retry_after.map_or(Ok(A_LITTLE), SignedDuration::try_from).ok()?;
+        let settings = &self.sync.settings;
+        let wait = told + spread(&self.scope, waits);
+        let ends = self.sync.clock.now().checked_add(wait).ok()?;
+        let is_short =
+            told <= settings.wait_in_place && ends < self.delivered.deadline - settings.wind_down;
+        is_short.then_some(wait)
     }
 
     /// Re-reads what was touched. One that is live and not found makes the
@@ -154,7 +202,7 @@ impl Work<'_> {
         }
         let mut found = page.resources;
         found.iter().for_each(|resource| self.tally.found(&resource.id));
-        self.ask_details(&mut found).await;
+        self.ask_details(&mut found).await?;
         while !found.is_empty() {
             let rest = found.split_off(found.len().min(PAGE));
             self.write(found).await?;

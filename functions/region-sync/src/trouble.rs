@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, Suspension};
+use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::error::{ErrorClass, Handling, VendorError};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::RegionError;
@@ -13,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::attempt::{Stop, Work};
 use crate::closing::Ending;
-use crate::spending::BUDGET_EXHAUSTED;
 use crate::{RegionSync, backoff};
 
 impl RegionSync {
@@ -45,8 +45,8 @@ impl Work<'_> {
                 let error = RegionError::new(ErrorClass::Internal, "PlanTooLong", &text, now);
                 return Ok(Ending::Failed { error, clean: true });
             }
-            Stop::BudgetExhausted(why) => {
-                let error = RegionError::new(ErrorClass::Throttled, BUDGET_EXHAUSTED, &why, now);
+            Stop::Vendor(error) if error.code == BUDGET_EXHAUSTED => {
+                let error = RegionError::of_vendor(&error, now);
                 return Ok(Ending::Failed { error, clean: true });
             }
             Stop::Stalled(error) => {

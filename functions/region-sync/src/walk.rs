@@ -112,7 +112,6 @@ impl Work<'_> {
         let mut fetched = None;
         while !self.walk.is_at_end() {
             self.check_cancelled().await?;
-            self.check_budget()?;
             let page = match fetched.take() {
                 Some(page) => page,
                 None => fetcher.fetch(self.walk.token().map(str::to_owned)).await,

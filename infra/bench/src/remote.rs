@@ -169,7 +169,7 @@ impl AccountStore for RemoteStore {
         refused("resume")
     }
 
-    async fn add_spent(&self, _: &str, _: &Spent) -> Result<()> {
+    async fn add_spent(&self, _: &str, _: &Spent) -> Result<Option<Spent>> {
         refused("add_spent")
     }
 }

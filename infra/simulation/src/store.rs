@@ -198,7 +198,7 @@ impl AccountStore for Tables {
         .await
     }
 
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>> {
         self.write("add_spent", self.inner.add_spent(id, spent)).await
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::feed::Concern;
 use cloud_sync_core::lease::Findings;
 use cloud_sync_core::message::{Mode, SyncRequest};
@@ -11,7 +11,7 @@ use cloud_sync_core::task::{Counts, RegionResult, SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use cloud_sync_tests::failing::{FailingStore, Operation};
-use cloud_sync_tests::vendor::{Call, error, machine};
+use cloud_sync_tests::vendor::{Call, Fault, error, machine};
 use cloud_sync_tests::world::{World, scope};
 use jiff::SignedDuration;
 
@@ -148,6 +148,55 @@ async fn a_feed_that_fails_leaves_the_walk_and_is_no_error() {
         assert_eq!(record.suspended, None, "{class:?}");
         world.assert_true("r1").await;
     }
+}
+
+fn throttled(seconds: u64) -> Fault {
+    let retry_after = Some(std::time::Duration::from_secs(seconds));
+    let error = VendorError::new(ErrorClass::Throttled, "LookupEvents", "Throttling", "told to");
+    Fault::Error(VendorError { retry_after, ..error })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_feed_is_waited_for_where_the_walk_takes_many_calls() {
+    let world = fed(3000).await;
+    rename(&world, "i-003");
+    world.vendor.fail(Call::Feed, None, 0, 2, throttled(50));
+    let started = world.clock.now();
+    let (task, _) = incremental(&world).await;
+    assert_eq!((task.status, task.counts), (TaskStatus::Success, counts(1, 0, 1, 0)));
+    assert_eq!((world.vendor.calls(Call::Feed), world.vendor.calls(Call::Page)), (3, 0));
+    let took = world.clock.now().duration_since(started).as_secs();
+    assert!(took >= 100, "it came back before it was told to: {took}");
+
+    world.vendor.forget();
+    world.vendor.fail(Call::Feed, None, 0, 3, throttled(50));
+    assert_eq!(incremental(&world).await.0.counts, counts(3000, 0, 0, 0));
+    assert_eq!(world.vendor.calls(Call::Page), 30, "nobody waits for ever");
+
+    for (machines, seconds) in [(30, 50), (3000, 600)] {
+        let world = fed(machines).await;
+        world.vendor.fail(Call::Feed, None, 0, 1, throttled(seconds));
+        let all = counts(machines as u64, 0, 0, 0);
+        assert_eq!(incremental(&world).await.0.counts, all, "a walk is as good");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn scopes_that_wait_for_one_feed_come_back_at_different_times() {
+    let world = World::new(&["r1", "r2"]).await;
+    world.configure(|account| account.change_feed = true).await;
+    world.vendor.set_pages(100, 500);
+    ["r1", "r2"].iter().for_each(|region| world.vendor.fill(region, "i", 600));
+    world.sync(Mode::Full).await;
+    wait(60).await;
+    for region in ["r1", "r2"] {
+        world.vendor.fail(Call::Feed, Some(region), 0, 1, throttled(20));
+    }
+    world.vendor.set_time(world.clock.now());
+    let (_, regions) = world.sync(Mode::Incremental).await;
+    let took: Vec<_> = regions.iter().map(|region| region.cost.worker_ms).collect();
+    assert!(took.iter().all(|took| (20_000..30_100).contains(took)), "{took:?}");
+    assert!(took[0].abs_diff(took[1]) > 100, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

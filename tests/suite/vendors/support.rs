@@ -112,7 +112,7 @@ fn settings() -> Settings {
     Settings { retry, paced: false }
 }
 
-struct Direct(reqwest::Client);
+pub struct Direct(pub reqwest::Client);
 
 #[async_trait]
 impl Transport for Direct {

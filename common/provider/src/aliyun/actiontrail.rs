@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::NEXT_TOKEN;
 use crate::engine::decode::{Unreadable, nullable};
-use crate::engine::spec::{Call, FeedSpec};
+use crate::engine::spec::{Call, FeedSpec, LimitScope};
 
 /// What was done to virtual machines.
 ///
@@ -27,6 +27,7 @@ pub(super) const INSTANCES: FeedSpec = FeedSpec {
         ],
         // The vendor allows two a second, to everybody who uses the account.
         per_second: 1,
+        limit: LimitScope::Account,
         ..Call::new("actiontrail", "2020-07-06", "LookupEvents").listing(&["Events"], NEXT_TOKEN)
     },
     span: ["StartTime", "EndTime"],

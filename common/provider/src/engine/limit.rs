@@ -1,6 +1,10 @@
 //! Rate limits in this process, by account, region and API, which is how
-//! vendors count. One worker at a time has a scope, so no wider limit is
-//! needed; what throttling taught is handed from one to the next.
+//! vendors count: one worker at a time has a scope, so no wider limit is
+//! needed, and what throttling taught is handed from one to the next.
+//!
+//! Where a vendor counts an API by account alone, so does this. Workers in
+//! several processes may exceed that together; each is slowed down then by
+//! what throttling teaches it.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -16,17 +20,38 @@ use jiff::Timestamp;
 /// key is as good as new, so nothing is lost.
 const MOST_KEYS: usize = 10_000;
 
+/// What stands for the region in what is learnt of APIs that are limited by
+/// account.
+const ALL_REGIONS: &str = "";
+
+/// Ends the names of such APIs, where paces are kept.
+const OF_ACCOUNT: &str = "@account";
+
 /// What a vendor counts requests by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LimitKey {
     /// The account's id in this service.
     pub account: String,
-    /// The region.
-    pub region: String,
+    /// The region; none where requests to all of them count together.
+    pub region: Option<String>,
     /// The service.
     pub product: &'static str,
     /// The API.
     pub action: &'static str,
+}
+
+impl LimitKey {
+    /// Returns the region, or what stands for all of them.
+    fn place(&self) -> &str {
+        self.region.as_deref().unwrap_or(ALL_REGIONS)
+    }
+
+    /// Returns the name by which paces are kept: two products may have an API
+    /// of one name.
+    fn api(&self) -> String {
+        let end = if self.region.is_none() { OF_ACCOUNT } else { "" };
+        format!("{}:{}{end}", self.product, self.action)
+    }
 }
 
 /// The limiters of a process, one for each rate.
@@ -56,21 +81,25 @@ impl Limits {
     /// Learns from having been throttled while asking `rate` times a second.
     pub(crate) fn throttled(&self, rate: f64, key: &LimitKey, now: Timestamp) {
         let mut learnt = self.learnt();
-        let paces = learnt.entry((key.account.clone(), key.region.clone())).or_default();
-        let pace = Pace::learn(paces.get(key.action).copied(), rate, now);
+        let api = key.api();
+        let paces = learnt.entry((key.account.clone(), key.place().to_owned())).or_default();
+        let pace = Pace::learn(paces.get(&api).copied(), rate, now);
         tracing::info!(
             vendor.account = key.account,
             vendor.region = key.region,
-            vendor.api = key.action,
+            vendor.api = api,
             per_second = pace.per_second,
             "throttled; asking less often"
         );
-        paces.insert(key.action.to_owned(), pace);
+        paces.insert(api, pace);
     }
 
-    /// Returns what was learnt of an account's APIs in a region.
+    /// Returns what was learnt of an account's APIs in a region, those that
+    /// are limited by account included.
     pub(crate) fn paces(&self, account: &str, region: &str) -> Paces {
-        self.learnt().get(&(account.to_owned(), region.to_owned())).cloned().unwrap_or_default()
+        let learnt = self.learnt();
+        let of = |place: &str| learnt.get(&(account.to_owned(), place.to_owned()));
+        [ALL_REGIONS, region].into_iter().filter_map(of).flatten().map(pair).collect()
     }
 
     /// Takes over what others learnt, where it is newer.
@@ -79,8 +108,9 @@ impl Limits {
             return;
         }
         let mut learnt = self.learnt();
-        let known = learnt.entry((account.to_owned(), region.to_owned())).or_default();
         for (api, pace) in paces {
+            let place = if api.ends_with(OF_ACCOUNT) { ALL_REGIONS } else { region };
+            let known = learnt.entry((account.to_owned(), place.to_owned())).or_default();
             if known.get(api).is_none_or(|own| own.learnt_at < pace.learnt_at) {
                 known.insert(api.clone(), *pace);
             }
@@ -89,8 +119,8 @@ impl Limits {
 
     fn learnt_rate(&self, rate: f64, key: &LimitKey, now: Timestamp) -> f64 {
         let learnt = self.learnt();
-        let paces = learnt.get(&(key.account.clone(), key.region.clone()));
-        let pace = paces.and_then(|paces| paces.get(key.action));
+        let paces = learnt.get(&(key.account.clone(), key.place().to_owned()));
+        let pace = paces.and_then(|paces| paces.get(&key.api()));
         pace.map_or(rate, |pace| pace.rate(rate, now))
     }
 
@@ -114,6 +144,10 @@ impl Limits {
     }
 }
 
+fn pair((api, pace): (&String, &Pace)) -> (String, Pace) {
+    (api.clone(), *pace)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -121,7 +155,11 @@ mod tests {
     use super::*;
 
     fn key(account: &str, region: &str, action: &'static str) -> LimitKey {
-        LimitKey { account: account.into(), region: region.into(), product: "p", action }
+        LimitKey { account: account.into(), region: Some(region.into()), product: "p", action }
+    }
+
+    fn of_account(account: &str, action: &'static str) -> LimitKey {
+        LimitKey { region: None, ..key(account, "", action) }
     }
 
     fn now() -> Timestamp {
@@ -148,7 +186,9 @@ mod tests {
         limits.throttled(10.0, &key("a", "r", "X"), now());
         let rate = |key: &LimitKey| limits.learnt_rate(10.0, key, now());
         assert!((rate(&key("a", "r", "X")) - 5.0).abs() < 1e-9);
-        for other in [key("b", "r", "X"), key("a", "s", "X"), key("a", "r", "Y")] {
+        let of_another_product = LimitKey { product: "q", ..key("a", "r", "X") };
+        let others = [key("b", "r", "X"), key("a", "s", "X"), key("a", "r", "Y")];
+        for other in others.into_iter().chain([of_another_product, of_account("a", "X")]) {
             assert!((rate(&other) - 10.0).abs() < 1e-9, "{other:?}");
         }
         let started = Instant::now();
@@ -170,6 +210,31 @@ mod tests {
         second.recall("a", "r", &first.paces("a", "r"));
         assert_eq!(second.paces("a", "r"), newer, "what is older teaches nothing");
         assert_eq!(second.paces("b", "r"), Paces::new());
+    }
+
+    #[test]
+    fn what_is_limited_by_account_is_learnt_in_one_region_for_all() {
+        let (first, second) = (Limits::default(), Limits::default());
+        first.throttled(1.0, &of_account("a", "Feed"), now());
+        first.throttled(10.0, &key("a", "r", "X"), now());
+        let rate = |limits: &Limits, key: &LimitKey| limits.learnt_rate(1.0, key, now());
+        assert!((rate(&first, &of_account("a", "Feed")) - 0.5).abs() < 1e-9);
+        assert!((rate(&first, &of_account("b", "Feed")) - 1.0).abs() < 1e-9);
+        let apis = |region: &str| first.paces("a", region).into_keys().collect::<Vec<_>>();
+        assert_eq!(apis("r"), ["p:Feed@account", "p:X"]);
+        assert_eq!(apis("s"), ["p:Feed@account"]);
+        second.recall("a", "s", &first.paces("a", "s"));
+        assert!((rate(&second, &of_account("a", "Feed")) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn paces_kept_by_an_apis_bare_name_are_read_and_slow_nothing() {
+        let limits = Limits::default();
+        let pace = Pace { per_second: 1.0, learnt_at: now() };
+        let stored: Paces = [("X".to_owned(), pace)].into();
+        limits.recall("a", "r", &stored);
+        assert_eq!(limits.paces("a", "r"), stored);
+        assert!((limits.learnt_rate(10.0, &key("a", "r", "X"), now()) - 10.0).abs() < 1e-9);
     }
 
     #[tokio::test]

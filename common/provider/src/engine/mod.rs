@@ -43,7 +43,7 @@ use self::projects::Projects;
 use self::redact::Secrets;
 use self::retry::RetryPolicy;
 use self::roles::{Keyring, Roles};
-use self::spec::{Call, KindSpec, Paging, VendorSpec};
+use self::spec::{Call, KindSpec, LimitScope, Paging, VendorSpec};
 use crate::Result;
 
 /// What has more pages than this has no end. Only short lists are walked at
@@ -197,10 +197,11 @@ impl Client {
         let rate = self.rates.rate(call.per_second);
         let key = LimitKey {
             account: self.account.clone(),
-            region: region.id.clone(),
+            region: (call.limit == LimitScope::Region).then(|| region.id.clone()),
             product: call.product,
             action: call.action,
         };
+        self.meter.pass().await?;
         if let Some(limits) = &self.shared.limits {
             limits.ready(rate, &key, (around.now)()).await;
         }

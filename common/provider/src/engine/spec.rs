@@ -184,8 +184,10 @@ pub(crate) struct Call {
     /// How the list goes on; `None` where it never does.
     pub paging: Option<Paging>,
     /// Requests a second that leave headroom below the vendor's limit, which
-    /// is per account, region and API and shared with the account's others.
+    /// is per API and `limit`, and shared with the account's others.
     pub per_second: u32,
+    /// What the vendor counts requests by.
+    pub limit: LimitScope,
     /// How long an answer may take, from connecting to its last byte.
     pub timeout: Duration,
     /// The one host that answers it, where it is not the region's.
@@ -209,6 +211,7 @@ impl Call {
             items: &[],
             paging: None,
             per_second: 20,
+            limit: LimitScope::Region,
             timeout: Duration::from_secs(10),
             host: "",
         }
@@ -218,6 +221,15 @@ impl Call {
     pub(crate) const fn listing(self, items: Path, paging: Paging) -> Self {
         Self { items, paging: Some(paging), ..self }
     }
+}
+
+/// What a vendor counts the requests to an API by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitScope {
+    /// By account and region.
+    Region,
+    /// By account, all regions together.
+    Account,
 }
 
 /// What a reply is written in.

@@ -179,7 +179,7 @@ pub const LONGEST_ID: usize = 800;
 pub const LARGEST_PART: usize = 320 << 10;
 
 /// The attributes of a task that its sums, status and end consist of.
-pub const TASK_SUMS: [&str; 21] = [
+pub const TASK_SUMS: [&str; 22] = [
     STATUS,
     OPEN,
     "end_time",
@@ -200,6 +200,7 @@ pub const TASK_SUMS: [&str; 21] = [
     "rows_written",
     "worker_ms",
     "apis",
+    "plan",
     "error_message",
 ];
 

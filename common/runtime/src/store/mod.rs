@@ -117,7 +117,8 @@ pub trait AccountStore: Send + Sync {
     async fn resume(&self, id: &str) -> Result<()>;
     /// Adds API calls to what an account has spent on a day; what was spent on
     /// an earlier day is forgotten, and what is added to an earlier day too.
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()>;
+    /// Returns the sum; `None` where nothing was added.
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>>;
 }
 
 /// What a wish for a lease is answered with.

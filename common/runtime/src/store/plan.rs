@@ -108,7 +108,7 @@ impl AccountStore for PlanStore {
         Ok(false)
     }
 
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>> {
         self.inner.add_spent(id, spent).await
     }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use cloud_sync_core::change::ChangeKind;
-use cloud_sync_core::cost::table_dollars;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::plan::{PlannedChange, RegionPlan};
+use cloud_sync_core::plan::{PlanTotals, PlannedChange, RegionPlan};
 
 use super::args::PlanArgs;
 use super::changes::what_changed;
@@ -53,13 +52,12 @@ pub(super) fn show_task(report: &TaskReport, output: &Output) -> io::Result<()> 
         ("unchanged", count(counts.unchanged_count)),
         ("errors", count(counts.error_count)),
     ];
-    let planned: f64 = plans(report).map(|(_, plan)| plan.write_units).sum();
-    let (read, write) = (task.cost.read_units, planned + task.cost.write_units);
-    let dollars = table_dollars(read, write);
+    // Without a plan of any region nothing would be done.
+    let PlanTotals { api_calls, read_units, write_units, dollars } = task.plan.unwrap_or_default();
     columns.extend([
-        ("API calls it takes", count(task.cost.api_calls)),
-        ("read units, about", format!("{read:.0}")),
-        ("write units, about", format!("{write:.0}")),
+        ("API calls it takes", count(api_calls)),
+        ("read units, about", format!("{read_units:.0}")),
+        ("write units, about", format!("{write_units:.0}")),
         ("DynamoDB would cost, about", format!("${dollars:.6}")),
     ]);
     output.text(sheet(&[(task.task_id.clone(), columns)]).to_string())?;

@@ -58,9 +58,13 @@ pub(super) fn task_table(tasks: &[&SyncTask]) -> Table {
         ("UPDATED", true),
         ("DELETED", true),
         ("ERRORS", true),
+        ("CALLS", true),
+        ("READ UNITS", true),
+        ("WRITE UNITS", true),
+        ("DYNAMODB", true),
     ]);
     for task in tasks {
-        let counts = &task.counts;
+        let (counts, cost) = (&task.counts, &task.cost);
         table.add_row([
             cell(&task.task_id),
             cell(&task.account_id),
@@ -73,6 +77,10 @@ pub(super) fn task_table(tasks: &[&SyncTask]) -> Table {
             cell(count(counts.updated_count)),
             cell(count(counts.deleted_count)),
             cell(count(counts.error_count)),
+            cell(count(cost.api_calls)),
+            cell(format!("{:.1}", cost.read_units)),
+            cell(format!("{:.1}", cost.write_units)),
+            cell(format!("${:.6}", cost.table_dollars())),
         ]);
     }
     keep_whole(&mut table, &[0]);

@@ -65,6 +65,15 @@ async fn a_plan_is_what_the_next_sync_does() {
     for name in ["total_count", "added_count", "updated_count", "deleted_count"] {
         assert_eq!(plan["tasks"][0][name], task[name], "{name}");
     }
+    let totals = &plan["tasks"][0]["plan"];
+    assert_eq!(totals["api_calls"], task["api_calls"]);
+    assert!(totals["write_units"].as_f64() > Some(50.0), "{totals}");
+    assert!(totals["dollars"].as_f64() > Some(50.0 * 0.625 / 1e6), "{totals}");
+    assert_eq!(task.get("plan"), None);
+    let listed = case.run(&["tasks"]).stdout;
+    for column in ["CALLS", "READ UNITS", "WRITE UNITS", "DYNAMODB"] {
+        assert!(listed.contains(column), "{column} in {listed}");
+    }
     case.world.churn(&Churn::percent(&case.world, 20.0), 6);
     let ran = case.run(&["plan"]);
     assert!(ran.stderr.contains("only planned"), "{}", ran.stderr);

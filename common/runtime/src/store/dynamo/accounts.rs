@@ -140,24 +140,29 @@ impl AccountStore for DynamoStore {
         self.update_account(want, id, keys::SUSPEND, condition, values).await
     }
 
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>> {
         let want = want("counting what an account has spent");
+        let call = self.call(want, "UpdateItem");
         let day = || (":day", text(&spent.day));
         for _ in 0..2 {
-            let same = Some(keys::SAME_DAY);
-            let values = item([day(), (":calls", number(spent.calls))]);
-            if self.update_account(want, id, keys::ADD_SPENT, same, values).await? {
-                break;
+            let add = Update {
+                key: key(id),
+                update: keys::ADD_SPENT,
+                condition: Some(keys::SAME_DAY),
+                values: item([day(), (":calls", number(spent.calls))]),
+                returned: ReturnValue::AllNew,
+            };
+            if let Written::Done(mut item) = self.update(want, add).await? {
+                return require(call, &mut item, keys::SPENT).map(Some);
             }
-            let value = attribute(self.call(want, "UpdateItem"), spent)?;
-            let values = item([day(), (":spent", value)]);
+            let values = item([day(), (":spent", attribute(call, spent)?)]);
             let earlier = Some(keys::EARLIER_DAY);
             if self.update_account(want, id, keys::SET_SPENT, earlier, values).await? {
-                break;
+                return Ok(Some(spent.clone()));
             }
             // Another worker may have begun the day between the two.
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn resume(&self, id: &str) -> Result<()> {

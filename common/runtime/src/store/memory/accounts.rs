@@ -129,16 +129,18 @@ impl AccountStore for MemoryStore {
         })
     }
 
-    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<()> {
+    async fn add_spent(&self, id: &str, spent: &Spent) -> Result<Option<Spent>> {
+        let mut sum = None;
         self.change_account(id, |record| {
             match &mut record.spent {
                 Some(sum) if sum.day == spent.day => sum.calls += spent.calls,
-                Some(sum) if sum.day > spent.day => {}
+                Some(sum) if sum.day > spent.day => return false,
                 sum => *sum = Some(spent.clone()),
             }
+            sum.clone_from(&record.spent);
             true
-        })
-        .map(drop)
+        })?;
+        Ok(sum)
     }
 
     async fn resume(&self, id: &str) -> Result<()> {
