@@ -61,7 +61,7 @@ fn write_kind(page: &mut String, kind: &KindSpec) {
             |spec| format!("{}, {} at once", described(&spec.call), spec.by_ids.most),
         ),
     );
-    row("tracked", fields(kind.tracked));
+    row("tracked", fields(&kind.told()));
     let probe = kind.probe.as_ref();
     row(
         "probe",
@@ -128,7 +128,7 @@ mod tests {
         let page = conformance();
         for kind in VENDORS.iter().flat_map(|vendor| vendor.kinds) {
             assert!(page.contains(&format!("### {}\n", kind.name)), "{}", kind.name);
-            assert!(!kind.tracked.is_empty(), "{} tracks nothing", kind.name);
+            assert!(!kind.told().is_empty(), "{} tracks nothing", kind.name);
         }
     }
 }

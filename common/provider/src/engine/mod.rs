@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod digest;
 pub(crate) mod endpoint;
 pub(crate) mod errors;
+pub(crate) mod fields;
 pub(crate) mod http;
 mod limit;
 pub(crate) mod params;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use cloud_sync_core::diff::Field;
+use cloud_sync_core::listing::Undecodable;
 use cloud_sync_core::resource::Resource;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(crate) fn told(resource: &Resource) -> Vec<Field> {
 /// resources, and nothing else.
 pub(crate) fn assert_tracked(kind: &KindSpec, resources: &[Resource]) {
     let told: BTreeSet<Field> = resources.iter().flat_map(told).collect();
-    let declared: BTreeSet<Field> = kind.tracked.iter().copied().collect();
+    let declared: BTreeSet<Field> = kind.told().into_iter().collect();
     assert_eq!(told, declared, "{}", kind.name);
 }
 
@@ -39,6 +40,16 @@ pub(crate) fn items(call: &Call, sample: &str) -> Vec<String> {
 /// Returns the resources of a sample of a kind's list.
 pub(crate) fn resources(kind: &KindSpec, sample: &str) -> Vec<Resource> {
     items(&kind.list, sample).iter().map(|item| decode::resource(item, kind).unwrap()).collect()
+}
+
+/// Returns the resource that an item of a kind is.
+pub(crate) fn decoded(kind: &KindSpec, item: &str) -> Result<Resource, Undecodable> {
+    decode::resource(item, kind)
+}
+
+/// Tells whether an item cannot be read with a field changed.
+pub(crate) fn is_refused(kind: &KindSpec, item: &str, field: &str, value: Value) -> bool {
+    decoded(kind, &changed(item, field, value)).is_err()
 }
 
 /// Returns an item of a sample with a field changed.

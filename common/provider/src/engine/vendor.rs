@@ -199,15 +199,17 @@ impl Vendor for Client {
         region: &Region,
         ids: &[String],
     ) -> Result<BTreeMap<String, (Status, String)>> {
-        let Some(spec) = &self.kind(kind)?.statuses else {
+        let kind_spec = self.kind(kind)?;
+        let Some(spec) = &kind_spec.statuses else {
             let page = self.reread(kind, region, ids).await?;
             let told = page.resources.into_iter();
             return Ok(told.map(|found| (found.id, (found.status, found.vendor_status))).collect());
         };
         let mut statuses = BTreeMap::new();
-        let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-        let take = |_: &[String], found: Vec<(String, Status, String)>| {
-            statuses.extend(found.into_iter().map(|(id, status, word)| (id, (status, word))));
+        let read = read_all(&spec.call, |item| Ok(vec![(kind_spec.decode)(item)?]));
+        let take = |_: &[String], found: Vec<Resource>| {
+            let told = found.into_iter().map(|it| (it.id, (it.status, it.vendor_status)));
+            statuses.extend(told);
         };
         self.by_ids((&spec.call, &spec.by_ids), &self.at(region), ids, read, take).await?;
         Ok(statuses)
