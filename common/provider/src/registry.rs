@@ -154,19 +154,7 @@ impl Vendors for Registry {
         credentials: Credentials,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn Vendor>, InvalidAccount> {
-        let spec = vendor_of(account)?;
-        check_roles(account, spec)?;
-        Ok(Arc::new(Client {
-            shared: Arc::clone(&self.shared),
-            spec,
-            protocol: (spec.open)(account)?,
-            keyring: Keyring::new(account, credentials),
-            account: account.id.clone(),
-            default_region: account.default_region.clone(),
-            projects: Projects::default(),
-            rates: account.rates,
-            meter,
-        }))
+        Ok(Arc::new(client_of(&self.shared, account, credentials, meter)?))
     }
 
     fn kinds(&self, account: &Account) -> Result<Vec<Kind>, InvalidAccount> {
@@ -190,6 +178,27 @@ impl Vendors for Registry {
         let spec = all_kinds().find(|spec| spec.name == kind.as_str());
         spec.is_some_and(|spec| spec.is_global)
     }
+}
+
+pub(crate) fn client_of(
+    shared: &Arc<Shared>,
+    account: &Account,
+    credentials: Credentials,
+    meter: Arc<Meter>,
+) -> Result<Client, InvalidAccount> {
+    let spec = vendor_of(account)?;
+    check_roles(account, spec)?;
+    Ok(Client {
+        shared: Arc::clone(shared),
+        spec,
+        protocol: (spec.open)(account)?,
+        keyring: Keyring::new(account, credentials),
+        account: account.id.clone(),
+        default_region: account.default_region.clone(),
+        projects: Projects::default(),
+        rates: account.rates,
+        meter,
+    })
 }
 
 fn all_kinds() -> impl Iterator<Item = &'static KindSpec> {

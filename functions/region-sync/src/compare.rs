@@ -71,6 +71,8 @@ impl Work<'_> {
         let Some(stored) = self.tally.ids().stored(&resource.id) else {
             let knows_all = resource.data_disks.is_some()
                 || !self.details.wants_all()
+                // It was asked for already, with the page that it is on.
+                || !self.details.is_listed()
                 || self.details.has_failed();
             return if knows_all { Verdict::Candidate } else { Verdict::Later };
         };
@@ -121,10 +123,13 @@ impl Work<'_> {
             let text = "the worker's time was up before all disks were asked for";
             Err(VendorError::new(ErrorClass::Network, "", "OutOfTime", text))
         });
-        if let Err(error) = asked {
-            self.note_secondary(&error);
-            for resource in resources.iter_mut() {
-                resource.data_disks = None;
+        match asked {
+            Ok(refused) => refused.iter().for_each(|(id, error)| self.note_refused(id, error)),
+            Err(error) => {
+                self.note_secondary(&error);
+                for resource in resources.iter_mut() {
+                    resource.data_disks = None;
+                }
             }
         }
     }

@@ -201,6 +201,9 @@ pub(crate) struct Call {
     pub timeout: Duration,
     /// The one host that answers it, where it is not the region's.
     pub host: &'static str,
+    /// Whether it is about one resource and nothing else, so that its refusal
+    /// says nothing of others, nor of the account.
+    pub is_of_one: bool,
 }
 
 impl Call {
@@ -222,6 +225,7 @@ impl Call {
             per_second: 20,
             timeout: Duration::from_secs(10),
             host: "",
+            is_of_one: false,
         }
     }
 
@@ -346,6 +350,7 @@ impl Secondary {
         by_ids: ByIds,
         decode: Decode<Vec<(String, Detail)>>,
     ) -> Self {
+        let call = Call { is_of_one: matches!(by_ids.form, IdForm::Single), ..call };
         Self { call, lists_region: false, by_ids, region: None, decode }
     }
 
@@ -355,7 +360,7 @@ impl Secondary {
         by_ids: ByIds,
         decode: Decode<Vec<(String, Detail)>>,
     ) -> Self {
-        Self { lists_region: true, ..Self::asked(call, by_ids, decode) }
+        Self { call, lists_region: true, by_ids, region: None, decode }
     }
 }
 
