@@ -33,7 +33,7 @@ pub use self::conformance::conformance;
 pub use self::engine::Surroundings;
 pub use self::engine::http::{Reply, Transport};
 pub use self::engine::retry::RetryPolicy;
-pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
+pub use self::registry::{KindFacts, NoClient, Registry, Settings, UnknownProvider};
 
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;
