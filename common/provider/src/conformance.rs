@@ -47,33 +47,39 @@ fn write_kind(page: &mut String, kind: &KindSpec) {
     line(page, "| | |\n| --- | --- |");
     let mut row = |what: &str, text: String| line(page, &format!("| {what} | {text} |"));
     row("scope", if kind.is_global { "one an account, `global`" } else { "a region" }.to_owned());
-    row("list", described(&kind.list));
+    row("list", described(&kind.list, None));
     row("asked by id", asked(&kind.list, &kind.by_ids));
     for secondary in kind.secondary {
         let how = if secondary.lists_region { "a region's at once" } else { "by id" };
-        row("secondary call", format!("{}, {how}", described(&secondary.call)));
+        let call = described(&secondary.call, Some(&secondary.by_ids));
+        row("secondary call", format!("{call}, {how}"));
     }
     let statuses = kind.statuses.as_ref();
     row(
         "statuses",
         statuses.map_or_else(
             || "the list".to_owned(),
-            |spec| format!("{}, {} at once", described(&spec.call), spec.by_ids.most),
+            |spec| {
+                let call = described(&spec.call, Some(&spec.by_ids));
+                format!("{call}, {} at once", spec.by_ids.most)
+            },
         ),
     );
-    row("tracked", fields(kind.tracked));
+    row("tracked", fields(&kind.told()));
     let probe = kind.probe.as_ref();
     row(
         "probe",
         probe.map_or_else(|| "no".to_owned(), |probe| format!("yes: `{}`", probe.granted)),
     );
     let feed = kind.feed.as_ref();
-    row("change feed", feed.map_or_else(|| "no".to_owned(), |feed| described(&feed.call)));
+    row("change feed", feed.map_or_else(|| "no".to_owned(), |feed| described(&feed.call, None)));
     let types = kind.types.as_ref();
-    row("types", types.map_or_else(|| "no".to_owned(), |types| described(&types.call)));
+    let types = types.map(|types| described(&types.call, Some(&types.by_ids)));
+    row("types", types.unwrap_or_else(|| "no".to_owned()));
 }
 
-fn described(call: &Call) -> String {
+/// Returns what a call is, which is asked for given ids or for everything.
+fn described(call: &Call, by_ids: Option<&ByIds>) -> String {
     let version = if call.version.is_empty() { "" } else { " " };
     let format = if call.format == Format::Xml { ", XML" } else { "" };
     let limit = if call.limit == LimitScope::Account { ", all regions together" } else { "" };
@@ -82,12 +88,12 @@ fn described(call: &Call) -> String {
         call.action,
         call.product,
         call.version,
-        paging(call),
+        paging(call, by_ids),
         call.per_second
     )
 }
 
-fn paging(call: &Call) -> String {
+fn paging(call: &Call, by_ids: Option<&ByIds>) -> String {
     let by = match &call.paging {
         None => return "one page".to_owned(),
         Some(Paging::Token { .. }) => "token",
@@ -95,7 +101,12 @@ fn paging(call: &Call) -> String {
         Some(Paging::Offset { .. }) => "offset",
     };
     let most = PAGE_SIZES.iter().find_map(|name| parameter(call, name));
-    most.map_or_else(|| format!("pages by {by}"), |n| format!("pages of {n} by {by}"))
+    match (most, by_ids) {
+        (Some(most), _) => format!("pages of {most} by {by}"),
+        // Then it is asked for so many that a page holds them.
+        (None, Some(by_ids)) => format!("pages of the {} asked about by {by}", by_ids.most),
+        (None, None) => format!("pages by {by}"),
+    }
 }
 
 /// What vendors call the parameter that says how long a page is.
@@ -131,7 +142,7 @@ mod tests {
         let page = conformance();
         for kind in VENDORS.iter().flat_map(|vendor| vendor.kinds) {
             assert!(page.contains(&format!("### {}\n", kind.name)), "{}", kind.name);
-            assert!(!kind.tracked.is_empty(), "{} tracks nothing", kind.name);
+            assert!(!kind.told().is_empty(), "{} tracks nothing", kind.name);
         }
     }
 
@@ -141,5 +152,12 @@ mod tests {
         let rates = page.split(" a second").filter_map(|before| before.rsplit(' ').next());
         let rates: Vec<u32> = rates.filter_map(|rate| rate.parse().ok()).collect();
         assert!(rates.len() > 20 && rates.iter().all(|rate| *rate <= FASTEST), "{rates:?}");
+    }
+
+    #[test]
+    fn every_list_says_how_long_its_pages_are() {
+        let page = conformance();
+        let silent: Vec<_> = page.lines().filter(|line| line.contains(", pages by ")).collect();
+        assert!(silent.is_empty(), "declare a parameter of {PAGE_SIZES:?}: {silent:#?}");
     }
 }

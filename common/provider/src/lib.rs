@@ -33,7 +33,7 @@ pub use self::conformance::conformance;
 pub use self::engine::Surroundings;
 pub use self::engine::http::{Reply, Transport};
 pub use self::engine::retry::RetryPolicy;
-pub use self::registry::{NoClient, Registry, Settings, UnknownProvider};
+pub use self::registry::{KindFacts, NoClient, Registry, Settings, UnknownProvider};
 
 /// What a vendor answers.
 pub type Result<T> = std::result::Result<T, VendorError>;
@@ -55,6 +55,9 @@ pub struct Detail {
     pub private_ips: BTreeSet<String>,
     /// Its security groups.
     pub security_groups: BTreeSet<String>,
+    /// Why the vendor does not tell it, where it does not: nothing of it is
+    /// known then.
+    pub refused: Option<VendorError>,
 }
 
 impl Detail {
@@ -65,10 +68,15 @@ impl Detail {
         self.public_ips.extend(more.public_ips);
         self.private_ips.extend(more.private_ips);
         self.security_groups.extend(more.security_groups);
+        self.refused = self.refused.take().or(more.refused);
     }
 
-    /// Puts it into the resource it is of.
+    /// Puts it into the resource it is of. One that was refused leaves the
+    /// resource as it is: unknown stays unknown.
     pub fn put_into(self, resource: &mut Resource) {
+        if self.refused.is_some() {
+            return;
+        }
         resource.set_disks(self.disks);
         if resource.is_deferred {
             resource.tags.extend(self.tags);
@@ -141,6 +149,7 @@ pub trait Vendor: Send + Sync {
         token: Option<&str>,
     ) -> Result<DetailsPage>;
     /// Makes the secondary calls for the given resources, one or more each.
+    /// What is refused of one resource alone is in its own detail.
     async fn details(
         &self,
         kind: &Kind,

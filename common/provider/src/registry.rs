@@ -98,6 +98,15 @@ pub struct Registry {
     shared: Arc<Shared>,
 }
 
+/// What is declared of a kind beside its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindFacts {
+    /// Whether it has one scope an account instead of one a region.
+    pub is_global: bool,
+    /// Whether the vendor can be asked whether an account may see it.
+    pub has_probe: bool,
+}
+
 /// A provider's name is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown provider '{name}'; known: {}", known_providers())]
@@ -145,6 +154,13 @@ impl Registry {
         let vendor = vendor(provider)?;
         Ok(vendor.kinds.iter().filter_map(|kind| kind.name.parse().ok()).collect())
     }
+
+    /// Returns what is declared of a kind; `None` where it is unknown.
+    #[must_use]
+    pub fn facts_of(kind: &Kind) -> Option<KindFacts> {
+        let spec = all_kinds().find(|spec| spec.name == kind.as_str())?;
+        Some(KindFacts { is_global: spec.is_global, has_probe: spec.probe.is_some() })
+    }
 }
 
 impl Vendors for Registry {
@@ -154,19 +170,7 @@ impl Vendors for Registry {
         credentials: Credentials,
         meter: Arc<Meter>,
     ) -> Result<Arc<dyn Vendor>, InvalidAccount> {
-        let spec = vendor_of(account)?;
-        check_roles(account, spec)?;
-        Ok(Arc::new(Client {
-            shared: Arc::clone(&self.shared),
-            spec,
-            protocol: (spec.open)(account)?,
-            keyring: Keyring::new(account, credentials),
-            account: account.id.clone(),
-            default_region: account.default_region.clone(),
-            projects: Projects::default(),
-            rates: account.rates,
-            meter,
-        }))
+        Ok(Arc::new(client_of(&self.shared, account, credentials, meter)?))
     }
 
     fn kinds(&self, account: &Account) -> Result<Vec<Kind>, InvalidAccount> {
@@ -187,9 +191,30 @@ impl Vendors for Registry {
     }
 
     fn is_global(&self, kind: &Kind) -> bool {
-        let spec = all_kinds().find(|spec| spec.name == kind.as_str());
-        spec.is_some_and(|spec| spec.is_global)
+        Self::facts_of(kind).is_some_and(|facts| facts.is_global)
     }
+}
+
+/// Returns an account at its vendor, as one of those of a process.
+pub(crate) fn client_of(
+    shared: &Arc<Shared>,
+    account: &Account,
+    credentials: Credentials,
+    meter: Arc<Meter>,
+) -> Result<Client, InvalidAccount> {
+    let spec = vendor_of(account)?;
+    check_roles(account, spec)?;
+    Ok(Client {
+        shared: Arc::clone(shared),
+        spec,
+        protocol: (spec.open)(account)?,
+        keyring: Keyring::new(account, credentials),
+        account: account.id.clone(),
+        default_region: account.default_region.clone(),
+        projects: Projects::default(),
+        rates: account.rates,
+        meter,
+    })
 }
 
 fn all_kinds() -> impl Iterator<Item = &'static KindSpec> {

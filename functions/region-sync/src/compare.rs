@@ -73,6 +73,8 @@ impl Work<'_> {
         let Some(stored) = self.tally.ids().stored(&resource.id) else {
             let knows_all = resource.data_disks.is_some()
                 || !self.details.wants_all()
+                // It was asked for already, with the page that it is on.
+                || !self.details.is_listed()
                 || self.details.has_failed();
             return if knows_all { Verdict::Candidate } else { Verdict::Later };
         };
@@ -126,6 +128,7 @@ impl Work<'_> {
         });
         match asked {
             Err(error) if error.code == BUDGET_EXHAUSTED => return Err(error.into()),
+            Ok(refused) => refused.iter().for_each(|(id, error)| self.note_refused(id, error)),
             Err(error) => {
                 self.note_secondary(&error);
                 for resource in resources.iter_mut() {

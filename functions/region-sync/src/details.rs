@@ -174,14 +174,15 @@ impl DetailSource {
     }
 
     /// Asks anew for the details of these resources, and puts them in. Does
-    /// nothing after a failure: one is enough to report.
+    /// nothing after a failure: one is enough to report. Returns those whose
+    /// own details the vendor refused.
     pub(crate) async fn ask(
         &mut self,
         resources: &mut [Resource],
         now: Timestamp,
-    ) -> Result<(), VendorError> {
+    ) -> Result<Vec<(String, VendorError)>, VendorError> {
         if !self.is_needed() || self.has_failed() || resources.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let asked = self.try_ask(resources, now).await;
         self.failed = asked.is_err();
@@ -192,17 +193,20 @@ impl DetailSource {
         &mut self,
         resources: &mut [Resource],
         now: Timestamp,
-    ) -> Result<(), VendorError> {
+    ) -> Result<Vec<(String, VendorError)>, VendorError> {
         let are_many = self.is_listed() && resources.len() > MOST_BY_ID;
         if are_many && self.walk_within(resources.len() as u64, now).await? {
             resources.iter_mut().for_each(|resource| self.fill(resource));
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut details = self.vendor.details(&self.kind, &self.region, resources).await?;
+        let mut refused = Vec::new();
         for resource in resources {
-            details.remove(&resource.id).unwrap_or_default().put_into(resource);
+            let detail = details.remove(&resource.id).unwrap_or_default();
+            refused.extend(detail.refused.clone().map(|error| (resource.id.clone(), error)));
+            detail.put_into(resource);
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Walks over everything anew, unless that takes more than so many pages.

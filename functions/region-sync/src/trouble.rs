@@ -130,4 +130,15 @@ impl Work<'_> {
         tracing::warn!(api = error.api, code = error.code, error = error.message, "secondary call");
         self.result.record(RegionError::of_vendor(error, self.sync.clock.now()));
     }
+
+    /// Records that the vendor does not tell the details of one resource,
+    /// which stay unknown.
+    pub(crate) fn note_refused(&mut self, id: &str, error: &VendorError) {
+        let VendorError { api, code, message, .. } = error;
+        tracing::warn!(resource_id = id, api, code, error = message, "details are refused");
+        let now = self.sync.clock.now();
+        let recorded = RegionError::of_vendor(error, now);
+        let RegionError { code, error, .. } = &recorded;
+        self.result.record(RegionError::of_resource(Some(id), code, error, now));
+    }
 }

@@ -98,7 +98,7 @@ fn aws_event(scope: &Scope, id: &str, event_id: &str) -> Value {
             "source": format!("aws.{service}"), "detail": { "requestParameters": request },
         })
     };
-    match kinds::of(&scope.kind).family {
+    match kinds::family_of(&scope.kind) {
         Family::Database => call("rds", json!({ "dBInstanceIdentifier": id })),
         Family::Cache => call("elasticache", json!({ "cacheClusterId": id })),
         Family::Bucket => call("s3", json!({ "bucketName": id })),

@@ -2,64 +2,55 @@
 //! the simulated cloud, and how far the vendor's answers can be seen through.
 
 use cloud_sync_core::scope::Kind;
-use cloud_sync_provider::Registry;
+use cloud_sync_provider::{KindFacts, Registry};
 use simulated_cloud::{Family, Provider};
-
-/// What is known of a kind.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
-    name: &'static str,
-    /// What the simulated cloud calls it.
-    pub family: Family,
-    /// Whether it has one scope an account.
-    pub is_global: bool,
-    /// Whether the vendor can be asked for permission. Of a kind where it
-    /// cannot, nobody is able to tell a permission that is taken away silently
-    /// from resources that are gone.
-    pub has_probe: bool,
-}
-
-const fn kind(name: &'static str, family: Family) -> Facts {
-    Facts { name, family, is_global: false, has_probe: false }
-}
-
-const fn probed(name: &'static str, family: Family) -> Facts {
-    Facts { has_probe: true, ..kind(name, family) }
-}
-
-const fn global(name: &'static str, family: Family) -> Facts {
-    Facts { is_global: true, ..kind(name, family) }
-}
 
 const MACHINES: &str = "aliyun.ecs.instance";
 
-const FACTS: [Facts; 14] = [
-    probed(MACHINES, Family::Instance),
-    probed("aliyun.ecs.disk", Family::Disk),
-    global("aliyun.oss.bucket", Family::Bucket),
-    kind("aliyun.rds.instance", Family::Database),
-    kind("aliyun.redis.instance", Family::Cache),
-    kind("aliyun.slb.loadbalancer", Family::Balancer),
-    probed("aliyun.vpc.eip", Family::Address),
-    probed("aws.ec2.instance", Family::Instance),
-    kind("aws.rds.instance", Family::Database),
-    kind("aws.elasticache.cluster", Family::Cache),
-    global("aws.s3.bucket", Family::Bucket),
-    kind("tencent.cvm.instance", Family::Instance),
-    kind("tencent.cdb.instance", Family::Database),
-    kind("huawei.ecs.server", Family::Instance),
+/// The kinds that the simulated cloud shows, and what it calls them. Others
+/// are not simulated.
+const FAMILIES: [(&str, Family); 14] = [
+    (MACHINES, Family::Instance),
+    ("aliyun.ecs.disk", Family::Disk),
+    ("aliyun.oss.bucket", Family::Bucket),
+    ("aliyun.rds.instance", Family::Database),
+    ("aliyun.redis.instance", Family::Cache),
+    ("aliyun.slb.loadbalancer", Family::Balancer),
+    ("aliyun.vpc.eip", Family::Address),
+    ("aws.ec2.instance", Family::Instance),
+    ("aws.rds.instance", Family::Database),
+    ("aws.elasticache.cluster", Family::Cache),
+    ("aws.s3.bucket", Family::Bucket),
+    ("tencent.cvm.instance", Family::Instance),
+    ("tencent.cdb.instance", Family::Database),
+    ("huawei.ecs.server", Family::Instance),
 ];
 
-/// Returns what is known of a kind.
-pub(crate) fn of(kind: &Kind) -> Facts {
-    let found = FACTS.into_iter().find(|facts| facts.name == kind.as_str());
-    found.unwrap_or_else(|| panic!("{kind} is not in the simulation; add it to its kinds.rs"))
+/// Returns what the simulated cloud calls a kind; `None` where it does not
+/// show it.
+fn family(kind: &Kind) -> Option<Family> {
+    FAMILIES.iter().find(|(name, _)| *name == kind.as_str()).map(|(_, family)| *family)
 }
 
-/// Returns the kinds of a vendor.
-pub(crate) fn of_vendor(provider: Provider) -> Vec<Kind> {
+/// Returns what the simulated cloud calls a kind that it shows.
+pub(crate) fn family_of(kind: &Kind) -> Family {
+    family(kind).unwrap_or_else(|| panic!("the simulated cloud does not show {kind}"))
+}
+
+/// Returns what is declared of a kind. Where the vendor cannot be asked for
+/// permission, nobody is able to tell one that is taken away silently from
+/// resources that are gone.
+pub(crate) fn facts_of(kind: &Kind) -> KindFacts {
+    Registry::facts_of(kind).unwrap_or_else(|| panic!("the registry lacks {kind}"))
+}
+
+/// Returns the kinds of a vendor that the simulated cloud shows.
+#[must_use]
+pub fn shown(provider: Provider) -> Vec<Kind> {
     let known = Registry::kinds_of(provider.name());
-    known.unwrap_or_else(|error| panic!("the registry lacks a vendor: {error}"))
+    let mut known = known.unwrap_or_else(|error| panic!("the registry lacks a vendor: {error}"));
+    known.retain(|kind| family(kind).is_some());
+    known
 }
 
 /// Returns the kind that every simulation is about.
@@ -69,19 +60,19 @@ pub(crate) fn machines() -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use cloud_sync_provider::Vendors;
-
     use super::*;
 
     #[test]
-    fn every_kind_of_the_registry_is_known_as_it_is_there() {
-        let registry = Registry::new().unwrap();
-        let mut count = 0;
-        for kind in Provider::ALL.into_iter().flat_map(of_vendor) {
-            assert_eq!(of(&kind).is_global, registry.is_global(&kind), "{kind}");
-            count += 1;
-        }
-        assert_eq!(count, FACTS.len());
-        assert!(of_vendor(Provider::Aliyun).contains(&machines()));
+    fn every_kind_that_is_shown_is_one_of_the_registrys() {
+        let all: Vec<_> = Provider::ALL.into_iter().flat_map(shown).collect();
+        assert_eq!(all.len(), FAMILIES.len());
+        assert!(shown(Provider::Aliyun).contains(&machines()));
+        assert!(all.iter().any(|kind| facts_of(kind).has_probe));
+        assert!(all.iter().any(|kind| facts_of(kind).is_global));
+    }
+
+    #[test]
+    fn a_kind_that_the_simulated_cloud_does_not_show_is_not_simulated() {
+        assert_eq!(family(&"aliyun.mongodb.instance".parse().unwrap()), None);
     }
 }

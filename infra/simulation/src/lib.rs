@@ -42,6 +42,7 @@ use cloud_sync_core::task::SyncTask;
 use cloud_sync_runtime::store::{AccountStore, TaskStore};
 
 pub use self::fault::{Fault, FaultSet, UnknownFault};
+pub use self::kinds::shown as shown_kinds;
 pub use self::plan::Size;
 pub use self::report::{Report, Stats, Violation};
 

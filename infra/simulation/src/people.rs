@@ -72,7 +72,7 @@ fn change_others(universe: &Universe, mut churn: Churn) -> Churn {
     let dice = &universe.dice;
     let some = |most: u64| usize::try_from(dice.number(0, most)).unwrap_or(0);
     for kind in universe.plan.accounts.iter().flat_map(|plan| &plan.kinds) {
-        let of_family = match kinds::of(kind).family {
+        let of_family = match kinds::family_of(kind) {
             Family::Instance => continue,
             Family::Disk => &mut churn.disks,
             Family::Database => &mut churn.databases,

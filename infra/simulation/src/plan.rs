@@ -42,12 +42,12 @@ impl AccountPlan {
     /// Tells whether the vendor can be asked for permission for everything
     /// that is synced.
     pub(crate) fn has_probes(&self) -> bool {
-        self.kinds.iter().all(|kind| kinds::of(kind).has_probe)
+        self.kinds.iter().all(|kind| kinds::facts_of(kind).has_probe)
     }
 
     /// Tells whether a family is synced.
     pub(crate) fn has(&self, family: Family) -> bool {
-        self.kinds.iter().any(|kind| kinds::of(kind).family == family)
+        self.kinds.iter().any(|kind| kinds::family_of(kind) == family)
     }
 }
 
@@ -215,7 +215,7 @@ fn further_account(dice: &Dice, number: u32) -> AccountPlan {
     // Half are of the vendor that has half of the kinds.
     let vendors = [Provider::Aliyun; 2].into_iter().chain(Provider::ALL).collect::<Vec<_>>();
     let provider = dice.one_of(&vendors, Provider::Aliyun);
-    let mut drawn = kinds::of_vendor(provider);
+    let mut drawn = kinds::shown(provider);
     let count = usize::try_from(dice.number(1, 3)).unwrap_or(1);
     while drawn.len() > count {
         let place = dice.number(0, drawn.len() as u64 - 1);

@@ -174,7 +174,7 @@ impl Universe {
 
     /// Returns the ids of what the vendor has in a scope now.
     pub(crate) fn there(&self, scope: &Scope) -> Vec<String> {
-        let family = kinds::of(&scope.kind).family;
+        let family = kinds::family_of(&scope.kind);
         let regions = match scope.region.as_str() {
             GLOBAL_REGION => self.world.regions(),
             region => vec![region],

@@ -94,7 +94,7 @@ pub(crate) fn scopes(universe: &Universe) -> Vec<Scope> {
     for plan in &universe.plan.accounts {
         for kind in &plan.kinds {
             let regions = plan.regions.iter().map(|(region, _)| *region);
-            let regions: Vec<_> = match kinds::of(kind).is_global {
+            let regions: Vec<_> = match kinds::facts_of(kind).is_global {
                 true => vec![GLOBAL_REGION],
                 false => regions.collect(),
             };

@@ -300,7 +300,7 @@ async fn statuses_are_told_of_those_that_are_there() {
         }
     }
     let calls = cloud.world().calls_of("rds:DescribeDBInstanceAttribute");
-    assert_eq!(calls, 21, "another API than the list is a second opinion");
+    assert!((1..21).contains(&calls), "another API than the list is a second opinion: {calls}");
 }
 
 #[tokio::test]
@@ -387,7 +387,8 @@ async fn a_missing_permission_is_named() {
     cloud.world().permit(OWNER, Some("oss:GetBucketTagging"), Permission::Denied);
     let (buckets, global) = (kind("aliyun.oss.bucket"), Region::global());
     let resources = vendor.page(&buckets, &global, None).await.unwrap().resources;
-    let error = vendor.details(&buckets, &global, &resources).await.unwrap_err();
+    let details = vendor.details(&buckets, &global, &resources).await.unwrap();
+    let error = details[&resources[0].id].refused.as_ref().unwrap();
     assert_eq!(error.class, ErrorClass::Data, "a bucket's own policy suspends no account: {error}");
 }
 

@@ -3,98 +3,65 @@
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::ecs_instance;
-use super::shared::{Tag, expiry, tags};
-use crate::engine::decode::{Unreadable, nullable, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Probe};
+use super::{ecs_instance, expiry};
+use crate::engine::decode::{Unreadable, in_status, time};
+use crate::engine::fields::{Item, Tag, Text, Wrapped, objects, tags};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Probe, Statuses};
 
 /// Disks.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::Tags,
-        Field::CreatedAt,
-        Field::ExpiresAt,
-    ],
-    typed: &[
-        "Category",
-        "CreationTime",
-        "DiskId",
-        "DiskName",
-        "ExpiredTime",
-        "RegionId",
-        "Size",
-        "Status",
-        "Tags",
-        "ZoneId",
-    ],
-    probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
-    ..KindSpec::new(
+    untold: &[Field::PublicIps, Field::PrivateIps, Field::SecurityGroups, Field::DataDisks],
+    probe: Some(Probe::DRY_RUN),
+    ..KindSpec::new::<DiskItem>(
         "aliyun.ecs.disk",
-        Call { params: &[("MaxResults", "500")], ..ecs_instance::DISKS },
+        ecs_instance::DISKS.with(&[("MaxResults", "500")]),
         ByIds::new("DiskIds", IdForm::JsonArray, 100),
         "DiskId",
-        decode_disk,
     )
 };
 
 /// A disk that is attached to nothing is not in service, and can be.
-const STATUSES: &[(&str, Status)] = &[
-    ("Creating", Status::Pending),
-    ("Attaching", Status::Starting),
-    ("In_use", Status::Running),
-    ("Detaching", Status::Stopping),
-    ("Available", Status::Stopped),
-    ("ReIniting", Status::Rebooting),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["Creating"]),
+    (Status::Starting, &["Attaching"]),
+    (Status::Running, &["In_use"]),
+    (Status::Stopping, &["Detaching"]),
+    (Status::Stopped, &["Available"]),
+    (Status::Rebooting, &["ReIniting"]),
 ];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Item {
-    disk_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    disk_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    category: String,
-    #[serde(default)]
-    size: Option<u64>,
-    #[serde(default, deserialize_with = "nullable")]
-    zone_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    disk_charge_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    creation_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    expired_time: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    tags: Vec<Tag>,
+objects! {
+    struct DiskItem {
+        "DiskId" => id: String,
+        "DiskName" => name: Text,
+        "Status" => status: Text,
+        "Category" => category: Text,
+        "Size" => size: Option<u64>,
+        "ZoneId" => zone: Text,
+        "CreationTime" => created: Text,
+        "ExpiredTime" => expires: Text,
+        "Tags" => tags: Wrapped<Tag>,
+    }
+    keeping { "DiskChargeType" => charge_type: Text }
+    dropping { "RegionId" }
 }
 
 /// A disk is sold by category and size: to grow it is a change of its spec.
-fn decode_disk(item: &str) -> Result<Resource, Unreadable> {
-    let item: Item = serde_json::from_str(item)?;
-    let size = item.size.map(|size| format!("{size} GiB"));
-    let spec: Vec<_> = [Some(item.category), size].into_iter().flatten().collect();
-    Ok(Resource {
-        status: status_of(STATUSES, &item.status),
-        created_at: time("CreationTime", &item.creation_time)?,
-        expires_at: expiry("ExpiredTime", &item.expired_time, &item.disk_charge_type)?,
-        tags: tags(item.tags),
-        id: item.disk_id,
-        name: item.disk_name,
-        vendor_status: item.status,
-        spec: spec.join(" ").trim().to_owned(),
-        zone: item.zone_id,
-        ..Resource::default()
-    })
+impl Item for DiskItem {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let size = self.size.map(|size| format!(" {size} GiB")).unwrap_or_default();
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: format!("{}{size}", self.category.0).trim().to_owned(),
+            zone: self.zone.0,
+            tags: tags(self.tags.0),
+            created_at: time("CreationTime", &self.created)?,
+            expires_at: expiry("ExpiredTime", &self.expires, &self.charge_type)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +99,7 @@ mod tests {
         ] {
             item = testing::changed(&item, field, value);
         }
-        let odd = decode_disk(&item).unwrap();
+        let odd = (KIND.decode)(&item).unwrap();
         assert_eq!((odd.status, &*odd.spec), (Status::Unknown, "cloud_essd"));
         assert_eq!((&*odd.name, &*odd.tags["env"]), ("data-01", "prod"));
         assert_eq!(odd.expires_at, "2999-09-08T16:00:00Z".parse().ok(), "as the vendor says");
@@ -146,7 +113,7 @@ mod tests {
         for (field, value) in
             [("DiskId", json!(1)), ("Size", json!("40")), ("CreationTime", json!("yesterday"))]
         {
-            assert!(decode_disk(&testing::changed(item, field, value)).is_err(), "{field}");
+            assert!(testing::is_refused(&KIND, item, field, value), "{field}");
         }
     }
 }

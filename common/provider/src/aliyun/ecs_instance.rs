@@ -3,50 +3,40 @@
 
 use std::time::Duration;
 
-use cloud_sync_core::attributes::Attributes;
-use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Disk, Resource, Status};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::shared::{Tag, tags};
 use super::{NEXT_TOKEN, actiontrail, instance_type};
 use crate::Detail;
 use crate::engine::decode::{
-    Unreadable, fields_but, is_id, nullable, set, status_of, time, without_empty, wrapped,
+    Unreadable, attached, fields_but, in_status, set, time, without_empty,
 };
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, Probe, Secondary, StatusSpec};
+use crate::engine::fields::{Item, Maybe, Tag, Text, Wrapped, objects, tags};
+use crate::engine::spec::{
+    ByIds, Call, IdForm, KindSpec, Path, Probe, Secondary, StatusSpec, Statuses,
+};
 
 /// Virtual machines.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &Field::ALL,
-    secondary: &[Secondary {
-        call: Call { params: &[("DiskType", "data"), ("MaxResults", "500")], ..DISKS },
-        lists_region: true,
-        by_ids: ByIds::new("InstanceId", IdForm::Single, 1),
-        region: None,
-        decode: decode_disk,
-    }],
+    attributes,
+    secondary: &[Secondary::listed(
+        DISKS.with(&[("DiskType", "data"), ("MaxResults", "500")]),
+        ByIds::new("InstanceId", IdForm::Single, 1),
+        decode_disk,
+    )],
     statuses: Some(StatusSpec {
-        call: Call {
-            params: &[("PageSize", "50")],
-            ..call("DescribeInstanceStatus", &["InstanceStatuses", "InstanceStatus"], 26)
-        },
+        call: call("DescribeInstanceStatus", &["InstanceStatuses", "InstanceStatus"], 26)
+            .with(&[("PageSize", "50")]),
         by_ids: ByIds::new("InstanceId", IdForm::Numbered, 50),
-        decode: decode_status,
     }),
-    probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
+    probe: Some(Probe::DRY_RUN),
     feed: Some(actiontrail::INSTANCES),
     types: Some(instance_type::TYPES),
-    ..KindSpec::new(
+    ..KindSpec::new::<Instance>(
         "aliyun.ecs.instance",
-        Call {
-            params: &[("MaxResults", "100")],
-            ..call("DescribeInstances", &["Instances", "Instance"], 10)
-        },
+        call("DescribeInstances", &["Instances", "Instance"], 10).with(&[("MaxResults", "100")]),
         ByIds::new("InstanceIds", IdForm::JsonArray, 100),
         "InstanceId",
-        decode_instance,
     )
 };
 
@@ -60,135 +50,87 @@ const fn call(action: &'static str, items: Path, seconds: u64) -> Call {
 }
 
 /// No word for "released": a released instance is no longer listed.
-const STATUSES: &[(&str, Status)] = &[
-    ("Pending", Status::Pending),
-    ("Starting", Status::Starting),
-    ("Running", Status::Running),
-    ("Stopping", Status::Stopping),
-    ("Stopped", Status::Stopped),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["Pending"]),
+    (Status::Starting, &["Starting"]),
+    (Status::Running, &["Running"]),
+    (Status::Stopping, &["Stopping"]),
+    (Status::Stopped, &["Stopped"]),
 ];
 
 /// The end of what has none: pay-as-you-go instances "expire" then.
 const NEVER: &str = "2099-12-31T15:59Z";
 
-/// What is no attribute: the fields that are typed, what says what the scope
-/// says, and what changes while no tracked field does, so that a row's would
-/// soon be wrong.
-const NO_ATTRIBUTES: [&str; 13] = [
-    "CreationTime",
-    "ExpiredTime",
-    "InnerIpAddress",
-    "InstanceId",
-    "InstanceName",
-    "InstanceType",
-    "PublicIpAddress",
-    "RegionId",
-    "SecurityGroupIds",
-    "StartTime",
-    "Status",
-    "Tags",
-    "ZoneId",
-];
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Instance {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    zone_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_charge_type: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    public_ip_address: Vec<String>,
-    #[serde(default, deserialize_with = "wrapped")]
-    inner_ip_address: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    eip_address: Eip,
-    #[serde(default, deserialize_with = "nullable")]
-    vpc_attributes: Vpc,
-    #[serde(default, deserialize_with = "wrapped")]
-    network_interfaces: Vec<Interface>,
-    #[serde(default, deserialize_with = "wrapped")]
-    security_group_ids: Vec<String>,
-    #[serde(default, deserialize_with = "wrapped")]
-    tags: Vec<Tag>,
-    #[serde(default, deserialize_with = "nullable")]
-    creation_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    expired_time: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Eip {
-    #[serde(default, deserialize_with = "nullable")]
-    ip_address: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Vpc {
-    #[serde(default, deserialize_with = "wrapped")]
-    private_ip_address: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Interface {
-    #[serde(default, deserialize_with = "nullable")]
-    primary_ip_address: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    private_ip_sets: Vec<PrivateIp>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PrivateIp {
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_address: String,
-}
-
-fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
-    let mut item: Instance = serde_json::from_str(text)?;
-    let created_at = time("CreationTime", &item.creation_time)?;
-    let is_subscription = item.instance_charge_type == "PrePaid";
-    let expires_at = match item.expired_time.as_str() {
-        NEVER if !is_subscription => None,
-        text => time("ExpiredTime", text)?,
-    };
-    let mut private_ips = std::mem::take(&mut item.vpc_attributes.private_ip_address);
-    if private_ips.is_empty() {
-        private_ips = std::mem::take(&mut item.inner_ip_address);
+objects! {
+    struct Instance {
+        "InstanceId" => id: String,
+        "InstanceName" => name: Text,
+        "Status" => status: Text,
+        "InstanceType" => spec: Text,
+        "ZoneId" => zone: Text,
+        "PublicIpAddress" => public_ips: Wrapped<String>,
+        "InnerIpAddress" => inner_ips: Wrapped<String>,
+        "SecurityGroupIds" => groups: Wrapped<String>,
+        "Tags" => tags: Wrapped<Tag>,
+        "CreationTime" => created: Text,
+        "ExpiredTime" => expires: Text,
     }
-    for interface in &mut item.network_interfaces {
-        private_ips.push(std::mem::take(&mut interface.primary_ip_address));
-        let more = interface.private_ip_sets.drain(..).map(|ip| ip.private_ip_address);
-        private_ips.extend(more);
+    keeping {
+        "InstanceChargeType" => charge_type: Text,
+        "EipAddress" => eip: Maybe<Eip>,
+        "VpcAttributes" => vpc: Maybe<Vpc>,
+        "NetworkInterfaces" => interfaces: Wrapped<Interface>,
     }
-    let mut public_ips = std::mem::take(&mut item.public_ip_address);
-    public_ips.push(std::mem::take(&mut item.eip_address.ip_address));
-    Ok(Resource {
-        status: status_of(STATUSES, &item.status),
-        public_ips: set(public_ips),
-        private_ips: set(private_ips),
-        security_groups: set(std::mem::take(&mut item.security_group_ids)),
-        tags: tags(std::mem::take(&mut item.tags)),
-        created_at,
-        expires_at,
-        id: std::mem::take(&mut item.instance_id),
-        name: std::mem::take(&mut item.instance_name),
-        vendor_status: std::mem::take(&mut item.status),
-        spec: std::mem::take(&mut item.instance_type),
-        zone: std::mem::take(&mut item.zone_id),
-        attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
-        ..Resource::default()
-    })
+    // The start changes while no tracked field does, so that a row's would
+    // soon be wrong.
+    dropping { "RegionId", "StartTime" }
+
+    struct Eip { "IpAddress" => ip: Text }
+    struct Vpc { "PrivateIpAddress" => private_ips: Wrapped<String> }
+    struct Interface {
+        "PrimaryIpAddress" => primary_ip: Text,
+        "PrivateIpSets" => more: Wrapped<PrivateIp>,
+    }
+    struct PrivateIp { "PrivateIpAddress" => ip: Text }
+
+    struct DiskItem {
+        "DiskId" => id: String,
+        "Type" => kind: Text,
+        "Category" => category: Text,
+        "Size" => size: Option<u64>,
+        "InstanceId" => instance: Text,
+        "Attachments" => attachments: Wrapped<Attachment>,
+    }
+    struct Attachment { "InstanceId" => instance: Text }
+}
+
+impl Item for Instance {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let is_subscription = self.charge_type.0 == "PrePaid";
+        let expires_at = match self.expires.as_str() {
+            NEVER if !is_subscription => None,
+            text => time("ExpiredTime", text)?,
+        };
+        let in_vpc = self.vpc.0.private_ips.0;
+        let mut private_ips = if in_vpc.is_empty() { self.inner_ips.0 } else { in_vpc };
+        for interface in self.interfaces.0 {
+            private_ips.push(interface.primary_ip.0);
+            private_ips.extend(interface.more.0.into_iter().map(|more| more.ip.0));
+        }
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.spec.0,
+            zone: self.zone.0,
+            public_ips: set(self.public_ips.0.into_iter().chain([self.eip.0.ip.0])),
+            private_ips: set(private_ips),
+            security_groups: set(self.groups.0),
+            tags: tags(self.tags.0),
+            created_at: time("CreationTime", &self.created)?,
+            expires_at,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 /// Returns what no typed field holds, in the vendor's own shape but for the
@@ -200,11 +142,8 @@ fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
             fields.retain(|name, _| !names.contains(&name.as_str()));
         }
     };
-    if let Some(eip) = rest.get_mut("EipAddress") {
-        without(eip, &["IpAddress"]);
-    }
-    if let Some(vpc) = rest.get_mut("VpcAttributes") {
-        without(vpc, &["PrivateIpAddress"]);
+    for (part, ips) in [("EipAddress", "IpAddress"), ("VpcAttributes", "PrivateIpAddress")] {
+        rest.get_mut(part).into_iter().for_each(|part| without(part, &[ips]));
     }
     if let Some(Value::Object(wrapper)) = rest.get_mut("NetworkInterfaces") {
         let lists = wrapper.values_mut().filter_map(Value::as_array_mut);
@@ -217,69 +156,23 @@ fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
     without_empty(rest)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DiskItem {
-    disk_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    r#type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    category: String,
-    #[serde(default)]
-    size: Option<u64>,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_id: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    attachments: Vec<Attachment>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attachment {
-    #[serde(default, deserialize_with = "nullable")]
-    instance_id: String,
-}
-
 /// A disk that several instances share names them only as attachments.
 fn decode_disk(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
     let item: DiskItem = serde_json::from_str(item)?;
-    if !is_id(&item.disk_id) {
-        return Err(Unreadable::value("DiskId", &item.disk_id, "an id"));
-    }
-    // It is kept with each of the disk's machines, in items of bounded size.
-    if !item.category.is_empty() && !is_id(&item.category) {
-        return Err(Unreadable::value("Category", &item.category, "a category"));
-    }
-    if item.r#type == "system" {
-        return Ok(Vec::new());
-    }
-    let mut instances = set(item.attachments.into_iter().map(|at| at.instance_id));
-    if !item.instance_id.is_empty() {
-        instances.insert(item.instance_id);
-    }
-    let disk = Disk { id: item.disk_id, category: item.category, size_gib: item.size };
-    let detail = Detail { disks: [disk].into(), ..Detail::default() };
-    Ok(instances.into_iter().map(|instance| (instance, detail.clone())).collect())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StatusItem {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    status: String,
-}
-
-fn decode_status(item: &str) -> Result<(String, Status, String), Unreadable> {
-    let item: StatusItem = serde_json::from_str(item)?;
-    Ok((item.instance_id, status_of(STATUSES, &item.status), item.status))
+    let is_data = item.kind.0 != "system";
+    let shared = item.attachments.0.into_iter().map(|attachment| attachment.instance.0);
+    let instances = shared.chain([item.instance.0]).filter(|_| is_data);
+    let disk = Disk { id: item.id, category: item.category.0, size_gib: item.size };
+    attached(disk, ("DiskId", "Category"), instances)
 }
 
 #[cfg(test)]
 mod tests {
+    use cloud_sync_core::listing::Undecodable;
     use serde_json::json;
 
     use super::*;
+    use crate::engine::testing;
 
     const PAGES: [&str; 2] = [
         include_str!("../../testdata/sample_aliyun_describe_instances_page1.json"),
@@ -293,13 +186,13 @@ mod tests {
 
     fn samples() -> Vec<Resource> {
         let items = PAGES.into_iter().flat_map(items);
-        items.map(|item| decode_instance(&item.to_string()).unwrap()).collect()
+        items.map(|item| testing::decoded(&KIND, &item.to_string()).unwrap()).collect()
     }
 
-    fn decode_with(change: impl FnOnce(&mut Value)) -> Result<Resource, Unreadable> {
+    fn decode_with(change: impl FnOnce(&mut Value)) -> Result<Resource, Undecodable> {
         let mut item = items(PAGES[0]).remove(0);
         change(&mut item);
-        decode_instance(&item.to_string())
+        testing::decoded(&KIND, &item.to_string())
     }
 
     fn texts(set: &std::collections::BTreeSet<String>) -> Vec<&str> {

@@ -15,24 +15,45 @@ pub(crate) mod rds_instance;
 pub(crate) mod redis_instance;
 mod resource_manager;
 mod rpc;
-mod shared;
 pub mod sign;
 pub(crate) mod slb_loadbalancer;
 mod sts;
 pub(crate) mod vpc_eip;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 pub(crate) use self::resource_manager::MEMBERS;
 pub(crate) use self::rpc::SIGNATURES;
 pub(crate) use self::sts::{ASSUME, IDENTITY};
 use crate::engine::Protocol;
-use crate::engine::decode::{Unreadable, nullable};
+use crate::engine::decode::{Unreadable, nullable, time};
 use crate::engine::spec::{Call, Paging, RegionsSpec};
 
 /// The paging that most of the vendor's calls have.
 pub(crate) const NEXT_TOKEN: Paging = Paging::Token { param: "NextToken", next: &["NextToken"] };
+
+/// The paging of those that count pages instead.
+const BY_NUMBER: Paging = Paging::Pages { param: "PageNumber" };
+
+/// Returns a call of a product that allows fewer requests than ECS.
+const fn call(product: &'static str, version: &'static str, action: &'static str) -> Call {
+    Call { per_second: 10, ..Call::new(product, version, action) }
+}
+
+/// Reads when a subscription ends. What is paid for as it is used has an end
+/// in a far century, or none.
+fn expiry(
+    field: &'static str,
+    text: &str,
+    charge_type: &str,
+) -> Result<Option<Timestamp>, Unreadable> {
+    match charge_type {
+        "PrePaid" | "Prepaid" => time(field, text),
+        _ => Ok(None),
+    }
+}
 
 /// The regions of an account, with the host that serves each.
 pub(crate) const REGIONS: RegionsSpec = RegionsSpec {

@@ -9,7 +9,6 @@ use super::oss_sign::{OssRequest, query, signed};
 use super::products;
 use crate::Result;
 use crate::engine::params::fill_path;
-use crate::engine::spec::Call;
 use crate::engine::{Asked, endpoint};
 
 /// The product's name.
@@ -17,11 +16,6 @@ pub(super) const PRODUCT: &str = "oss";
 
 /// The parameter that takes a bucket, which the path or the host names.
 pub(super) const BUCKET: &str = "bucket";
-
-/// Tells whether a call is about one bucket and nothing else.
-pub(super) fn is_of_one_bucket(call: &Call) -> bool {
-    call.product == PRODUCT && call.path.contains(BUCKET)
-}
 
 /// Returns a signed request. At an `endpoint` instead of the vendor's hosts,
 /// buckets are named by the path.
@@ -77,6 +71,7 @@ mod tests {
     use super::*;
     use crate::aliyun::oss_bucket::KIND;
     use crate::engine::params::{Params, fixed};
+    use crate::engine::spec::Call;
 
     fn sent(call: &Call, bucket: Option<&str>, endpoint: Option<&str>) -> Result<Request> {
         let region = Region { endpoint: "ecs.example".into(), ..Region::new("cn-shanghai") };

@@ -3,189 +3,123 @@
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::NEXT_TOKEN;
-use super::shared::{Tag, expiry, tags};
+use super::{NEXT_TOKEN, expiry};
 use crate::Detail;
-use crate::engine::decode::{Unreadable, is_id, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, Secondary, StatusSpec};
+use crate::engine::decode::{Unreadable, in_status, is_id, set, time};
+use crate::engine::fields::{Item, Tag, Text, objects, tags};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Secondary, StatusSpec, Statuses};
 
 /// Databases. Their list tells neither tags nor addresses.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PublicIps,
-        Field::PrivateIps,
-        Field::Tags,
-        Field::CreatedAt,
-        Field::ExpiresAt,
-    ],
-    typed: &[
-        "CreateTime",
-        "DBInstanceClass",
-        "DBInstanceDescription",
-        "DBInstanceId",
-        "DBInstanceStatus",
-        "ExpireTime",
-        "RegionId",
-        // Advice of the console's, which comes and goes.
-        "Tips",
-        "TipsLevel",
-        "ZoneId",
-    ],
+    untold: &[Field::SecurityGroups, Field::DataDisks],
     secondary: &[
-        Secondary {
-            call: Call {
-                params: &[("ResourceType", "INSTANCE")],
-                ..call("ListTagResources", &["TagResources", "TagResource"])
-            },
-            lists_region: false,
-            by_ids: ByIds::new("ResourceId", IdForm::Numbered, 50),
-            region: None,
-            decode: decode_tag,
-        },
-        Secondary {
-            call: call("DescribeDBInstanceNetInfo", &["DBInstanceNetInfos", "DBInstanceNetInfo"]),
-            lists_region: false,
-            by_ids: ONE,
-            region: None,
-            decode: decode_address,
-        },
+        Secondary::asked(
+            call("ListTagResources")
+                .listing(&["TagResources", "TagResource"], NEXT_TOKEN)
+                .with(&[("ResourceType", "INSTANCE")]),
+            ByIds::new("ResourceId", IdForm::Numbered, 50),
+            decode_tag,
+        ),
+        Secondary::asked(
+            call("DescribeDBInstanceNetInfo").of(&["DBInstanceNetInfos", "DBInstanceNetInfo"]),
+            by_ids(IdForm::Single, 1),
+            decode_address,
+        ),
     ],
     // It is no cheaper than the list, but another API, which is what a
-    // deletion is judged by. Of several ids, one that is gone might hide the
-    // others.
+    // deletion is judged by.
     statuses: Some(StatusSpec {
-        call: call("DescribeDBInstanceAttribute", &["Items", "DBInstanceAttribute"]),
-        by_ids: ONE,
-        decode: decode_status,
+        call: call("DescribeDBInstanceAttribute").of(&["Items", "DBInstanceAttribute"]),
+        by_ids: by_ids(IdForm::Commas, 30),
     }),
-    ..KindSpec::new(
+    ..KindSpec::new::<Instance>(
         "aliyun.rds.instance",
-        Call {
-            params: &[("MaxResults", "100")],
-            ..call("DescribeDBInstances", &["Items", "DBInstance"])
-        },
+        call("DescribeDBInstances")
+            .listing(&["Items", "DBInstance"], NEXT_TOKEN)
+            .with(&[("MaxResults", "100")]),
         ByIds::new("DBInstanceId", IdForm::Single, 1),
         "DBInstanceId",
-        decode_instance,
     )
 };
 
-/// Calls about one database refuse one that is gone.
-const ONE: ByIds = ByIds {
-    absent: &["InvalidDBInstanceId.NotFound", "InvalidDBInstanceName.NotFound"],
-    ..ByIds::new("DBInstanceId", IdForm::Single, 1)
-};
+/// Calls about given databases refuse one that is gone.
+const fn by_ids(form: IdForm, most: usize) -> ByIds {
+    ByIds::new("DBInstanceId", form, most)
+        .refusing(&["InvalidDBInstanceId.NotFound", "InvalidDBInstanceName.NotFound"])
+}
 
-const fn call(action: &'static str, items: Path) -> Call {
-    let call = Call::new("rds", "2014-08-15", action).listing(items, NEXT_TOKEN);
-    Call { per_second: 10, ..call }
+const fn call(action: &'static str) -> Call {
+    super::call("rds", "2014-08-15", action)
 }
 
 /// What works on while it is changed is running.
-const STATUSES: &[(&str, Status)] = &[
-    ("Creating", Status::Pending),
-    ("INS_CLONING", Status::Pending),
-    ("Restoring", Status::Pending),
-    ("Running", Status::Running),
-    ("DBInstanceClassChanging", Status::Running),
-    ("DBInstanceNetTypeChanging", Status::Running),
-    ("EngineVersionUpgrading", Status::Running),
-    ("MinorVersionUpgrading", Status::Running),
-    ("GuardDBInstanceCreating", Status::Running),
-    ("GuardSwitching", Status::Running),
-    ("Importing", Status::Running),
-    ("ImportingFromOthers", Status::Running),
-    ("TRANSING", Status::Running),
-    ("TransingToOthers", Status::Running),
-    ("Rebooting", Status::Rebooting),
-    ("Stopping", Status::Stopping),
-    ("Stopped", Status::Stopped),
-    ("Starting", Status::Starting),
-    ("Deleting", Status::Terminating),
-    ("Released", Status::Terminated),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["Creating", "INS_CLONING", "Restoring"]),
+    (Status::Running, &["Running", "DBInstanceClassChanging", "DBInstanceNetTypeChanging"]),
+    (Status::Running, &["EngineVersionUpgrading", "MinorVersionUpgrading"]),
+    (Status::Running, &["GuardDBInstanceCreating", "GuardSwitching"]),
+    (Status::Running, &["Importing", "ImportingFromOthers", "TRANSING", "TransingToOthers"]),
+    (Status::Rebooting, &["Rebooting"]),
+    (Status::Stopping, &["Stopping"]),
+    (Status::Stopped, &["Stopped"]),
+    (Status::Starting, &["Starting"]),
+    (Status::Terminating, &["Deleting"]),
+    (Status::Terminated, &["Released"]),
 ];
 
-#[derive(Deserialize)]
-struct Instance {
-    #[serde(rename = "DBInstanceId")]
-    id: String,
-    #[serde(rename = "DBInstanceDescription", default, deserialize_with = "nullable")]
-    name: String,
-    #[serde(rename = "DBInstanceStatus", default, deserialize_with = "nullable")]
-    status: String,
-    #[serde(rename = "DBInstanceClass", default, deserialize_with = "nullable")]
-    class: String,
-    #[serde(rename = "ZoneId", default, deserialize_with = "nullable")]
-    zone: String,
-    #[serde(rename = "PayType", default, deserialize_with = "nullable")]
-    pay_type: String,
-    #[serde(rename = "CreateTime", default, deserialize_with = "nullable")]
-    create_time: String,
-    #[serde(rename = "ExpireTime", default, deserialize_with = "nullable")]
-    expire_time: String,
+objects! {
+    struct Instance {
+        "DBInstanceId" => id: String,
+        "DBInstanceDescription" => name: Text,
+        "DBInstanceStatus" => status: Text,
+        "DBInstanceClass" => class: Text,
+        "ZoneId" => zone: Text,
+        "CreateTime" => created: Text,
+        "ExpireTime" => expires: Text,
+    }
+    keeping { "PayType" => pay_type: Text }
+    // The tips are advice of the console's, which comes and goes.
+    dropping { "RegionId", "Tips", "TipsLevel" }
+
+    struct TagOf {
+        "ResourceId" => id: String,
+        "TagKey" => key: Text,
+        "TagValue" => value: Text,
+    }
+
+    struct Address { "IPAddress" => ip: Text, "IPType" => kind: Text }
 }
 
-fn decode_instance(item: &str) -> Result<Resource, Unreadable> {
-    let item: Instance = serde_json::from_str(item)?;
-    Ok(Resource {
-        status: status_of(STATUSES, &item.status),
-        created_at: time("CreateTime", &item.create_time)?,
-        expires_at: expiry("ExpireTime", &item.expire_time, &item.pay_type)?,
-        id: item.id,
-        name: item.name,
-        vendor_status: item.status,
-        spec: item.class,
-        zone: item.zone,
-        ..Resource::default()
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TagOf {
-    resource_id: String,
-    #[serde(flatten)]
-    tag: Tag,
+impl Item for Instance {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.class.0,
+            zone: self.zone.0,
+            created_at: time("CreateTime", &self.created)?,
+            expires_at: expiry("ExpireTime", &self.expires, &self.pay_type)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 fn decode_tag(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
-    let item: TagOf = serde_json::from_str(item)?;
-    if !is_id(&item.resource_id) {
-        return Err(Unreadable::value("ResourceId", &item.resource_id, "an id"));
+    let TagOf { id, key, value } = serde_json::from_str(item)?;
+    if !is_id(&id) {
+        return Err(Unreadable::value("ResourceId", &id, "an id"));
     }
-    let detail = Detail { tags: tags(vec![item.tag]), ..Detail::default() };
-    Ok(vec![(item.resource_id, detail)])
-}
-
-#[derive(Deserialize)]
-struct Address {
-    #[serde(rename = "IPAddress", default, deserialize_with = "nullable")]
-    ip: String,
-    #[serde(rename = "IPType", default, deserialize_with = "nullable")]
-    kind: String,
+    let detail = Detail { tags: tags(vec![Tag { key, value }]), ..Detail::default() };
+    Ok(vec![(id, detail)])
 }
 
 /// What is neither public nor private is `Inner`: the classic network's.
 fn decode_address(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
-    let item: Address = serde_json::from_str(item)?;
-    let ips = set([item.ip]);
-    let detail = match item.kind.as_str() {
-        "Public" => Detail { public_ips: ips, ..Detail::default() },
-        _ => Detail { private_ips: ips, ..Detail::default() },
-    };
-    Ok(vec![(String::new(), detail)])
-}
-
-fn decode_status(item: &str) -> Result<(String, Status, String), Unreadable> {
-    let item: Instance = serde_json::from_str(item)?;
-    Ok((item.id, status_of(STATUSES, &item.status), item.status))
+    let Address { ip, kind } = serde_json::from_str(item)?;
+    let (ips, none) = (set([ip.0]), set([]));
+    let (public_ips, private_ips) = if kind.0 == "Public" { (ips, none) } else { (none, ips) };
+    Ok(vec![(String::new(), Detail { public_ips, private_ips, ..Detail::default() })])
 }
 
 #[cfg(test)]
@@ -245,7 +179,7 @@ mod tests {
             ("DBInstanceStatus", json!(1)),
             ("CreateTime", json!("yesterday")),
         ] {
-            assert!(decode_instance(&testing::changed(item, field, value)).is_err(), "{field}");
+            assert!(testing::is_refused(&KIND, item, field, value), "{field}");
         }
         assert!(decode_tag(&testing::changed(TAG, "ResourceId", json!(""))).is_err());
     }

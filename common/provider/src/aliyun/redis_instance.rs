@@ -3,108 +3,66 @@
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::shared::{Tag, expiry, tags};
-use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging};
+use super::{BY_NUMBER, call, expiry};
+use crate::engine::decode::{Unreadable, in_status, set, time};
+use crate::engine::fields::{Item, Tag, Text, Wrapped, objects, tags};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Statuses};
 
 /// Caches. A page holds 50 at most, and there is no token. Of addresses the
 /// list tells the private one.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PrivateIps,
-        Field::Tags,
-        Field::CreatedAt,
-        Field::ExpiresAt,
-    ],
-    typed: &[
-        "CreateTime",
-        "EndTime",
-        "InstanceClass",
-        "InstanceId",
-        "InstanceName",
-        "InstanceStatus",
-        "PrivateIp",
-        "RegionId",
-        "Tags",
-        "ZoneId",
-    ],
-    ..KindSpec::new(
+    untold: &[Field::PublicIps, Field::SecurityGroups, Field::DataDisks],
+    ..KindSpec::new::<Instance>(
         "aliyun.redis.instance",
-        Call {
-            params: &[("PageSize", "50")],
-            per_second: 10,
-            ..Call::new("r-kvstore", "2015-01-01", "DescribeInstances")
-                .listing(&["Instances", "KVStoreInstance"], Paging::Pages { param: "PageNumber" })
-        },
+        call("r-kvstore", "2015-01-01", "DescribeInstances")
+            .listing(&["Instances", "KVStoreInstance"], BY_NUMBER)
+            .with(&[("PageSize", "50")]),
         ByIds::new("InstanceIds", IdForm::Commas, 30),
         "InstanceId",
-        decode_instance,
     )
 };
 
 /// What works on while it is changed is running.
-const STATUSES: &[(&str, Status)] = &[
-    ("Creating", Status::Pending),
-    ("Normal", Status::Running),
-    ("Changing", Status::Running),
-    ("Flushing", Status::Running),
-    ("Transforming", Status::Running),
-    ("Migrating", Status::Running),
-    ("BackupRecovering", Status::Running),
-    ("MinorVersionUpgrading", Status::Running),
-    ("MajorVersionUpgrading", Status::Running),
-    ("NetworkModifying", Status::Running),
-    ("SSLModifying", Status::Running),
-    ("Inactive", Status::Stopped),
-    ("Released", Status::Terminated),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["Creating"]),
+    (Status::Running, &["Normal", "Changing", "Flushing", "Transforming", "Migrating"]),
+    (Status::Running, &["BackupRecovering", "MinorVersionUpgrading", "MajorVersionUpgrading"]),
+    (Status::Running, &["NetworkModifying", "SSLModifying"]),
+    (Status::Stopped, &["Inactive"]),
+    (Status::Terminated, &["Released"]),
 ];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Instance {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_class: String,
-    #[serde(default, deserialize_with = "nullable")]
-    zone_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip: String,
-    #[serde(default, deserialize_with = "nullable")]
-    charge_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    create_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    end_time: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    tags: Vec<Tag>,
+objects! {
+    struct Instance {
+        "InstanceId" => id: String,
+        "InstanceName" => name: Text,
+        "InstanceStatus" => status: Text,
+        "InstanceClass" => spec: Text,
+        "ZoneId" => zone: Text,
+        "PrivateIp" => private_ip: Text,
+        "CreateTime" => created: Text,
+        "EndTime" => expires: Text,
+        "Tags" => tags: Wrapped<Tag>,
+    }
+    keeping { "ChargeType" => charge_type: Text }
+    dropping { "RegionId" }
 }
 
-fn decode_instance(item: &str) -> Result<Resource, Unreadable> {
-    let item: Instance = serde_json::from_str(item)?;
-    Ok(Resource {
-        status: status_of(STATUSES, &item.instance_status),
-        created_at: time("CreateTime", &item.create_time)?,
-        expires_at: expiry("EndTime", &item.end_time, &item.charge_type)?,
-        private_ips: set([item.private_ip]),
-        tags: tags(item.tags),
-        id: item.instance_id,
-        name: item.instance_name,
-        vendor_status: item.instance_status,
-        spec: item.instance_class,
-        zone: item.zone_id,
-        ..Resource::default()
-    })
+impl Item for Instance {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.spec.0,
+            zone: self.zone.0,
+            private_ips: set([self.private_ip.0]),
+            tags: tags(self.tags.0),
+            created_at: time("CreateTime", &self.created)?,
+            expires_at: expiry("EndTime", &self.expires, &self.charge_type)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +100,7 @@ mod tests {
             ("EndTime", json!(0)),
             ("CreateTime", json!("yesterday")),
         ] {
-            assert!(decode_instance(&testing::changed(item, field, value)).is_err(), "{field}");
+            assert!(testing::is_refused(&KIND, item, field, value), "{field}");
         }
     }
 }

@@ -129,10 +129,6 @@ impl Protocol for Rpc {
             error.class = ErrorClass::Data;
             error.token_rejected = true;
         }
-        // A bucket has a policy of its own, which says nothing of the account.
-        if body.code == errors::ACCESS_DENIED && oss::is_of_one_bucket(call) {
-            error.class = ErrorClass::Data;
-        }
         Some(error)
     }
 }

@@ -3,99 +3,61 @@
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::shared::{Tag, tags};
-use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging};
+use super::{BY_NUMBER, call};
+use crate::engine::decode::{Unreadable, in_status, set, time};
+use crate::engine::fields::{Item, Tag, Text, Wrapped, objects, tags};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Statuses};
 
 /// Load balancers. Their list does not tell when a subscription ends.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PublicIps,
-        Field::PrivateIps,
-        Field::Tags,
-        Field::CreatedAt,
-    ],
-    typed: &[
-        "Address",
-        "CreateTime",
-        "CreateTimeStamp",
-        "LoadBalancerId",
-        "LoadBalancerName",
-        "LoadBalancerSpec",
-        "LoadBalancerStatus",
-        "MasterZoneId",
-        "RegionId",
-        "RegionIdAlias",
-        "Tags",
-    ],
-    ..KindSpec::new(
+    untold: &[Field::SecurityGroups, Field::DataDisks, Field::ExpiresAt],
+    ..KindSpec::new::<Balancer>(
         "aliyun.slb.loadbalancer",
-        Call {
-            params: &[("PageNumber", "1"), ("PageSize", "100")],
-            per_second: 10,
-            ..Call::new("slb", "2014-05-15", "DescribeLoadBalancers")
-                .listing(&["LoadBalancers", "LoadBalancer"], Paging::Pages { param: "PageNumber" })
-        },
+        call("slb", "2014-05-15", "DescribeLoadBalancers")
+            .listing(&["LoadBalancers", "LoadBalancer"], BY_NUMBER)
+            .with(&[("PageNumber", "1"), ("PageSize", "100")]),
         ByIds::new("LoadBalancerId", IdForm::Commas, 10),
         "LoadBalancerId",
-        decode_balancer,
     )
 };
 
-const STATUSES: &[(&str, Status)] = &[
-    ("active", Status::Running),
-    ("inactive", Status::Stopped),
-    // Its subscription has ended; it is kept for some days.
-    ("locked", Status::Stopped),
-];
+/// The subscription of a locked one has ended; it is kept for some days.
+const STATUSES: Statuses =
+    &[(Status::Running, &["active"]), (Status::Stopped, &["inactive", "locked"])];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Balancer {
-    load_balancer_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    load_balancer_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    load_balancer_status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    load_balancer_spec: String,
-    #[serde(default, deserialize_with = "nullable")]
-    address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    address_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    master_zone_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    create_time: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    tags: Vec<Tag>,
+objects! {
+    struct Balancer {
+        "LoadBalancerId" => id: String,
+        "LoadBalancerName" => name: Text,
+        "LoadBalancerStatus" => status: Text,
+        "LoadBalancerSpec" => spec: Text,
+        "Address" => address: Text,
+        "MasterZoneId" => zone: Text,
+        "CreateTime" => created: Text,
+        "Tags" => tags: Wrapped<Tag>,
+    }
+    keeping { "AddressType" => address_type: Text }
+    dropping { "CreateTimeStamp", "RegionId", "RegionIdAlias" }
 }
 
-fn decode_balancer(item: &str) -> Result<Resource, Unreadable> {
-    let item: Balancer = serde_json::from_str(item)?;
-    let (address, none) = (set([item.address]), set([]));
-    let is_public = item.address_type == "internet";
-    let (public_ips, private_ips) = if is_public { (address, none) } else { (none, address) };
-    Ok(Resource {
-        public_ips,
-        private_ips,
-        status: status_of(STATUSES, &item.load_balancer_status),
-        created_at: time("CreateTime", &item.create_time)?,
-        tags: tags(item.tags),
-        id: item.load_balancer_id,
-        name: item.load_balancer_name,
-        vendor_status: item.load_balancer_status,
-        spec: item.load_balancer_spec,
-        zone: item.master_zone_id,
-        ..Resource::default()
-    })
+impl Item for Balancer {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let (address, none) = (set([self.address.0]), set([]));
+        let is_public = self.address_type.0 == "internet";
+        let (public_ips, private_ips) = if is_public { (address, none) } else { (none, address) };
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.spec.0,
+            zone: self.zone.0,
+            public_ips,
+            private_ips,
+            tags: tags(self.tags.0),
+            created_at: time("CreateTime", &self.created)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +92,7 @@ mod tests {
         for (field, value) in
             [("LoadBalancerId", json!(1)), ("Address", json!([])), ("CreateTime", json!("now"))]
         {
-            assert!(decode_balancer(&testing::changed(item, field, value)).is_err(), "{field}");
+            assert!(testing::is_refused(&KIND, item, field, value), "{field}");
         }
     }
 }

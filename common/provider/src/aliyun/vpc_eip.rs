@@ -3,101 +3,66 @@
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::shared::{Tag, expiry, tags};
-use crate::engine::decode::{Unreadable, nullable, set, status_of, time, wrapped};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging, Probe};
+use super::{BY_NUMBER, call, expiry};
+use crate::engine::decode::{Unreadable, in_status, set, time};
+use crate::engine::fields::{Item, Tag, Text, Wrapped, objects, tags};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Probe, Statuses};
 
 /// Elastic addresses, bound or free.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::PublicIps,
-        Field::PrivateIps,
-        Field::Tags,
-        Field::CreatedAt,
-        Field::ExpiresAt,
-    ],
-    typed: &[
-        "AllocationId",
-        "AllocationTime",
-        "Bandwidth",
-        "ExpiredTime",
-        "IpAddress",
-        "Name",
-        "PrivateIpAddress",
-        "RegionId",
-        "Status",
-        "Tags",
-    ],
-    probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
-    ..KindSpec::new(
+    untold: &[Field::Zone, Field::SecurityGroups, Field::DataDisks],
+    probe: Some(Probe::DRY_RUN),
+    ..KindSpec::new::<Address>(
         "aliyun.vpc.eip",
-        Call {
-            params: &[("PageSize", "100")],
-            per_second: 10,
-            ..Call::new("vpc", "2016-04-28", "DescribeEipAddresses")
-                .listing(&["EipAddresses", "EipAddress"], Paging::Pages { param: "PageNumber" })
-        },
+        call("vpc", "2016-04-28", "DescribeEipAddresses")
+            .listing(&["EipAddresses", "EipAddress"], BY_NUMBER)
+            .with(&[("PageSize", "100")]),
         ByIds::new("AllocationId", IdForm::Commas, 50),
         "AllocationId",
-        decode_address,
     )
 };
 
 /// A free address is not in service, and can be.
-const STATUSES: &[(&str, Status)] = &[
-    ("Associating", Status::Starting),
-    ("InUse", Status::Running),
-    ("Unassociating", Status::Stopping),
-    ("Available", Status::Stopped),
-    ("Releasing", Status::Terminating),
+const STATUSES: Statuses = &[
+    (Status::Starting, &["Associating"]),
+    (Status::Running, &["InUse"]),
+    (Status::Stopping, &["Unassociating"]),
+    (Status::Stopped, &["Available"]),
+    (Status::Terminating, &["Releasing"]),
 ];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Address {
-    allocation_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    ip_address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    bandwidth: String,
-    #[serde(default, deserialize_with = "nullable")]
-    charge_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    allocation_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    expired_time: String,
-    #[serde(default, deserialize_with = "wrapped")]
-    tags: Vec<Tag>,
+objects! {
+    struct Address {
+        "AllocationId" => id: String,
+        "Name" => name: Text,
+        "Status" => status: Text,
+        "IpAddress" => public_ip: Text,
+        "PrivateIpAddress" => private_ip: Text,
+        "Bandwidth" => bandwidth: Text,
+        "AllocationTime" => created: Text,
+        "ExpiredTime" => expires: Text,
+        "Tags" => tags: Wrapped<Tag>,
+    }
+    keeping { "ChargeType" => charge_type: Text }
+    dropping { "RegionId" }
 }
 
 /// Its bandwidth, in Mbit/s, is what it is sold by.
-fn decode_address(item: &str) -> Result<Resource, Unreadable> {
-    let item: Address = serde_json::from_str(item)?;
-    Ok(Resource {
-        status: status_of(STATUSES, &item.status),
-        created_at: time("AllocationTime", &item.allocation_time)?,
-        expires_at: expiry("ExpiredTime", &item.expired_time, &item.charge_type)?,
-        public_ips: set([item.ip_address]),
-        private_ips: set([item.private_ip_address]),
-        tags: tags(item.tags),
-        id: item.allocation_id,
-        name: item.name,
-        vendor_status: item.status,
-        spec: item.bandwidth,
-        ..Resource::default()
-    })
+impl Item for Address {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.bandwidth.0,
+            public_ips: set([self.public_ip.0]),
+            private_ips: set([self.private_ip.0]),
+            tags: tags(self.tags.0),
+            created_at: time("AllocationTime", &self.created)?,
+            expires_at: expiry("ExpiredTime", &self.expires, &self.charge_type)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +103,7 @@ mod tests {
             ("Tags", json!("env")),
             ("AllocationTime", json!("yesterday")),
         ] {
-            assert!(decode_address(&testing::changed(item, field, value)).is_err(), "{field}");
+            assert!(testing::is_refused(&KIND, item, field, value), "{field}");
         }
     }
 }

@@ -8,64 +8,40 @@
 
 use std::time::Duration;
 
-use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Disk, Resource, Status};
-use serde::Deserialize;
 
-use super::{Tag, attributes, tags};
+use super::attributes;
 use crate::Detail;
-use crate::engine::decode::{Unreadable, elements, is_id, nullable, set, status_of, time};
+use crate::engine::decode::{Unreadable, attached, in_status, set, time};
+use crate::engine::fields::{Elements, Item, Maybe, Tag, Text, objects, tags};
 use crate::engine::spec::{
-    ByIds, Call, Format, IdForm, KindSpec, Paging, Path, Probe, Secondary, StatusSpec,
+    ByIds, Call, FixedParams, IdForm, KindSpec, Paging, Path, Probe, Secondary, StatusSpec,
+    Statuses,
 };
 
 /// Virtual machines.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PublicIps,
-        Field::PrivateIps,
-        Field::SecurityGroups,
-        Field::DataDisks,
-        Field::Tags,
-        Field::CreatedAt,
-    ],
-    secondary: &[Secondary {
-        call: Call {
-            params: &[("MaxResults", "500")],
-            ..call("DescribeVolumes", &["volumeSet", "item"])
-        },
-        lists_region: true,
-        by_ids: filter(&[("Filter.1.Name", "attachment.instance-id")]),
-        region: None,
-        decode: decode_volume,
-    }],
+    attributes,
+    untold: &[Field::ExpiresAt],
+    secondary: &[Secondary::listed(
+        call("DescribeVolumes", &["volumeSet", "item"]).with(&[("MaxResults", "500")]),
+        filter(&[("Filter.1.Name", "attachment.instance-id")]),
+        decode_volume,
+    )],
     statuses: Some(StatusSpec {
-        call: Call {
-            params: &[("IncludeAllInstances", "true")],
-            ..call("DescribeInstanceStatus", &["instanceStatusSet", "item"])
-        },
-        by_ids: ByIds {
-            absent: &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"],
-            ..ByIds::new("InstanceId", IdForm::Numbered, 100)
-        },
-        decode: decode_status,
+        call: call("DescribeInstanceStatus", &["instanceStatusSet", "item"])
+            .with(&[("IncludeAllInstances", "true")]),
+        by_ids: ByIds::new("InstanceId", IdForm::Numbered, 100)
+            .refusing(&["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"]),
     }),
-    probe: Some(Probe { params: &[("DryRun", "true")], granted: "DryRunOperation" }),
-    ..KindSpec::new(
+    probe: Some(Probe::DRY_RUN),
+    ..KindSpec::new::<Instance>(
         "aws.ec2.instance",
-        Call {
-            params: &[("MaxResults", "250")],
-            ..call("DescribeInstances", &["reservationSet", "item", "instancesSet", "item"])
-        },
+        call("DescribeInstances", &["reservationSet", "item", "instancesSet", "item"])
+            .with(&[("MaxResults", "250")]),
         filter(&[("Filter.1.Name", "instance-id")]),
         "instanceId",
-        decode_instance,
     )
 };
 
@@ -73,143 +49,69 @@ pub(crate) const KIND: KindSpec = KindSpec {
 /// in a second. An answer takes longer than other services'.
 const fn call(action: &'static str, items: Path) -> Call {
     let paging = Paging::Token { param: "NextToken", next: &["nextToken"] };
-    Call {
-        format: Format::Xml,
-        per_second: 10,
-        timeout: Duration::from_secs(30),
-        ..Call::new("ec2", "2016-11-15", action).listing(items, paging)
-    }
+    let call = super::call("ec2", "2016-11-15", action).listing(items, paging);
+    Call { per_second: 10, timeout: Duration::from_secs(30), ..call }
 }
 
 /// A filter by ids. Ids themselves would be refused where one is unknown.
-const fn filter(named: &'static [(&'static str, &'static str)]) -> ByIds {
+const fn filter(named: FixedParams) -> ByIds {
     ByIds { params: named, ..ByIds::new("Filter.1.Value", IdForm::Numbered, 200) }
 }
 
-const STATUSES: &[(&str, Status)] = &[
-    ("pending", Status::Pending),
-    ("running", Status::Running),
-    ("stopping", Status::Stopping),
-    ("stopped", Status::Stopped),
-    ("shutting-down", Status::Terminating),
-    ("terminated", Status::Terminated),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["pending"]),
+    (Status::Running, &["running"]),
+    (Status::Stopping, &["stopping"]),
+    (Status::Stopped, &["stopped"]),
+    (Status::Terminating, &["shutting-down"]),
+    (Status::Terminated, &["terminated"]),
 ];
 
-/// What is no attribute: the fields that are typed, and what changes while no
-/// tracked field does.
-const NO_ATTRIBUTES: [&str; 10] = [
-    "groupSet",
-    "instanceId",
-    "instanceState",
-    "instanceType",
-    "ipAddress",
-    "launchTime",
-    "privateIpAddress",
-    "reason",
-    "stateReason",
-    "tagSet",
-];
+objects! {
+    struct Instance {
+        "instanceId" => id: String,
+        "instanceState" => state: Maybe<State>,
+        "instanceType" => spec: Text,
+        "launchTime" => launched: Text,
+        "ipAddress" => public_ip: Text,
+        "privateIpAddress" => private_ip: Text,
+        "groupSet" => groups: Elements<Group>,
+        "tagSet" => tags: Elements<Tag>,
+    }
+    keeping {
+        "placement" => placement: Maybe<Placement>,
+        "networkInterfaceSet" => interfaces: Elements<Interface>,
+        "rootDeviceName" => root_device: Text,
+        "blockDeviceMapping" => devices: Elements<Device>,
+    }
+    // They change while no tracked field does.
+    dropping { "reason", "stateReason" }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Instance {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_state: State,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    placement: Placement,
-    #[serde(default, deserialize_with = "nullable")]
-    launch_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    ip_address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_address: String,
-    #[serde(default, deserialize_with = "elements")]
-    network_interface_set: Vec<Interface>,
-    #[serde(default, deserialize_with = "elements")]
-    group_set: Vec<Group>,
-    #[serde(default, deserialize_with = "nullable")]
-    root_device_name: String,
-    #[serde(default, deserialize_with = "elements")]
-    block_device_mapping: Vec<Device>,
-    #[serde(default, deserialize_with = "elements")]
-    tag_set: Vec<Tag>,
-}
+    struct State { "name" => name: Text }
+    struct Placement { "availabilityZone" => zone: Text }
+    struct Group { "groupId" => id: Text }
+    struct Interface {
+        "privateIpAddress" => private_ip: Text,
+        "association" => association: Maybe<Association>,
+        "attachment" => attachment: Maybe<InterfaceAttachment>,
+        "privateIpAddressesSet" => addresses: Elements<Address>,
+    }
+    struct Address {
+        "privateIpAddress" => private_ip: Text,
+        "association" => association: Maybe<Association>,
+    }
+    struct Association { "publicIp" => public_ip: Text }
+    struct InterfaceAttachment { "deviceIndex" => index: Text, "attachTime" => attached: Text }
+    struct Device { "deviceName" => name: Text, "ebs" => ebs: Maybe<Ebs> }
+    struct Ebs { "volumeId" => volume: Text }
 
-#[derive(Default, Deserialize)]
-struct State {
-    #[serde(default, deserialize_with = "nullable")]
-    name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Placement {
-    #[serde(default, deserialize_with = "nullable")]
-    availability_zone: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Interface {
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    association: Association,
-    #[serde(default, deserialize_with = "nullable")]
-    attachment: InterfaceAttachment,
-    #[serde(default, deserialize_with = "elements")]
-    private_ip_addresses_set: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Address {
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_address: String,
-    #[serde(default, deserialize_with = "nullable")]
-    association: Association,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Association {
-    #[serde(default, deserialize_with = "nullable")]
-    public_ip: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InterfaceAttachment {
-    #[serde(default, deserialize_with = "nullable")]
-    device_index: String,
-    #[serde(default, deserialize_with = "nullable")]
-    attach_time: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Group {
-    #[serde(default, deserialize_with = "nullable")]
-    group_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Device {
-    #[serde(default, deserialize_with = "nullable")]
-    device_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    ebs: Ebs,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ebs {
-    #[serde(default, deserialize_with = "nullable")]
-    volume_id: String,
+    struct Volume {
+        "volumeId" => id: String,
+        "volumeType" => category: Text,
+        "size" => size: Text,
+        "attachmentSet" => attachments: Elements<VolumeAttachment>,
+    }
+    struct VolumeAttachment { "instanceId" => instance: Text, "status" => status: Text }
 }
 
 impl Instance {
@@ -217,105 +119,60 @@ impl Instance {
     /// last of its starts; but the interface that it was created with stays
     /// as long as it is there.
     fn created(&self) -> &str {
-        let first = self.network_interface_set.iter().find(|it| it.attachment.device_index == "0");
-        let attached = first.map_or("", |interface| &interface.attachment.attach_time);
-        if attached.is_empty() { &self.launch_time } else { attached }
+        let first = self.interfaces.0.iter().find(|it| it.attachment.index.0 == "0");
+        let attached = first.map_or("", |interface| &interface.attachment.attached);
+        if attached.is_empty() { &self.launched } else { attached }
     }
 
-    fn system_disk(&mut self) -> String {
-        let root = std::mem::take(&mut self.root_device_name);
-        let device = self.block_device_mapping.iter_mut().find(|it| it.device_name == root);
-        device.map(|device| std::mem::take(&mut device.ebs.volume_id)).unwrap_or_default()
+    fn system_disk(&self) -> String {
+        let root = self.devices.0.iter().find(|device| device.name.0 == self.root_device.0);
+        root.map(|device| device.ebs.volume.0.clone()).unwrap_or_default()
     }
 }
 
-fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
-    let mut item: Instance = serde_json::from_str(text)?;
-    let created_at = time("launchTime", item.created())?;
-    let system_disk = item.system_disk();
-    let mut public_ips = vec![item.ip_address];
-    let mut private_ips = vec![item.private_ip_address];
-    for interface in item.network_interface_set {
-        private_ips.push(interface.private_ip_address);
-        public_ips.push(interface.association.public_ip);
-        for address in interface.private_ip_addresses_set {
-            private_ips.push(address.private_ip_address);
-            public_ips.push(address.association.public_ip);
+impl Item for Instance {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let created_at = time("launchTime", self.created())?;
+        let system_disk = self.system_disk();
+        let mut public_ips = vec![self.public_ip.0];
+        let mut private_ips = vec![self.private_ip.0];
+        for interface in self.interfaces.0 {
+            private_ips.push(interface.private_ip.0);
+            public_ips.push(interface.association.0.public_ip.0);
+            for address in interface.addresses.0 {
+                private_ips.push(address.private_ip.0);
+                public_ips.push(address.association.0.public_ip.0);
+            }
         }
+        let tags = tags(self.tags.0);
+        Ok(Resource {
+            id: self.id,
+            name: tags.get("Name").cloned().unwrap_or_default(),
+            spec: self.spec.0,
+            zone: self.placement.0.zone.0,
+            public_ips: set(public_ips),
+            private_ips: set(private_ips),
+            security_groups: set(self.groups.0.into_iter().map(|group| group.id.0)),
+            system_disk,
+            tags,
+            created_at,
+            ..in_status(STATUSES, self.state.0.name.0)
+        })
     }
-    let tags = tags(item.tag_set);
-    Ok(Resource {
-        id: item.instance_id,
-        name: tags.get("Name").cloned().unwrap_or_default(),
-        status: status_of(STATUSES, &item.instance_state.name),
-        vendor_status: item.instance_state.name,
-        spec: item.instance_type,
-        zone: item.placement.availability_zone,
-        public_ips: set(public_ips),
-        private_ips: set(private_ips),
-        security_groups: set(item.group_set.into_iter().map(|group| group.group_id)),
-        system_disk,
-        tags,
-        created_at,
-        attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
-        ..Resource::default()
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Volume {
-    volume_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    volume_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    size: String,
-    #[serde(default, deserialize_with = "elements")]
-    attachment_set: Vec<VolumeAttachment>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VolumeAttachment {
-    #[serde(default, deserialize_with = "nullable")]
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    status: String,
 }
 
 /// A volume that a machine starts from is told apart by what the list of
 /// machines says of their root devices.
 fn decode_volume(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
     let item: Volume = serde_json::from_str(item)?;
-    if !is_id(&item.volume_id) {
-        return Err(Unreadable::value("volumeId", &item.volume_id, "an id"));
-    }
-    if !item.volume_type.is_empty() && !is_id(&item.volume_type) {
-        return Err(Unreadable::value("volumeType", &item.volume_type, "a type"));
-    }
     let size_gib = match item.size.as_str() {
         "" => None,
         size => Some(size.parse().map_err(|_| Unreadable::value("size", size, "a number"))?),
     };
-    let disk = Disk { id: item.volume_id, category: item.volume_type, size_gib };
-    let detail = Detail { disks: [disk].into(), ..Detail::default() };
-    let attached = item.attachment_set.into_iter().filter(|at| at.status != "detached");
-    let instances = set(attached.map(|at| at.instance_id));
-    Ok(instances.into_iter().map(|instance| (instance, detail.clone())).collect())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StatusItem {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_state: State,
-}
-
-fn decode_status(item: &str) -> Result<(String, Status, String), Unreadable> {
-    let item: StatusItem = serde_json::from_str(item)?;
-    let word = item.instance_state.name;
-    Ok((item.instance_id, status_of(STATUSES, &word), word))
+    let there =
+        item.attachments.0.into_iter().filter(|attachment| attachment.status.0 != "detached");
+    let disk = Disk { id: item.id, category: item.category.0, size_gib };
+    attached(disk, ("volumeId", "volumeType"), there.map(|attachment| attachment.instance.0))
 }
 
 #[cfg(test)]
@@ -326,6 +183,7 @@ mod tests {
 
     use super::*;
     use crate::aws::tests::items;
+    use crate::engine::decode::resource;
     use crate::engine::testing::told;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aws_describe_instances.xml");
@@ -335,7 +193,7 @@ mod tests {
     }
 
     fn decode(item: &Value) -> Resource {
-        decode_instance(&item.to_string()).unwrap()
+        resource(&item.to_string(), &KIND).unwrap()
     }
 
     fn disks(item: &Value) -> BTreeSet<Disk> {
@@ -365,7 +223,7 @@ mod tests {
     fn what_is_tracked_is_what_the_vendor_tells() {
         let mut web = decode(&sample());
         web.set_disks([Disk { id: "vol-1".into(), ..Disk::default() }].into());
-        assert_eq!(told(&web), KIND.tracked);
+        assert_eq!(told(&web), KIND.told());
     }
 
     #[test]
@@ -399,7 +257,7 @@ mod tests {
         let odd = decode(&item);
         assert_eq!((odd.status, &*odd.vendor_status), (Status::Unknown, "hibernating"));
         item["instanceId"] = Value::Null;
-        assert!(decode_instance(&item.to_string()).is_err());
+        assert!(resource(&item.to_string(), &KIND).is_err());
     }
 
     #[test]

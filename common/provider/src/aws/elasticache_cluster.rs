@@ -1,124 +1,80 @@
 //! `aws.elasticache.cluster`: caches. Source: the vendor's reference of the API
 //! of ElastiCache of 2015-02-02.
 
-use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::{attributes, by_marker, decode_tag};
-use crate::engine::decode::{Unreadable, elements, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, Format, IdForm, KindSpec, Secondary};
+use super::{attributes, by_marker};
+use crate::engine::decode::{Unreadable, in_status, set, tag_of_one, time};
+use crate::engine::fields::{Elements, Item, Text, objects};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Secondary, Statuses};
 
 /// Caches, whose tags are told one by one.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::SecurityGroups,
-        Field::Tags,
-        Field::CreatedAt,
-    ],
-    secondary: &[Secondary {
-        call: Call {
-            format: Format::Xml,
-            per_second: 5,
-            items: &["ListTagsForResourceResult", "TagList", "Tag"],
-            ..Call::new("elasticache", "2015-02-02", "ListTagsForResource")
-        },
-        lists_region: false,
-        by_ids: ByIds {
-            absent: ABSENT,
-            name: Some(name),
-            ..ByIds::new("ResourceName", IdForm::Single, 1)
-        },
-        region: None,
-        decode: decode_tag,
-    }],
-    ..KindSpec::new(
+    attributes,
+    untold: &[Field::PublicIps, Field::PrivateIps, Field::DataDisks, Field::ExpiresAt],
+    secondary: &[Secondary::asked(
+        call("ListTagsForResource").of(&["ListTagsForResourceResult", "TagList", "Tag"]),
+        ByIds { name: Some(name), ..by_id("ResourceName") },
+        tag_of_one,
+    )],
+    ..KindSpec::new::<Cluster>(
         "aws.elasticache.cluster",
-        Call {
-            per_second: 5,
-            params: &[("MaxRecords", "100"), ("ShowCacheNodeInfo", "true")],
-            ..by_marker(
-                Call::new("elasticache", "2015-02-02", "DescribeCacheClusters"),
-                &["DescribeCacheClustersResult", "CacheClusters", "CacheCluster"],
-                &["DescribeCacheClustersResult", "Marker"],
-            )
-        },
-        ByIds { absent: ABSENT, ..ByIds::new("CacheClusterId", IdForm::Single, 1) },
+        by_marker(
+            call("DescribeCacheClusters"),
+            &["DescribeCacheClustersResult", "CacheClusters", "CacheCluster"],
+            &["DescribeCacheClustersResult", "Marker"],
+        )
+        .with(&[("MaxRecords", "100"), ("ShowCacheNodeInfo", "true")]),
+        by_id("CacheClusterId"),
         "CacheClusterId",
-        decode,
     )
 };
 
-const ABSENT: &[&str] = &["CacheClusterNotFound", "CacheClusterNotFoundFault"];
-
-const STATUSES: &[(&str, Status)] = &[
-    ("available", Status::Running),
-    ("creating", Status::Pending),
-    ("create-failed", Status::Error),
-    ("deleted", Status::Terminated),
-    ("deleting", Status::Terminating),
-    ("incompatible-network", Status::Error),
-    ("modifying", Status::Running),
-    ("rebooting cache cluster nodes", Status::Rebooting),
-    ("rebooting cluster nodes", Status::Rebooting),
-    ("restore-failed", Status::Error),
-    ("snapshotting", Status::Running),
-];
-
-/// What is no attribute: the fields that are typed.
-const NO_ATTRIBUTES: [&str; 6] = [
-    "CacheClusterCreateTime",
-    "CacheClusterId",
-    "CacheClusterStatus",
-    "CacheNodeType",
-    "PreferredAvailabilityZone",
-    "SecurityGroups",
-];
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Cluster {
-    cache_cluster_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    cache_cluster_status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    cache_node_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    preferred_availability_zone: String,
-    #[serde(default, deserialize_with = "nullable")]
-    cache_cluster_create_time: String,
-    #[serde(default, deserialize_with = "elements")]
-    security_groups: Vec<Group>,
+const fn call(action: &'static str) -> Call {
+    super::call("elasticache", "2015-02-02", action)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Group {
-    #[serde(default, deserialize_with = "nullable")]
-    security_group_id: String,
+const fn by_id(param: &'static str) -> ByIds {
+    ByIds::new(param, IdForm::Single, 1)
+        .refusing(&["CacheClusterNotFound", "CacheClusterNotFoundFault"])
+}
+
+const STATUSES: Statuses = &[
+    (Status::Pending, &["creating"]),
+    (Status::Running, &["available", "modifying", "snapshotting"]),
+    (Status::Rebooting, &["rebooting cache cluster nodes", "rebooting cluster nodes"]),
+    (Status::Terminating, &["deleting"]),
+    (Status::Terminated, &["deleted"]),
+    (Status::Error, &["create-failed", "incompatible-network", "restore-failed"]),
+];
+
+objects! {
+    struct Cluster {
+        "CacheClusterId" => id: String,
+        "CacheClusterStatus" => status: Text,
+        "CacheNodeType" => node_type: Text,
+        "PreferredAvailabilityZone" => zone: Text,
+        "CacheClusterCreateTime" => created: Text,
+        "SecurityGroups" => groups: Elements<Group>,
+    }
+
+    struct Group { "SecurityGroupId" => id: Text }
 }
 
 /// A person chose the id, so it is the name.
-fn decode(text: &str) -> Result<Resource, Unreadable> {
-    let item: Cluster = serde_json::from_str(text)?;
-    Ok(Resource {
-        name: item.cache_cluster_id.clone(),
-        id: item.cache_cluster_id,
-        status: status_of(STATUSES, &item.cache_cluster_status),
-        vendor_status: item.cache_cluster_status,
-        spec: item.cache_node_type,
-        zone: item.preferred_availability_zone,
-        security_groups: set(item.security_groups.into_iter().map(|it| it.security_group_id)),
-        created_at: time("CacheClusterCreateTime", &item.cache_cluster_create_time)?,
-        attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
-        ..Resource::default()
-    })
+impl Item for Cluster {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        Ok(Resource {
+            name: self.id.clone(),
+            id: self.id,
+            spec: self.node_type.0,
+            zone: self.zone.0,
+            security_groups: set(self.groups.0.into_iter().map(|group| group.id.0)),
+            created_at: time("CacheClusterCreateTime", &self.created)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 /// Returns the name that a cluster has beyond its region and account.
@@ -130,6 +86,7 @@ fn name(cluster: &Resource) -> &str {
 mod tests {
     use super::*;
     use crate::aws::tests::items;
+    use crate::engine::decode::resource;
     use crate::engine::testing::told;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aws_describe_cache_clusters.xml");
@@ -137,7 +94,7 @@ mod tests {
 
     fn samples() -> Vec<Resource> {
         let items = items(SAMPLE, KIND.list.items);
-        items.iter().map(|item| decode(item).unwrap()).collect()
+        items.iter().map(|item| resource(item, &KIND).unwrap()).collect()
     }
 
     #[test]
@@ -159,10 +116,10 @@ mod tests {
     fn what_is_tracked_is_what_the_vendor_tells() {
         let mut session = samples().remove(0);
         for tag in items(TAGS, KIND.secondary[0].call.items) {
-            session.tags.extend(decode_tag(&tag).unwrap().remove(0).1.tags);
+            session.tags.extend(tag_of_one(&tag).unwrap().remove(0).1.tags);
         }
         assert_eq!(session.tags.len(), 2);
-        assert_eq!(told(&session), KIND.tracked);
+        assert_eq!(told(&session), KIND.told());
     }
 
     #[test]
@@ -170,6 +127,6 @@ mod tests {
         let odd = samples().remove(1);
         assert_eq!((odd.status, &*odd.vendor_status), (Status::Unknown, "meditating"));
         assert_eq!((odd.created_at, odd.security_groups.len()), (None, 0));
-        assert!(decode("{}").is_err());
+        assert!(resource("{}", &KIND).is_err());
     }
 }

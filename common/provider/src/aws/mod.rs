@@ -10,26 +10,18 @@ pub(crate) mod s3_bucket;
 pub mod sign;
 mod sts;
 
-use std::collections::BTreeMap;
-
 use cloud_sync_core::account::{Account, InvalidAccount, Region};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub(crate) use self::sts::{ASSUME, IDENTITY};
-use crate::Detail;
 use crate::engine::Protocol;
 use crate::engine::decode::{Unreadable, fields_but, nullable, without_empty};
 use crate::engine::spec::{Call, Format, Paging, Path, RegionsSpec};
 
 /// The regions that an account has enabled. The hosts it lists are EC2's only.
 pub(crate) const REGIONS: RegionsSpec = RegionsSpec {
-    call: Call {
-        items: &["regionInfo", "item"],
-        per_second: 5,
-        format: Format::Xml,
-        ..Call::new("ec2", "2016-11-15", "DescribeRegions")
-    },
+    call: call("ec2", "2016-11-15", "DescribeRegions").of(&["regionInfo", "item"]),
     decode: decode_region,
 };
 
@@ -38,11 +30,15 @@ pub(crate) fn open(account: &Account) -> Result<Box<dyn Protocol>, InvalidAccoun
     Ok(Box::new(api::Api::open(account)?))
 }
 
-/// Returns a list call of a service that pages by `Marker`, with what wraps its
-/// reply.
+/// Returns a call, which is answered in XML.
+const fn call(product: &'static str, version: &'static str, action: &'static str) -> Call {
+    Call { format: Format::Xml, per_second: 5, ..Call::new(product, version, action) }
+}
+
+/// Returns a list call of a service that pages by `Marker`.
 const fn by_marker(call: Call, items: Path, marker: Path) -> Call {
     let paging = Paging::Token { param: "Marker", next: marker };
-    Call { format: Format::Xml, params: &[("MaxRecords", "100")], ..call.listing(items, paging) }
+    call.listing(items, paging).with(&[("MaxRecords", "100")])
 }
 
 #[derive(Deserialize)]
@@ -57,27 +53,6 @@ fn decode_region(item: &str) -> Result<Option<Region>, Unreadable> {
     let item: RegionItem = serde_json::from_str(item)?;
     let is_enabled = item.opt_in_status != "not-opted-in";
     Ok(is_enabled.then_some(Region::new(&item.region_name)))
-}
-
-/// A tag, whose names are spelt in two ways.
-#[derive(Deserialize)]
-struct Tag {
-    #[serde(default, alias = "Key", deserialize_with = "nullable")]
-    key: String,
-    #[serde(default, alias = "Value", deserialize_with = "nullable")]
-    value: String,
-}
-
-/// Returns tags by key. One without a key has nothing to be known by.
-fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
-    let known = tags.into_iter().filter(|tag| !tag.key.is_empty());
-    known.map(|tag| (tag.key, tag.value)).collect()
-}
-
-/// Reads a tag of the one resource whose tags were asked for.
-fn decode_tag(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
-    let tag: Tag = serde_json::from_str(item)?;
-    Ok(vec![(String::new(), Detail { tags: tags(vec![tag]), ..Detail::default() })])
 }
 
 /// The names that lists give their items, by which lists are told from other

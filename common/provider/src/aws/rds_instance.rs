@@ -1,154 +1,101 @@
 //! `aws.rds.instance`: databases. Source: the vendor's reference of the API of
 //! RDS of 2014-10-31, `DescribeDBInstances`.
 
-use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
-use super::{Tag, attributes, by_marker, tags};
-use crate::engine::decode::{Unreadable, elements, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec};
+use super::{attributes, by_marker, call};
+use crate::engine::decode::{Unreadable, in_status, set, time};
+use crate::engine::fields::{Elements, Item, Tag, Text, objects, tags};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Statuses};
 
 /// Databases. The vendor has no way to ask for permission without effect, and
 /// no answer to who may not see them but a refusal.
 pub(crate) const KIND: KindSpec = KindSpec {
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::SecurityGroups,
-        Field::Tags,
-        Field::CreatedAt,
-    ],
-    ..KindSpec::new(
+    attributes,
+    untold: &[Field::PublicIps, Field::PrivateIps, Field::DataDisks, Field::ExpiresAt],
+    ..KindSpec::new::<Database>(
         "aws.rds.instance",
-        Call {
-            per_second: 5,
-            ..by_marker(
-                Call::new("rds", "2014-10-31", "DescribeDBInstances"),
-                &["DescribeDBInstancesResult", "DBInstances", "DBInstance"],
-                &["DescribeDBInstancesResult", "Marker"],
-            )
-        },
+        by_marker(
+            call("rds", "2014-10-31", "DescribeDBInstances"),
+            &["DescribeDBInstancesResult", "DBInstances", "DBInstance"],
+            &["DescribeDBInstancesResult", "Marker"],
+        ),
         ByIds {
             params: &[("Filters.Filter.1.Name", "db-instance-id")],
-            absent: &["DBInstanceNotFound", "DBInstanceNotFoundFault"],
             ..ByIds::new("Filters.Filter.1.Values.Value", IdForm::Numbered, 100)
+                .refusing(&["DBInstanceNotFound", "DBInstanceNotFoundFault"])
         },
         "DBInstanceIdentifier",
-        decode,
     )
 };
 
 /// Whatever is done to a database that goes on to answer is "running".
-const STATUSES: &[(&str, Status)] = &[
-    ("available", Status::Running),
-    ("backing-up", Status::Running),
-    ("configuring-enhanced-monitoring", Status::Running),
-    ("configuring-iam-database-auth", Status::Running),
-    ("configuring-log-exports", Status::Running),
-    ("converting-to-vpc", Status::Running),
-    ("creating", Status::Pending),
-    ("delete-precheck", Status::Running),
-    ("deleting", Status::Terminating),
-    ("failed", Status::Error),
-    ("inaccessible-encryption-credentials", Status::Error),
-    ("inaccessible-encryption-credentials-recoverable", Status::Error),
-    ("incompatible-network", Status::Error),
-    ("incompatible-option-group", Status::Error),
-    ("incompatible-parameters", Status::Error),
-    ("incompatible-restore", Status::Error),
-    ("insufficient-capacity", Status::Error),
-    ("maintenance", Status::Running),
-    ("modifying", Status::Running),
-    ("moving-to-vpc", Status::Running),
-    ("rebooting", Status::Rebooting),
-    ("renaming", Status::Running),
-    ("resetting-master-credentials", Status::Running),
-    ("restore-error", Status::Error),
-    ("starting", Status::Starting),
-    ("stopped", Status::Stopped),
-    ("stopping", Status::Stopping),
-    ("storage-config-upgrade", Status::Running),
-    ("storage-full", Status::Error),
-    ("storage-initialization", Status::Running),
-    ("storage-optimization", Status::Running),
-    ("upgrading", Status::Running),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["creating"]),
+    (Status::Starting, &["starting"]),
+    (Status::Running, &["available", "backing-up", "maintenance", "modifying", "renaming"]),
+    (Status::Running, &["configuring-enhanced-monitoring", "configuring-iam-database-auth"]),
+    (Status::Running, &["configuring-log-exports", "converting-to-vpc", "moving-to-vpc"]),
+    (Status::Running, &["delete-precheck", "resetting-master-credentials", "upgrading"]),
+    (Status::Running, &["storage-config-upgrade", "storage-initialization"]),
+    (Status::Running, &["storage-optimization"]),
+    (Status::Rebooting, &["rebooting"]),
+    (Status::Stopping, &["stopping"]),
+    (Status::Stopped, &["stopped"]),
+    (Status::Terminating, &["deleting"]),
+    (Status::Error, &["failed", "restore-error", "insufficient-capacity", "storage-full"]),
+    (Status::Error, &["inaccessible-encryption-credentials", "incompatible-network"]),
+    (Status::Error, &["inaccessible-encryption-credentials-recoverable"]),
+    (Status::Error, &["incompatible-option-group", "incompatible-parameters"]),
+    (Status::Error, &["incompatible-restore"]),
 ];
 
-/// What is no attribute: the fields that are typed, and what changes while no
-/// tracked field does.
-const NO_ATTRIBUTES: [&str; 10] = [
-    "AvailabilityZone",
-    "DBInstanceClass",
-    "DBInstanceIdentifier",
-    "DBInstanceStatus",
-    "InstanceCreateTime",
-    "LatestRestorableTime",
-    "PercentProgress",
-    "StatusInfos",
-    "TagList",
-    "VpcSecurityGroups",
-];
+objects! {
+    struct Database {
+        "DBInstanceIdentifier" => id: String,
+        "DBInstanceStatus" => status: Text,
+        "DBInstanceClass" => class: Text,
+        "AvailabilityZone" => zone: Text,
+        "InstanceCreateTime" => created: Text,
+        "VpcSecurityGroups" => groups: Elements<Group>,
+        "TagList" => tags: Elements<Tag>,
+    }
+    // They change while no tracked field does.
+    dropping { "LatestRestorableTime", "PercentProgress", "StatusInfos" }
 
-#[derive(Deserialize)]
-struct Database {
-    #[serde(rename = "DBInstanceIdentifier")]
-    id: String,
-    #[serde(rename = "DBInstanceStatus", default, deserialize_with = "nullable")]
-    status: String,
-    #[serde(rename = "DBInstanceClass", default, deserialize_with = "nullable")]
-    class: String,
-    #[serde(rename = "AvailabilityZone", default, deserialize_with = "nullable")]
-    zone: String,
-    #[serde(rename = "InstanceCreateTime", default, deserialize_with = "nullable")]
-    created: String,
-    #[serde(rename = "VpcSecurityGroups", default, deserialize_with = "elements")]
-    groups: Vec<Group>,
-    #[serde(rename = "TagList", default, deserialize_with = "elements")]
-    tags: Vec<Tag>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Group {
-    #[serde(default, deserialize_with = "nullable")]
-    vpc_security_group_id: String,
+    struct Group { "VpcSecurityGroupId" => id: Text }
 }
 
 /// A person chose the id, so it is the name where no tag says another.
-fn decode(text: &str) -> Result<Resource, Unreadable> {
-    let item: Database = serde_json::from_str(text)?;
-    let tags = tags(item.tags);
-    Ok(Resource {
-        name: tags.get("Name").filter(|name| !name.is_empty()).unwrap_or(&item.id).clone(),
-        id: item.id,
-        status: status_of(STATUSES, &item.status),
-        vendor_status: item.status,
-        spec: item.class,
-        zone: item.zone,
-        security_groups: set(item.groups.into_iter().map(|group| group.vpc_security_group_id)),
-        tags,
-        created_at: time("InstanceCreateTime", &item.created)?,
-        attributes: Attributes::unread(text, &NO_ATTRIBUTES, attributes),
-        ..Resource::default()
-    })
+impl Item for Database {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let tags = tags(self.tags.0);
+        Ok(Resource {
+            name: tags.get("Name").filter(|name| !name.is_empty()).unwrap_or(&self.id).clone(),
+            id: self.id,
+            spec: self.class.0,
+            zone: self.zone.0,
+            security_groups: set(self.groups.0.into_iter().map(|group| group.id.0)),
+            tags,
+            created_at: time("InstanceCreateTime", &self.created)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::aws::tests::items;
+    use crate::engine::decode::resource;
     use crate::engine::testing::told;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aws_describe_db_instances.xml");
 
     fn samples() -> Vec<Resource> {
         let items = items(SAMPLE, KIND.list.items);
-        items.iter().map(|item| decode(item).unwrap()).collect()
+        items.iter().map(|item| resource(item, &KIND).unwrap()).collect()
     }
 
     #[test]
@@ -168,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_tracked_is_what_the_vendor_tells() {
-        assert_eq!(told(&samples()[0]), KIND.tracked);
+        assert_eq!(told(&samples()[0]), KIND.told());
     }
 
     #[test]
@@ -182,6 +129,6 @@ mod tests {
     fn a_word_that_nobody_knows_is_kept() {
         let odd = samples().remove(2);
         assert_eq!((odd.status, &*odd.vendor_status), (Status::Unknown, "meditating"));
-        assert!(decode("{}").is_err());
+        assert!(resource("{}", &KIND).is_err());
     }
 }

@@ -1,81 +1,71 @@
 //! `aws.s3.bucket`: buckets, which an account has over all regions. Source: the
 //! vendor's reference of the API of S3 of 2006-03-01.
 
-use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Resource, Status};
-use serde::Deserialize;
 
 use super::api::BUCKET;
-use super::{attributes, decode_tag, sign};
-use crate::engine::decode::{Unreadable, nullable, time};
-use crate::engine::spec::{ByIds, Call, Format, IdForm, KindSpec, Paging, Path, Secondary};
+use super::{attributes, sign};
+use crate::engine::decode::{Unreadable, tag_of_one, time};
+use crate::engine::fields::{Item, Text, objects};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging, Secondary};
 
 /// Buckets, whose tags are told one by one, each in the bucket's own region.
 pub(crate) const KIND: KindSpec = KindSpec {
+    attributes,
     is_global: true,
     tracked: &[Field::Name, Field::Status, Field::Zone, Field::Tags, Field::CreatedAt],
     secondary: &[Secondary {
-        call: Call {
-            path: "/{Bucket}",
-            params: &[("tagging", "")],
-            ..call("GetBucketTagging", &["TagSet", "Tag"])
-        },
-        lists_region: false,
-        by_ids: ByIds {
-            absent: &["NoSuchTagSet", "NoSuchBucket"],
-            ..ByIds::new(BUCKET, IdForm::Single, 1)
-        },
         region: Some(region),
-        decode: decode_tag,
+        ..Secondary::asked(
+            Call { path: "/{Bucket}", ..call("GetBucketTagging") }
+                .of(&["TagSet", "Tag"])
+                .with(&[("tagging", "")]),
+            ByIds::new(BUCKET, IdForm::Single, 1).refusing(&["NoSuchTagSet", "NoSuchBucket"]),
+            tag_of_one,
+        )
     }],
-    ..KindSpec::new(
+    ..KindSpec::new::<Bucket>(
         "aws.s3.bucket",
-        Call {
+        call("ListBuckets")
+            .listing(&["Buckets", "Bucket"], PAGING)
             // Without a parameter the vendor does not say where a bucket is.
-            params: &[("max-buckets", "1000")],
-            paging: Some(Paging::Token {
-                param: "continuation-token",
-                next: &["ContinuationToken"],
-            }),
-            ..call("ListBuckets", &["Buckets", "Bucket"])
-        },
+            .with(&[("max-buckets", "1000")]),
         // The one that is looked for is among those that begin like it.
         ByIds::new("prefix", IdForm::Single, 1),
         "Name",
-        decode,
     )
 };
 
-const fn call(action: &'static str, items: Path) -> Call {
-    Call { format: Format::Xml, per_second: 10, items, ..Call::new(sign::S3, "2006-03-01", action) }
+const PAGING: Paging = Paging::Token { param: "continuation-token", next: &["ContinuationToken"] };
+
+const fn call(action: &'static str) -> Call {
+    Call { per_second: 10, ..super::call(sign::S3, "2006-03-01", action) }
 }
 
 /// Where buckets are that the vendor does not say a region of.
 const FIRST_REGION: &str = "us-east-1";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Bucket {
-    name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    bucket_region: String,
-    #[serde(default, deserialize_with = "nullable")]
-    creation_date: String,
+objects! {
+    struct Bucket {
+        "Name" => name: String,
+        "BucketRegion" => region: Text,
+        "CreationDate" => created: Text,
+    }
 }
 
 /// A bucket has no status: it is there.
-fn decode(text: &str) -> Result<Resource, Unreadable> {
-    let item: Bucket = serde_json::from_str(text)?;
-    Ok(Resource {
-        name: item.name.clone(),
-        id: item.name,
-        status: Status::Running,
-        zone: item.bucket_region,
-        created_at: time("CreationDate", &item.creation_date)?,
-        attributes: Attributes::unread(text, &["Name", "BucketRegion", "CreationDate"], attributes),
-        ..Resource::default()
-    })
+impl Item for Bucket {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        Ok(Resource {
+            id: self.name.clone(),
+            name: self.name,
+            status: Status::Running,
+            zone: self.region.0,
+            created_at: time("CreationDate", &self.created)?,
+            ..Resource::default()
+        })
+    }
 }
 
 fn region(bucket: &Resource) -> &str {
@@ -86,6 +76,7 @@ fn region(bucket: &Resource) -> &str {
 mod tests {
     use super::*;
     use crate::aws::tests::items;
+    use crate::engine::decode::resource;
     use crate::engine::testing::told;
 
     const SAMPLE: &str = include_str!("../../testdata/sample_aws_list_buckets.xml");
@@ -93,7 +84,7 @@ mod tests {
 
     fn samples() -> Vec<Resource> {
         let items = items(SAMPLE, KIND.list.items);
-        items.iter().map(|item| decode(item).unwrap()).collect()
+        items.iter().map(|item| resource(item, &KIND).unwrap()).collect()
     }
 
     #[test]
@@ -103,16 +94,16 @@ mod tests {
         assert_eq!((&*logs.zone, region(&logs)), ("eu-west-1", "eu-west-1"));
         assert_eq!(logs.created_at, "2019-12-11T23:32:47Z".parse().ok());
         assert_eq!((&*old.zone, region(&old)), ("", "us-east-1"));
-        assert!(decode("{}").is_err());
+        assert!(resource("{}", &KIND).is_err());
     }
 
     #[test]
     fn what_is_tracked_is_what_the_vendor_tells() {
         let mut logs = samples().remove(0);
         for tag in items(TAGS, KIND.secondary[0].call.items) {
-            logs.tags.extend(decode_tag(&tag).unwrap().remove(0).1.tags);
+            logs.tags.extend(tag_of_one(&tag).unwrap().remove(0).1.tags);
         }
         assert_eq!(logs.tags["team"], "基础架构");
-        assert_eq!(told(&logs), KIND.tracked);
+        assert_eq!(told(&logs), KIND.told());
     }
 }

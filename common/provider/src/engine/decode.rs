@@ -1,24 +1,20 @@
 //! What decoders of items share.
-//!
-//! Absent, `null`, empty and `[]` are one value in vendors' replies; a value
-//! of another type is an error, and the error of one item only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
-use std::marker::PhantomData;
 
 use cloud_sync_core::attributes::Attributes;
 use cloud_sync_core::listing::Undecodable;
-use cloud_sync_core::resource::{Resource, Status, is_resource_id};
+use cloud_sync_core::resource::{Disk, Resource, Status, is_resource_id};
 use jiff::Timestamp;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::errors::bounded;
-use super::spec::KindSpec;
+use super::fields::{Item, Tag, tags};
+use super::spec::{KindSpec, Statuses};
+use crate::Detail;
 
 /// A resource whose JSON is longer is not taken. Nothing real comes near; and
 /// a change that holds two of the size still fits a 400 KB item of the tables.
@@ -52,15 +48,18 @@ impl Unreadable {
     }
 }
 
+/// Reads an item of a list as the resource that it is.
+pub(crate) fn read_item<T: Item>(item: &str) -> Result<Resource, Unreadable> {
+    serde_json::from_str::<T>(item)?.resource()
+}
+
 /// Decodes one item of a kind's list.
 pub(crate) fn resource(item: &str, spec: &KindSpec) -> Result<Resource, Undecodable> {
     let id = spec.id;
     let undecodable = |message: String| Undecodable { id: id_of(item, id), message };
     let mut resource =
         (spec.decode)(item).map_err(|error| undecodable(bounded(&error.to_string())))?;
-    if resource.attributes.is_unset() {
-        resource.attributes = Attributes::unread(item, spec.typed, attributes);
-    }
+    resource.attributes = Attributes::unread(item, spec.typed, spec.attributes);
     resource.is_deferred = spec.secondary.iter().any(|secondary| !secondary.lists_region);
     if spec.secondary.is_empty() {
         // Nothing more is to be learnt.
@@ -105,77 +104,9 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a list that is wrapped in an object, `{"Tag": […]}`, whatever the
-/// wrapper's field is called.
-pub(crate) fn wrapped<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    struct Wrapper<T>(PhantomData<T>);
-
-    impl<'de, T: DeserializeOwned> Visitor<'de> for Wrapper<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object that holds a list")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while map.next_key::<IgnoredAny>()?.is_some() {
-                items.extend(map.next_value::<Option<Vec<T>>>()?.unwrap_or_default());
-            }
-            Ok(items)
-        }
-
-        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
-        }
-    }
-
-    deserializer.deserialize_any(Wrapper(PhantomData))
-}
-
 /// Returns what no typed field holds, in the vendor's own shape.
-fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
+pub(crate) fn attributes(item: &str, typed: &[&str]) -> Map<String, Value> {
     without_empty(fields_but(item, typed))
-}
-
-/// Reads a list of XML elements of one name: `{"item": […]}`, of one element
-/// `{"item": …}`, of none `null` or the blanks that it is laid out with.
-pub(crate) fn elements<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Element<T> {
-        Many(Vec<T>),
-        One(T),
-    }
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum List<T> {
-        Of(BTreeMap<String, Element<T>>),
-        Blank(String),
-    }
-
-    match Option::<List<T>>::deserialize(deserializer)? {
-        Some(List::Of(elements)) => Ok(elements
-            .into_values()
-            .flat_map(|element| match element {
-                Element::Many(many) => many,
-                Element::One(one) => vec![one],
-            })
-            .collect()),
-        Some(List::Blank(text)) if !text.trim().is_empty() => {
-            Err(serde::de::Error::custom("expected a list of elements, not a text"))
-        }
-        Some(List::Blank(_)) | None => Ok(Vec::new()),
-    }
 }
 
 /// Returns the fields of an object but those of the given names.
@@ -196,8 +127,39 @@ pub(crate) fn set(items: impl IntoIterator<Item = String>) -> BTreeSet<String> {
 }
 
 /// Returns the common status for a vendor's word.
-pub(crate) fn status_of(map: &[(&str, Status)], word: &str) -> Status {
-    map.iter().find(|(known, _)| *known == word).map_or(Status::Unknown, |(_, status)| *status)
+pub(crate) fn status_of(statuses: Statuses, word: &str) -> Status {
+    let found = statuses.iter().find(|(_, words)| words.contains(&word));
+    found.map_or(Status::Unknown, |(status, _)| *status)
+}
+
+/// Returns a resource of which only its status is known yet.
+pub(crate) fn in_status(statuses: Statuses, word: String) -> Resource {
+    let status = status_of(statuses, &word);
+    Resource { status, vendor_status: word, ..Resource::default() }
+}
+
+/// Returns a disk as a detail of every machine that it is attached to; the
+/// names are those of the fields that hold its id and its category.
+pub(crate) fn attached(
+    disk: Disk,
+    (id, category): (&'static str, &'static str),
+    machines: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, Detail)>, Unreadable> {
+    if !is_id(&disk.id) {
+        return Err(Unreadable::value(id, &disk.id, "an id"));
+    }
+    // It is kept with each of the disk's machines, in items of bounded size.
+    if !disk.category.is_empty() && !is_id(&disk.category) {
+        return Err(Unreadable::value(category, &disk.category, "a category"));
+    }
+    let detail = Detail { disks: [disk].into(), ..Detail::default() };
+    Ok(set(machines).into_iter().map(|machine| (machine, detail.clone())).collect())
+}
+
+/// Reads a tag of the one resource whose tags were asked for.
+pub(crate) fn tag_of_one(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
+    let tag: Tag = serde_json::from_str(item)?;
+    Ok(vec![(String::new(), Detail { tags: tags(vec![tag]), ..Detail::default() })])
 }
 
 /// Reads a time, `2024-04-14T22:32Z`; none where the text is empty.
@@ -235,27 +197,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::fields::{Text, Wrapped, objects};
     use crate::engine::spec::{ByIds, Call, IdForm};
 
-    fn decode(item: &str) -> Result<Resource, Unreadable> {
-        #[derive(Deserialize)]
-        struct Item {
-            id: String,
-            #[serde(default, deserialize_with = "nullable")]
-            name: String,
-            #[serde(default, deserialize_with = "wrapped")]
-            groups: Vec<String>,
+    objects! {
+        struct Thing {
+            "id" => id: String,
+            "name" => name: Text,
+            "groups" => groups: Wrapped<String>,
         }
-        let Item { id, name, groups } = serde_json::from_str(item)?;
-        Ok(Resource { id, name, security_groups: set(groups), ..Resource::default() })
     }
 
-    const KIND: KindSpec = KindSpec::new(
+    impl Item for Thing {
+        fn resource(self) -> Result<Resource, Unreadable> {
+            let (id, name, security_groups) = (self.id, self.name.0, set(self.groups.0));
+            Ok(Resource { id, name, security_groups, ..Resource::default() })
+        }
+    }
+
+    const KIND: KindSpec = KindSpec::new::<Thing>(
         "p.s.t",
         Call::new("p", "v", "List"),
         ByIds::new("Ids", IdForm::Commas, 10),
         "id",
-        decode,
     );
 
     fn read(item: &Value) -> Result<Resource, Undecodable> {
@@ -319,8 +283,11 @@ mod tests {
 
     #[test]
     fn a_status_without_a_counterpart_is_unknown() {
-        let map = [("Running", Status::Running)];
-        assert_eq!(status_of(&map, "Running"), Status::Running);
-        assert_eq!(status_of(&map, "Meditating"), Status::Unknown);
+        const STATUSES: Statuses =
+            &[(Status::Running, &["Running", "Changing"]), (Status::Running, &["Normal"])];
+        for word in ["Running", "Changing", "Normal"] {
+            assert_eq!(status_of(STATUSES, word), Status::Running);
+        }
+        assert_eq!(status_of(STATUSES, "Meditating"), Status::Unknown);
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod digest;
 pub(crate) mod endpoint;
 pub(crate) mod errors;
+pub(crate) mod fields;
 pub(crate) mod http;
 mod limit;
 pub(crate) mod params;
@@ -14,6 +15,7 @@ pub(crate) mod refusal;
 mod reply;
 pub(crate) mod retry;
 pub(crate) mod roles;
+mod secondary;
 pub(crate) mod spec;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -165,11 +167,11 @@ impl Client {
         // Before the first attempt, not in each: taking on a role is tried
         // again by itself.
         let current;
-        let credentials = match credentials {
-            Some(given) => given,
+        let (credentials, is_given) = match credentials {
+            Some(given) => (given, true),
             None => {
                 current = Box::pin(self.credentials()).await?;
-                &current
+                (&current, false)
             }
         };
         let attempt = || {
@@ -177,6 +179,9 @@ impl Client {
             self.attempt((call, credentials), region, params, &read, retried)
         };
         let outcome = self.shared.retry.run(chance, attempt).await;
+        if !is_given && outcome.as_ref().is_err_and(|error| error.class == ErrorClass::Auth) {
+            self.forget_lent(credentials).await;
+        }
         // Whatever answers may quote the request, as any answer.
         outcome.map_err(|error| VendorError {
             code: self.keyring.redacted(&error.code),

@@ -55,7 +55,11 @@ impl Refused<'_> {
     pub(crate) fn error(self, answered: Answered<'_>) -> VendorError {
         let Answered { call, reply, secrets, now, wait } = answered;
         let hint = self.rule.map_or("", |rule| rule.hint);
-        let class = self.rule.map_or_else(|| class_of_status(reply.status), |rule| rule.class);
+        let class = match self.rule.map_or_else(|| class_of_status(reply.status), |it| it.class) {
+            // Whoever may not see one resource may see the others.
+            ErrorClass::Auth if call.is_of_one && !self.permission.is_empty() => ErrorClass::Data,
+            class => class,
+        };
         let message = without_secrets(secrets, &self.text(hint));
         let code = bounded(&secrets.redacted(self.code));
         let mut error = VendorError::new(class, call.action, code, message);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cloud_sync_core::account::{Account, InvalidAccount, Region, Role};
+use cloud_sync_core::attributes::ReadAttributes;
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::feed::{FeedEvent, FeedTerms};
@@ -13,7 +14,8 @@ use cloud_sync_core::types::TypeSpec;
 use jiff::Timestamp;
 
 use super::Protocol;
-use super::decode::Unreadable;
+use super::decode::{Unreadable, attributes, read_item};
+use super::fields::Item;
 use super::params::Params;
 use crate::events::DecodeEvent;
 use crate::{Detail, Member};
@@ -114,12 +116,14 @@ pub(crate) struct KindSpec {
     pub id: &'static str,
     /// Reads one item. What the secondary calls tell it leaves unknown.
     pub decode: Decode<Resource>,
-    /// The fields of an item that `decode` reads whole, or that are no
-    /// attributes for another reason. All others become attributes, where
-    /// `decode` does not say what does.
+    /// The fields of an item that are no attributes.
     pub typed: &'static [&'static str],
-    /// The tracked fields that the vendor tells.
+    /// Makes attributes of all others.
+    pub attributes: ReadAttributes,
+    /// The tracked fields that the vendor tells, but for those `untold`.
     pub tracked: &'static [Field],
+    /// The fields that it does not tell.
+    pub untold: &'static [Field],
     /// Tells of an item that `decode` cannot read whether all it says is that
     /// the resource is not there, where the vendor has such items.
     pub is_absent: Option<fn(&str) -> bool>,
@@ -136,13 +140,13 @@ pub(crate) struct KindSpec {
 }
 
 impl KindSpec {
-    /// Returns a kind that is in regions and has nothing but its list.
-    pub(crate) const fn new(
+    /// Returns a kind that is in regions, has nothing but its list, and tells
+    /// every tracked field there.
+    pub(crate) const fn new<T: Item>(
         name: &'static str,
         list: Call,
         by_ids: ByIds,
         id: &'static str,
-        decode: Decode<Resource>,
     ) -> Self {
         Self {
             name,
@@ -150,9 +154,11 @@ impl KindSpec {
             list,
             by_ids,
             id,
-            decode,
-            typed: &[],
-            tracked: &[],
+            decode: read_item::<T>,
+            typed: T::TYPED,
+            attributes,
+            tracked: &Field::ALL,
+            untold: &[],
             is_absent: None,
             secondary: &[],
             statuses: None,
@@ -160,6 +166,11 @@ impl KindSpec {
             feed: None,
             types: None,
         }
+    }
+
+    /// Returns the tracked fields that the vendor tells.
+    pub(crate) fn told(&self) -> Vec<Field> {
+        self.tracked.iter().filter(|field| !self.untold.contains(field)).copied().collect()
     }
 }
 
@@ -192,6 +203,9 @@ pub(crate) struct Call {
     pub timeout: Duration,
     /// The one host that answers it, where it is not the region's.
     pub host: &'static str,
+    /// Whether it is about one resource and nothing else, so that its refusal
+    /// says nothing of others, nor of the account.
+    pub is_of_one: bool,
 }
 
 impl Call {
@@ -214,12 +228,23 @@ impl Call {
             limit: LimitScope::Region,
             timeout: Duration::from_secs(10),
             host: "",
+            is_of_one: false,
         }
     }
 
-    /// Returns it as one that lists items.
+    /// Returns it as one that lists items, page by page.
     pub(crate) const fn listing(self, items: Path, paging: Paging) -> Self {
-        Self { items, paging: Some(paging), ..self }
+        Self { paging: Some(paging), ..self.of(items) }
+    }
+
+    /// Returns it as one that lists items on a single page.
+    pub(crate) const fn of(self, items: Path) -> Self {
+        Self { items, ..self }
+    }
+
+    /// Returns it with parameters, instead of those that it had.
+    pub(crate) const fn with(self, params: FixedParams) -> Self {
+        Self { params, ..self }
     }
 }
 
@@ -291,6 +316,11 @@ impl ByIds {
     pub(crate) const fn new(param: &'static str, form: IdForm, most: usize) -> Self {
         Self { call: None, param, form, most, params: &[], absent: &[], name: None }
     }
+
+    /// Returns it as one that refuses what is not there, with these codes.
+    pub(crate) const fn refusing(self, absent: &'static [&'static str]) -> Self {
+        Self { absent, ..self }
+    }
 }
 
 /// How a list of ids is written.
@@ -305,6 +335,9 @@ pub(crate) enum IdForm {
     /// `P=a`, one a request.
     Single,
 }
+
+/// What a vendor's words for statuses mean; a status may have several lines.
+pub(crate) type Statuses = &'static [(Status, &'static [&'static str])];
 
 /// A call that tells what the list does not.
 pub(crate) struct Secondary {
@@ -322,14 +355,34 @@ pub(crate) struct Secondary {
     pub decode: Decode<Vec<(String, Detail)>>,
 }
 
-/// A call that tells statuses by id and nothing else.
+impl Secondary {
+    /// Returns a call that is asked about given resources only.
+    pub(crate) const fn asked(
+        call: Call,
+        by_ids: ByIds,
+        decode: Decode<Vec<(String, Detail)>>,
+    ) -> Self {
+        let call = Call { is_of_one: matches!(by_ids.form, IdForm::Single), ..call };
+        Self { call, lists_region: false, by_ids, region: None, decode }
+    }
+
+    /// Returns a call that lists a whole region's, and can be asked too.
+    pub(crate) const fn listed(
+        call: Call,
+        by_ids: ByIds,
+        decode: Decode<Vec<(String, Detail)>>,
+    ) -> Self {
+        Self { call, lists_region: true, by_ids, region: None, decode }
+    }
+}
+
+/// A call that tells statuses by id. Of its items as much is read as of the
+/// list's, and nothing but the status is taken.
 pub(crate) struct StatusSpec {
     /// The call.
     pub call: Call,
     /// How it is given ids.
     pub by_ids: ByIds,
-    /// Reads one item: id, common status, the vendor's word.
-    pub decode: Decode<(String, Status, String)>,
 }
 
 /// A call that lists what was done to an account in a region.
@@ -360,4 +413,10 @@ pub(crate) struct Probe {
     pub params: FixedParams,
     /// The error code by which the vendor says that the request is allowed.
     pub granted: &'static str,
+}
+
+impl Probe {
+    /// The dry run, as the vendors that have one have it.
+    pub(crate) const DRY_RUN: Self =
+        Self { params: &[("DryRun", "true")], granted: "DryRunOperation" };
 }

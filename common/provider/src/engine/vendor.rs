@@ -1,6 +1,6 @@
 //! An account at a vendor, as the service asks it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use cloud_sync_core::account::Region;
@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::decode::Unreadable;
 use super::params::{fixed, with_ids};
-use super::spec::{ByIds, Call, Secondary};
+use super::spec::{ByIds, Call};
 use super::{Client, errors, read_all, reply};
 use crate::{
     Details, DetailsPage, Member, Permission, Result, SecondaryCalls, Vendor, no_feed, no_members,
@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// Asks for given ids, chunk by chunk.
-    async fn by_ids<T: Send>(
+    pub(super) async fn by_ids<T: Send>(
         &self,
         (call, by_ids): (&Call, &ByIds),
         region: &Region,
@@ -62,39 +62,6 @@ impl Client {
                     pages.into_iter().for_each(|found| take(chunk, found));
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Makes one secondary call for given resources.
-    async fn ask_secondary(
-        &self,
-        spec: &Secondary,
-        region: &Region,
-        resources: &[Resource],
-        details: &mut Details,
-    ) -> Result<()> {
-        let mut by_region: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        let mut ids: HashMap<&str, &str> = HashMap::new();
-        for resource in resources {
-            let place = spec.region.map_or(region.id.as_str(), |of| of(resource));
-            let name = spec.by_ids.name.map_or(resource.id.as_str(), |of| of(resource));
-            by_region.entry(place).or_default().push(name.to_owned());
-            ids.insert(name, &resource.id);
-        }
-        for (place, names) in by_region {
-            let region = if place == region.id { region.clone() } else { Region::new(place) };
-            let read = read_all(&spec.call, spec.decode);
-            let take = |asked: &[String], found: Vec<(String, crate::Detail)>| {
-                for (id, detail) in found {
-                    let name = if id.is_empty() { asked.first() } else { Some(&id) };
-                    if let Some(name) = name {
-                        let id = ids.get(name.as_str()).map_or(name.as_str(), |id| id);
-                        details.entry(id.to_owned()).or_default().add(detail);
-                    }
-                }
-            };
-            self.by_ids((&spec.call, &spec.by_ids), &region, &names, read, take).await?;
         }
         Ok(())
     }
@@ -199,15 +166,17 @@ impl Vendor for Client {
         region: &Region,
         ids: &[String],
     ) -> Result<BTreeMap<String, (Status, String)>> {
-        let Some(spec) = &self.kind(kind)?.statuses else {
+        let kind_spec = self.kind(kind)?;
+        let Some(spec) = &kind_spec.statuses else {
             let page = self.reread(kind, region, ids).await?;
             let told = page.resources.into_iter();
             return Ok(told.map(|found| (found.id, (found.status, found.vendor_status))).collect());
         };
         let mut statuses = BTreeMap::new();
-        let read = read_all(&spec.call, |item| Ok(vec![(spec.decode)(item)?]));
-        let take = |_: &[String], found: Vec<(String, Status, String)>| {
-            statuses.extend(found.into_iter().map(|(id, status, word)| (id, (status, word))));
+        let read = read_all(&spec.call, |item| Ok(vec![(kind_spec.decode)(item)?]));
+        let take = |_: &[String], found: Vec<Resource>| {
+            let told = found.into_iter().map(|it| (it.id, (it.status, it.vendor_status)));
+            statuses.extend(told);
         };
         self.by_ids((&spec.call, &spec.by_ids), &self.at(region), ids, read, take).await?;
         Ok(statuses)

@@ -5,220 +5,126 @@ use std::collections::BTreeMap;
 
 use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Disk, Resource, Status};
-use serde::Deserialize;
 
 use super::call;
 use crate::Detail;
-use crate::engine::decode::{Unreadable, is_id, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Paging, Secondary};
+use crate::engine::decode::{Unreadable, attached, in_status, set, time};
+use crate::engine::fields::{Item, List, Maybe, Text, objects};
+use crate::engine::spec::{ByIds, IdForm, KindSpec, Paging, Secondary, Statuses};
 
 /// Virtual machines. The list tells which volumes one has, and not how large
 /// they are; the vendor has no dry run for it.
 pub(crate) const KIND: KindSpec = KindSpec {
-    typed: &[
-        "OS-EXT-AZ:availability_zone",
-        "created",
-        "id",
-        "name",
-        "os-extended-volumes:volumes_attached",
-        "security_groups",
-        "status",
-        "tags",
-        "tenant_id",
-        // These go on while nothing else changes.
-        "OS-EXT-STS:power_state",
-        "OS-EXT-STS:task_state",
-        "OS-EXT-STS:vm_state",
-        "OS-SRV-USG:launched_at",
-        "OS-SRV-USG:terminated_at",
-        "hostId",
-        "host_status",
-        "progress",
-        "updated",
-    ],
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PublicIps,
-        Field::PrivateIps,
-        Field::SecurityGroups,
-        Field::DataDisks,
-        Field::Tags,
-        Field::CreatedAt,
-    ],
+    untold: &[Field::ExpiresAt],
     is_absent: Some(is_absent),
-    secondary: &[Secondary {
-        call: Call {
-            params: &[("limit", "1000")],
-            ..call("evs", "ListVolumes", "/v2/{project}/cloudvolumes/detail")
-        }
-        .listing(&["volumes"], Paging::Offset { param: "offset" }),
-        lists_region: true,
-        by_ids: ByIds::new("server_id", IdForm::Single, 1),
-        region: None,
-        decode: decode_volume,
-    }],
-    ..KindSpec::new(
+    secondary: &[Secondary::listed(
+        call("evs", "ListVolumes", "/v2/{project}/cloudvolumes/detail")
+            .listing(&["volumes"], Paging::Offset { param: "offset" })
+            .with(&[("limit", "1000")]),
+        ByIds::new("server_id", IdForm::Single, 1),
+        decode_volume,
+    )],
+    ..KindSpec::new::<Server>(
         "huawei.ecs.server",
-        Call {
-            params: &[("limit", "500")],
-            ..call("ecs", "ListServersDetails", "/v1/{project}/cloudservers/detail")
-        }
-        .listing(&["servers"], Paging::Pages { param: "offset" }),
+        call("ecs", "ListServersDetails", "/v1/{project}/cloudservers/detail")
+            .listing(&["servers"], Paging::Pages { param: "offset" })
+            .with(&[("limit", "500")]),
         ByIds::new("server_id", IdForm::Commas, 100),
         "id",
-        decode_server,
     )
 };
 
-const STATUSES: &[(&str, Status)] = &[
-    ("BUILD", Status::Pending),
-    ("REBUILD", Status::Pending),
-    ("ACTIVE", Status::Running),
-    ("HARD_REBOOT", Status::Rebooting),
-    ("REBOOT", Status::Rebooting),
-    ("MIGRATING", Status::Running),
-    ("RESIZE", Status::Stopped),
-    ("REVERT_RESIZE", Status::Stopped),
-    ("VERIFY_RESIZE", Status::Stopped),
-    ("SHUTOFF", Status::Stopped),
-    ("PAUSED", Status::Stopped),
-    ("SUSPENDED", Status::Stopped),
-    ("SHELVED", Status::Stopped),
-    ("SHELVED_OFFLOADED", Status::Stopped),
-    ("SOFT_DELETED", Status::Terminating),
-    ("DELETED", Status::Terminated),
-    ("ERROR", Status::Error),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["BUILD", "REBUILD"]),
+    (Status::Running, &["ACTIVE", "MIGRATING"]),
+    (Status::Rebooting, &["HARD_REBOOT", "REBOOT"]),
+    (Status::Stopped, &["RESIZE", "REVERT_RESIZE", "VERIFY_RESIZE", "SHUTOFF", "PAUSED"]),
+    (Status::Stopped, &["SUSPENDED", "SHELVED", "SHELVED_OFFLOADED"]),
+    (Status::Terminating, &["SOFT_DELETED"]),
+    (Status::Terminated, &["DELETED"]),
+    (Status::Error, &["ERROR"]),
 ];
 
-#[derive(Deserialize)]
-struct Server {
-    id: String,
-    /// What is asked for by id and is not there has none.
-    status: String,
-    #[serde(default, deserialize_with = "nullable")]
-    name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    flavor: Flavor,
-    #[serde(rename = "OS-EXT-AZ:availability_zone", default, deserialize_with = "nullable")]
-    zone: String,
-    /// By network.
-    #[serde(default, deserialize_with = "nullable")]
-    addresses: BTreeMap<String, Vec<Address>>,
-    #[serde(default, deserialize_with = "nullable")]
-    security_groups: Vec<Group>,
-    #[serde(default, deserialize_with = "nullable")]
-    tags: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    created: String,
+objects! {
+    struct Server {
+        "id" => id: String,
+        // What is asked for by id and is not there has none.
+        "status" => status: String,
+        "name" => name: Text,
+        "OS-EXT-AZ:availability_zone" => zone: Text,
+        // Names of groups may repeat.
+        "security_groups" => groups: List<Group>,
+        "tags" => tags: List<String>,
+        "created" => created: Text,
+    }
+    keeping {
+        "flavor" => flavor: Maybe<Flavor>,
+        // By network.
+        "addresses" => addresses: Maybe<BTreeMap<String, Vec<Address>>>,
+    }
+    // Most of these go on while nothing else changes.
+    dropping {
+        "OS-EXT-STS:power_state", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state",
+        "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "hostId", "host_status",
+        "os-extended-volumes:volumes_attached", "progress", "tenant_id", "updated",
+    }
+
+    struct Flavor { "id" => id: Text }
+    struct Address { "addr" => ip: Text, "OS-EXT-IPS:type" => kind: Text }
+    struct Group { "id" => id: Text }
+
+    struct Absent { "status" => status: Option<String>, "fault" => fault: Fault }
+    struct Fault { "code" => code: u16 }
+
+    struct Volume {
+        "id" => id: String,
+        "volume_type" => category: Text,
+        "size" => size_gib: Option<u64>,
+        "bootable" => bootable: Text,
+        "attachments" => attachments: List<Attachment>,
+    }
+    struct Attachment { "server_id" => server: Text, "device" => device: Text }
 }
 
-#[derive(Default, Deserialize)]
-struct Flavor {
-    #[serde(default, deserialize_with = "nullable")]
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    #[serde(default, deserialize_with = "nullable")]
-    addr: String,
-    #[serde(rename = "OS-EXT-IPS:type", default, deserialize_with = "nullable")]
-    kind: String,
-}
-
-/// Names of groups may repeat.
-#[derive(Deserialize)]
-struct Group {
-    #[serde(default, deserialize_with = "nullable")]
-    id: String,
-}
-
-fn decode_server(text: &str) -> Result<Resource, Unreadable> {
-    let item: Server = serde_json::from_str(text)?;
-    let (public, private): (Vec<_>, Vec<_>) =
-        item.addresses.into_values().flatten().partition(|address| address.kind == "floating");
-    // A tag without a value is but a word.
-    let tags = item.tags.iter().filter(|tag| !tag.is_empty());
-    let tags = tags.map(|tag| tag.split_once('=').unwrap_or((tag, "")));
-    Ok(Resource {
-        status: status_of(STATUSES, &item.status),
-        public_ips: set(public.into_iter().map(|address| address.addr)),
-        private_ips: set(private.into_iter().map(|address| address.addr)),
-        security_groups: set(item.security_groups.into_iter().map(|group| group.id)),
-        tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        created_at: time("created", &item.created)?,
-        id: item.id,
-        name: item.name,
-        vendor_status: item.status,
-        spec: item.flavor.id,
-        zone: item.zone,
-        ..Resource::default()
-    })
+impl Item for Server {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let (public, private): (Vec<_>, Vec<_>) =
+            self.addresses.0.into_values().flatten().partition(|it| it.kind.0 == "floating");
+        // A tag without a value is but a word.
+        let tags = self.tags.iter().filter(|tag| !tag.is_empty());
+        let tags = tags.map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.flavor.0.id.0,
+            zone: self.zone.0,
+            public_ips: set(public.into_iter().map(|address| address.ip.0)),
+            private_ips: set(private.into_iter().map(|address| address.ip.0)),
+            security_groups: set(self.groups.0.into_iter().map(|group| group.id.0)),
+            tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            created_at: time("created", &self.created)?,
+            ..in_status(STATUSES, self.status)
+        })
+    }
 }
 
 /// Tells whether an item is what the vendor puts in the place of a server
 /// that is asked for by id and is not there: nothing but that it was not
 /// found.
 fn is_absent(item: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Absent {
-        #[serde(default)]
-        status: Option<String>,
-        fault: Fault,
-    }
-
-    #[derive(Deserialize)]
-    struct Fault {
-        code: u16,
-    }
-
     let read = serde_json::from_str::<Absent>(item);
     read.is_ok_and(|item| item.status.is_none() && item.fault.code == 404)
-}
-
-#[derive(Deserialize)]
-struct Volume {
-    id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    volume_type: String,
-    #[serde(default)]
-    size: Option<u64>,
-    #[serde(default, deserialize_with = "nullable")]
-    bootable: String,
-    #[serde(default, deserialize_with = "nullable")]
-    attachments: Vec<Attachment>,
-}
-
-#[derive(Deserialize)]
-struct Attachment {
-    #[serde(default, deserialize_with = "nullable")]
-    server_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    device: String,
 }
 
 /// What could start a server may be attached to another as data: it starts
 /// the one whose first device it is.
 fn decode_volume(item: &str) -> Result<Vec<(String, Detail)>, Unreadable> {
     let item: Volume = serde_json::from_str(item)?;
-    if !is_id(&item.id) {
-        return Err(Unreadable::value("id", &item.id, "an id"));
-    }
-    // It is kept with each of the volume's servers, in items of bounded size.
-    if !item.volume_type.is_empty() && !is_id(&item.volume_type) {
-        return Err(Unreadable::value("volume_type", &item.volume_type, "a type"));
-    }
-    let can_start = item.bootable == "true";
+    let can_start = item.bootable.0 == "true";
     let is_first = |device: &str| device.is_empty() || device.ends_with("da");
-    let data = item.attachments.into_iter().filter(|at| !(can_start && is_first(&at.device)));
-    let servers = set(data.map(|at| at.server_id));
-    let disk = Disk { id: item.id, category: item.volume_type, size_gib: item.size };
-    let detail = Detail { disks: [disk].into(), ..Detail::default() };
-    Ok(servers.into_iter().map(|server| (server, detail.clone())).collect())
+    let data = item.attachments.0.into_iter().filter(|at| !(can_start && is_first(&at.device)));
+    let disk = Disk { id: item.id, category: item.category.0, size_gib: item.size_gib };
+    attached(disk, ("id", "volume_type"), data.map(|attachment| attachment.server.0))
 }
 
 #[cfg(test)]
@@ -273,7 +179,7 @@ mod tests {
         let mut found = decode(&sample());
         let details = decode_volume(&volume("false", "/dev/vdb").to_string()).unwrap();
         details.into_iter().for_each(|(_, detail)| detail.put_into(&mut found));
-        assert_eq!(told(&found), KIND.tracked);
+        assert_eq!(told(&found), KIND.told());
     }
 
     #[test]

@@ -6,70 +6,37 @@ use cloud_sync_core::resource::{Resource, Status};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{self, TimeZone};
-use serde::Deserialize;
 
-use super::{Tag, call, list, tags};
-use crate::engine::decode::{Unreadable, nullable, set, status_of};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec};
+use super::{call, list};
+use crate::engine::decode::{Unreadable, in_status, set};
+use crate::engine::fields::{Item, List, Maybe, Tag, Text, objects, tags};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Statuses};
 
 /// Databases. What is read only, and what stands by for a disaster, are
 /// databases of their own.
 pub(crate) const KIND: KindSpec = KindSpec {
-    typed: &[
-        "Cpu",
-        "CreateTime",
-        "DeadlineTime",
-        "InstanceId",
-        "InstanceName",
-        "Memory",
-        "Region",
-        "Status",
-        "TagList",
-        "Vip",
-        "Zone",
-        // These go on while nothing else changes.
-        "Qps",
-        "TaskStatus",
-    ],
-    tracked: &[
-        Field::Name,
-        Field::Status,
-        Field::VendorStatus,
-        Field::Spec,
-        Field::Zone,
-        Field::PrivateIps,
-        Field::Tags,
-        Field::CreatedAt,
-        Field::ExpiresAt,
-    ],
-    ..KindSpec::new(
+    untold: &[Field::PublicIps, Field::SecurityGroups, Field::DataDisks],
+    ..KindSpec::new::<Database>(
         "tencent.cdb.instance",
-        list(
-            Call {
-                params: &[("Limit", "500")],
-                per_second: 10,
-                ..call("cdb", "2017-03-20", "DescribeDBInstances")
-            },
-            &["Response", "Items"],
-        ),
-        ByIds {
-            absent: &[
-                "InvalidParameter.InstanceNotFound",
-                "ResourceNotFound.CDBInstanceNotFoundError",
-            ],
-            ..ByIds::new("InstanceIds", IdForm::JsonArray, 100)
-        },
+        Call {
+            per_second: 10,
+            ..list(call("cdb", "2017-03-20", "DescribeDBInstances"), &["Response", "Items"])
+        }
+        .with(&[("Limit", "500")]),
+        ByIds::new("InstanceIds", IdForm::JsonArray, 100).refusing(&[
+            "InvalidParameter.InstanceNotFound",
+            "ResourceNotFound.CDBInstanceNotFoundError",
+        ]),
         "InstanceId",
-        decode_database,
     )
 };
 
 /// An isolated one no longer serves, and can be brought back for some days.
-const STATUSES: &[(&str, Status)] = &[
-    ("0", Status::Pending),
-    ("1", Status::Running),
-    ("4", Status::Terminating),
-    ("5", Status::Stopped),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["0"]),
+    (Status::Running, &["1"]),
+    (Status::Terminating, &["4"]),
+    (Status::Stopped, &["5"]),
 ];
 
 /// The task of one that is being restarted.
@@ -78,57 +45,46 @@ const RESTARTING: u64 = 10;
 /// The time of what never ends.
 const NEVER: &str = "0000-00-00 00:00:00";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Database {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_name: String,
-    #[serde(default)]
-    status: Option<i64>,
-    #[serde(default, deserialize_with = "nullable")]
-    task_status: u64,
-    #[serde(default, deserialize_with = "nullable")]
-    cpu: u64,
-    #[serde(default, deserialize_with = "nullable")]
-    memory: u64,
-    #[serde(default, deserialize_with = "nullable")]
-    zone: String,
-    #[serde(default, deserialize_with = "nullable")]
-    vip: String,
-    #[serde(default, deserialize_with = "nullable")]
-    tag_list: Vec<Tag>,
-    #[serde(default, deserialize_with = "nullable")]
-    create_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    deadline_time: String,
+objects! {
+    struct Database {
+        "InstanceId" => id: String,
+        "InstanceName" => name: Text,
+        "Status" => status: Option<i64>,
+        // It goes on while nothing else changes.
+        "TaskStatus" => task: Maybe<u64>,
+        "Cpu" => cpu: Maybe<u64>,
+        "Memory" => memory: Maybe<u64>,
+        "Zone" => zone: Text,
+        "Vip" => private_ip: Text,
+        "TagList" => tags: List<Tag>,
+        "CreateTime" => created: Text,
+        "DeadlineTime" => expires: Text,
+    }
+    dropping { "Qps", "Region" }
 }
 
-fn decode_database(text: &str) -> Result<Resource, Unreadable> {
-    let item: Database = serde_json::from_str(text)?;
-    let word = item.status.map_or_else(String::new, |status| status.to_string());
-    let status = match status_of(STATUSES, &word) {
-        Status::Running if item.task_status == RESTARTING => Status::Rebooting,
-        status => status,
-    };
-    // There are no named classes: a database has so much of either.
-    let spec = match (item.cpu, item.memory) {
-        (0, 0) => String::new(),
-        (cpu, memory) => format!("{cpu}C{memory}M"),
-    };
-    Ok(Resource {
-        status,
-        spec,
-        private_ips: set([item.vip]),
-        tags: tags(item.tag_list),
-        created_at: beijing_time("CreateTime", &item.create_time)?,
-        expires_at: beijing_time("DeadlineTime", &item.deadline_time)?,
-        id: item.instance_id,
-        name: item.instance_name,
-        vendor_status: word,
-        zone: item.zone,
-        ..Resource::default()
-    })
+impl Item for Database {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let word = self.status.map(|status| status.to_string()).unwrap_or_default();
+        let mut resource = Resource {
+            id: self.id,
+            name: self.name.0,
+            zone: self.zone.0,
+            private_ips: set([self.private_ip.0]),
+            tags: tags(self.tags.0),
+            created_at: beijing_time("CreateTime", &self.created)?,
+            expires_at: beijing_time("DeadlineTime", &self.expires)?,
+            ..in_status(STATUSES, word)
+        };
+        if resource.status == Status::Running && *self.task == RESTARTING {
+            resource.status = Status::Rebooting;
+        }
+        // There are no named classes: a database has so much of either.
+        if (*self.cpu, *self.memory) != (0, 0) {
+            resource.spec = format!("{}C{}M", *self.cpu, *self.memory);
+        }
+        Ok(resource)
+    }
 }
 
 /// Reads a time as the product writes it: Beijing's, and without saying so.
@@ -178,7 +134,7 @@ mod tests {
         assert_eq!(found.attributes["EngineVersion"], "8.0");
         assert_eq!(found.attributes["Volume"], 200);
         assert!(!found.attributes.contains_key("TaskStatus"), "it goes stale");
-        assert_eq!(told(&found), KIND.tracked);
+        assert_eq!(told(&found), KIND.told());
     }
 
     #[test]

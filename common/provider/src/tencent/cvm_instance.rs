@@ -1,162 +1,100 @@
 //! `tencent.cvm.instance`: virtual machines. Source: the vendor's reference of
 //! the CVM API of 2017-03-12.
 
-use cloud_sync_core::diff::Field;
 use cloud_sync_core::resource::{Disk, Resource, Status};
-use serde::Deserialize;
 
-use super::{Tag, call, list, tags};
-use crate::engine::decode::{Unreadable, nullable, set, status_of, time};
-use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, StatusSpec};
+use super::{call, list};
+use crate::engine::decode::{Unreadable, in_status, set, time};
+use crate::engine::fields::{Item, List, Maybe, Tag, Text, objects, tags};
+use crate::engine::spec::{ByIds, Call, IdForm, KindSpec, Path, StatusSpec, Statuses};
 
 /// Virtual machines. Everything about one comes in the one call; the vendor
 /// has no dry run for it.
 pub(crate) const KIND: KindSpec = KindSpec {
-    typed: &[
-        "CreatedTime",
-        "DataDisks",
-        "ExpiredTime",
-        "InstanceId",
-        "InstanceName",
-        "InstanceState",
-        "InstanceType",
-        "PrivateIpAddresses",
-        "PublicIpAddresses",
-        "SecurityGroupIds",
-        "Tags",
-        // What was done last goes on while nothing else changes.
-        "LatestOperation",
-        "LatestOperationErrorMsg",
-        "LatestOperationRequestId",
-        "LatestOperationState",
-    ],
-    tracked: &Field::ALL,
     statuses: Some(StatusSpec {
         call: cvm("DescribeInstancesStatus", &["Response", "InstanceStatusSet"]),
         by_ids: BY_IDS,
-        decode: decode_status,
     }),
-    ..KindSpec::new(
+    ..KindSpec::new::<Instance>(
         "tencent.cvm.instance",
         cvm("DescribeInstances", &["Response", "InstanceSet"]),
         BY_IDS,
         "InstanceId",
-        decode_instance,
     )
 };
 
 /// The vendor leaves out what is not there; some of its calls say so instead.
-const BY_IDS: ByIds = ByIds {
-    absent: &["InvalidInstanceId.NotFound"],
-    ..ByIds::new("InstanceIds", IdForm::JsonArray, 100)
-};
+const BY_IDS: ByIds =
+    ByIds::new("InstanceIds", IdForm::JsonArray, 100).refusing(&["InvalidInstanceId.NotFound"]);
 
 /// The vendor allows 40 requests a second.
 const fn cvm(action: &'static str, items: Path) -> Call {
-    let call = call("cvm", "2017-03-12", action);
-    list(Call { params: &[("Limit", "100")], per_second: 20, ..call }, items)
+    list(call("cvm", "2017-03-12", action), items).with(&[("Limit", "100")])
 }
 
-const STATUSES: &[(&str, Status)] = &[
-    ("PENDING", Status::Pending),
-    ("LAUNCH_FAILED", Status::Error),
-    ("RUNNING", Status::Running),
-    ("STOPPED", Status::Stopped),
-    ("STARTING", Status::Starting),
-    ("STOPPING", Status::Stopping),
-    ("REBOOTING", Status::Rebooting),
-    ("SHUTDOWN", Status::Terminating),
-    ("TERMINATING", Status::Terminating),
-    ("ENTER_RESCUE_MODE", Status::Stopping),
-    ("RESCUE_MODE", Status::Stopped),
-    ("EXIT_RESCUE_MODE", Status::Starting),
-    ("ENTER_SERVICE_LIVE_MIGRATE", Status::Running),
-    ("SERVICE_LIVE_MIGRATE", Status::Running),
-    ("EXIT_SERVICE_LIVE_MIGRATE", Status::Running),
+const STATUSES: Statuses = &[
+    (Status::Pending, &["PENDING"]),
+    (Status::Starting, &["STARTING", "EXIT_RESCUE_MODE"]),
+    (Status::Running, &["RUNNING", "ENTER_SERVICE_LIVE_MIGRATE", "SERVICE_LIVE_MIGRATE"]),
+    (Status::Running, &["EXIT_SERVICE_LIVE_MIGRATE"]),
+    (Status::Rebooting, &["REBOOTING"]),
+    (Status::Stopping, &["STOPPING", "ENTER_RESCUE_MODE"]),
+    (Status::Stopped, &["STOPPED", "RESCUE_MODE"]),
+    (Status::Terminating, &["SHUTDOWN", "TERMINATING"]),
+    (Status::Error, &["LAUNCH_FAILED"]),
 ];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Instance {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_name: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_state: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_type: String,
-    #[serde(default, deserialize_with = "nullable")]
-    placement: Placement,
-    #[serde(default, deserialize_with = "nullable")]
-    public_ip_addresses: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    private_ip_addresses: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    security_group_ids: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    data_disks: Vec<DataDisk>,
-    #[serde(default, deserialize_with = "nullable")]
-    tags: Vec<Tag>,
-    #[serde(default, deserialize_with = "nullable")]
-    created_time: String,
-    #[serde(default, deserialize_with = "nullable")]
-    expired_time: String,
+objects! {
+    struct Instance {
+        "InstanceId" => id: String,
+        "InstanceName" => name: Text,
+        "InstanceState" => status: Text,
+        "InstanceType" => spec: Text,
+        "PublicIpAddresses" => public_ips: List<String>,
+        "PrivateIpAddresses" => private_ips: List<String>,
+        "SecurityGroupIds" => groups: List<String>,
+        "DataDisks" => disks: List<DataDisk>,
+        "Tags" => tags: List<Tag>,
+        "CreatedTime" => created: Text,
+        "ExpiredTime" => expires: Text,
+    }
+    keeping { "Placement" => placement: Maybe<Placement> }
+    // What was done last goes on while nothing else changes.
+    dropping {
+        "LatestOperation", "LatestOperationErrorMsg", "LatestOperationRequestId",
+        "LatestOperationState",
+    }
+
+    struct Placement { "Zone" => zone: Text }
+    struct DataDisk {
+        "DiskId" => id: Text,
+        "DiskType" => category: Text,
+        "DiskSize" => size_gib: Option<u64>,
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Placement {
-    #[serde(default, deserialize_with = "nullable")]
-    zone: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DataDisk {
-    #[serde(default, deserialize_with = "nullable")]
-    disk_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    disk_type: String,
-    #[serde(default)]
-    disk_size: Option<u64>,
-}
-
-fn decode_instance(text: &str) -> Result<Resource, Unreadable> {
-    let item: Instance = serde_json::from_str(text)?;
-    let disks = item.data_disks.into_iter().map(|disk| Disk {
-        id: disk.disk_id,
-        category: disk.disk_type,
-        size_gib: disk.disk_size,
-    });
-    Ok(Resource {
-        status: status_of(STATUSES, &item.instance_state),
-        public_ips: set(item.public_ip_addresses),
-        private_ips: set(item.private_ip_addresses),
-        security_groups: set(item.security_group_ids),
-        data_disks: Some(disks.collect()),
-        tags: tags(item.tags),
-        created_at: time("CreatedTime", &item.created_time)?,
-        expires_at: time("ExpiredTime", &item.expired_time)?,
-        id: item.instance_id,
-        name: item.instance_name,
-        vendor_status: item.instance_state,
-        spec: item.instance_type,
-        zone: item.placement.zone,
-        ..Resource::default()
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct StatusItem {
-    instance_id: String,
-    #[serde(default, deserialize_with = "nullable")]
-    instance_state: String,
-}
-
-fn decode_status(item: &str) -> Result<(String, Status, String), Unreadable> {
-    let item: StatusItem = serde_json::from_str(item)?;
-    Ok((item.instance_id, status_of(STATUSES, &item.instance_state), item.instance_state))
+impl Item for Instance {
+    fn resource(self) -> Result<Resource, Unreadable> {
+        let disks = self.disks.0.into_iter().map(|DataDisk { id, category, size_gib }| Disk {
+            id: id.0,
+            category: category.0,
+            size_gib,
+        });
+        Ok(Resource {
+            id: self.id,
+            name: self.name.0,
+            spec: self.spec.0,
+            zone: self.placement.0.zone.0,
+            public_ips: set(self.public_ips.0),
+            private_ips: set(self.private_ips.0),
+            security_groups: set(self.groups.0),
+            data_disks: Some(disks.collect()),
+            tags: tags(self.tags.0),
+            created_at: time("CreatedTime", &self.created)?,
+            expires_at: time("ExpiredTime", &self.expires)?,
+            ..in_status(STATUSES, self.status.0)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +137,7 @@ mod tests {
         let mut item = sample();
         item["PublicIpAddresses"] = json!(["159.75.1.2"]);
         item["ExpiredTime"] = json!("2027-03-08T06:11:22Z");
-        assert_eq!(told(&decode(&item)), KIND.tracked);
+        assert_eq!(told(&decode(&item)), KIND.told());
     }
 
     #[test]

@@ -56,21 +56,6 @@ fn decode_region(item: &str) -> Result<Option<Region>, Unreadable> {
     Ok((item.region_state == "AVAILABLE").then(|| Region::new(&item.region)))
 }
 
-/// A tag of a resource.
-#[derive(Deserialize)]
-struct Tag {
-    #[serde(default, alias = "Key", alias = "TagKey", deserialize_with = "nullable")]
-    key: String,
-    #[serde(default, alias = "Value", alias = "TagValue", deserialize_with = "nullable")]
-    value: String,
-}
-
-/// Returns tags by key. One without a key has nothing to be known by.
-fn tags(tags: Vec<Tag>) -> std::collections::BTreeMap<String, String> {
-    let named = tags.into_iter().filter(|tag| !tag.key.is_empty());
-    named.map(|tag| (tag.key, tag.value)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

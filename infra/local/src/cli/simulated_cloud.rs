@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use cloud_sync_provider::Registry;
 use serde::Serialize;
 use simulated_cloud::{AccessKey, Churn, Counts, Plan, Provider, SimulatedCloud, World, spread_of};
 use tokio::time::{Instant, sleep_until};
@@ -99,7 +98,7 @@ fn access(provider: Provider, seed: u64) -> AccountAccess {
 }
 
 /// Returns the configuration of one account: of its machines, or of every
-/// kind where there is more than machines.
+/// kind that is simulated where there is more than machines.
 fn account_toml(
     provider: Provider,
     env: &str,
@@ -107,7 +106,7 @@ fn account_toml(
     region: &str,
     has_all: bool,
 ) -> String {
-    let kinds = Registry::kinds_of(provider.name()).unwrap_or_default();
+    let kinds = simulation::shown_kinds(provider);
     let most = if has_all { kinds.len() } else { 1 };
     let kinds: Vec<_> = kinds.iter().take(most).map(|kind| format!("\"{kind}\"")).collect();
     format!(

@@ -50,7 +50,7 @@ impl Place {
         let reference = CredentialsRef::Env("PROD".to_owned());
         let account = Account {
             regions: regions.iter().map(|(region, _)| (*region).to_owned()).collect(),
-            kinds: Registry::kinds_of(provider.name()).unwrap(),
+            kinds: simulation::shown_kinds(provider),
             endpoint: Some(cloud.url()),
             ..Account::new(ACCOUNT, provider.name(), regions[0].0, reference)
         };
