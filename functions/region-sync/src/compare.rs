@@ -127,15 +127,14 @@ impl Work<'_> {
             Err(VendorError::new(ErrorClass::Network, "", "OutOfTime", text))
         });
         match asked {
-            Err(error) if error.code == BUDGET_EXHAUSTED => return Err(error.into()),
             Ok(refused) => refused.iter().for_each(|(id, error)| self.note_refused(id, error)),
+            Err(error) if error.code == BUDGET_EXHAUSTED => return Err(error.into()),
             Err(error) => {
                 self.note_secondary(&error);
                 for resource in resources.iter_mut() {
                     resource.data_disks = None;
                 }
             }
-            Ok(()) => {}
         }
         Ok(())
     }
