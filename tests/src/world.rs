@@ -35,6 +35,12 @@ pub const KIND: &str = "aliyun.ecs.instance";
 /// The account that every story is about.
 pub const ACCOUNT: &str = "prod";
 
+/// What every secret of a test begins with: no answer and no log line has it.
+pub const CANARY: &str = "canary";
+
+/// The secret of the account's credentials.
+pub const SECRET: &str = "canary-key-secret";
+
 /// Time as the runtime's, which a test may pause and advance.
 #[derive(Clone, Copy, Debug)]
 pub struct RuntimeClock {
@@ -149,7 +155,7 @@ impl World {
         let notifier = Arc::new(MemoryNotifier::default());
         let metrics = Arc::new(MemoryMetrics::default());
         let credentials = Arc::new(FixedCredentials::default());
-        credentials.set(&reference(), secret("key-secret"));
+        credentials.set(&reference(), secret(SECRET));
         let base = "2026-01-01T00:00:00Z".parse().unwrap_or_default();
         let clock = Arc::new(RuntimeClock { base, start: tokio::time::Instant::now() });
         let dispatcher = Dispatcher {
@@ -228,13 +234,14 @@ impl World {
         self.store.put_account(&account).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Starts a task on demand.
+    /// Starts a task of the account on demand, by its name.
     ///
     /// # Panics
     ///
     /// It cannot be started, or it is not one.
     pub async fn start(&self, mode: Mode) -> SyncTask {
-        self.ask(&SyncRequest { mode, ..SyncRequest::default() }).await
+        let account_ids = vec![ACCOUNT.to_owned()];
+        self.ask(&SyncRequest { account_ids, mode, ..SyncRequest::default() }).await
     }
 
     /// Starts the one task that a request is for.

@@ -185,9 +185,12 @@ async fn a_bad_request_gets_a_problem_document() {
         *request.body_mut() = body.into();
         request
     };
-    let unknown_task = lambda_http::http::Request::builder().uri("/tasks/none").body("".into());
-    let wrong_method =
-        lambda_http::http::Request::builder().method("PUT").uri("/syncs").body("".into());
+    let asked = |method: &str, path: &str| {
+        let mut event: Value = serde_json::from_str(&event("api-get-task")).unwrap();
+        event["rawPath"] = json!(path);
+        event["requestContext"]["http"]["method"] = json!(method);
+        lambda_http::request::from_str(&event.to_string()).unwrap()
+    };
     let huge = format!("{{\"regions\": [\"{}\"]}}", "x".repeat(100_000));
     for (request, status, text) in [
         (post("{"), StatusCode::BAD_REQUEST, "JSON"),
@@ -195,8 +198,8 @@ async fn a_bad_request_gets_a_problem_document() {
         (post("{\"account_ids\": [\"x\"]}"), StatusCode::UNPROCESSABLE_ENTITY, "no account 'x'"),
         (post("{\"kinds\": [\"x\"]}"), StatusCode::UNPROCESSABLE_ENTITY, "is not a kind"),
         (post(&huge), StatusCode::PAYLOAD_TOO_LARGE, ""),
-        (unknown_task.unwrap(), StatusCode::NOT_FOUND, "no task 'none'"),
-        (wrong_method.unwrap(), StatusCode::METHOD_NOT_ALLOWED, ""),
+        (asked("GET", "/tasks/none"), StatusCode::NOT_FOUND, "no task 'none'"),
+        (asked("PUT", "/syncs"), StatusCode::METHOD_NOT_ALLOWED, ""),
     ] {
         let (found, content_type, body) = call(world().await, request).await;
         assert_eq!(found, status, "{body}");

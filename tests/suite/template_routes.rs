@@ -3,11 +3,8 @@
 
 use std::path::Path;
 
+use api::OPEN_ROUTES;
 use serde_yaml_ng::Value;
-
-/// The routes that anybody may call. Events of vendors are authenticated by
-/// the function, and health says nothing.
-const OPEN: [&str; 2] = ["GET /healthz", "POST /hooks/{vendor}"];
 
 /// Returns the resources of a type, by name.
 fn resources(kind: &str) -> Vec<(String, Value)> {
@@ -45,8 +42,8 @@ fn no_route_is_open_but_those_that_are_meant_to_be() {
         closed.push(key);
     }
     open.sort_unstable();
-    assert_eq!(open, OPEN);
-    assert!(closed.contains(&"$default".to_owned()), "what has no route is closed: {closed:?}");
+    assert_eq!(open, OPEN_ROUTES, "the function lets through what the gateway does");
+    assert_eq!(closed, ["$default"], "what has no route is closed, and there is no other");
 }
 
 #[test]
@@ -75,11 +72,44 @@ fn open_routes_have_limits_of_their_own() {
     assert_eq!(stages.len(), 1);
     let (_, stage) = &stages[0];
     assert!(!stage["DefaultRouteSettings"]["ThrottlingRateLimit"].is_null());
-    for route in OPEN {
+    for route in OPEN_ROUTES {
         assert!(!stage["RouteSettings"][route]["ThrottlingRateLimit"].is_null(), "{route}");
     }
     assert!(!stage["AccessLogSettings"]["DestinationArn"].is_null());
     let format = stage["AccessLogSettings"]["Format"].as_str().unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(format).is_ok(), "{format}");
     assert!(format.contains("$context.requestId"));
+}
+
+#[test]
+fn the_api_leaves_the_other_functions_their_concurrency() {
+    let functions = resources("AWS::Serverless::Function");
+    let (_, api) = functions.iter().find(|(name, _)| name == "ApiFunction").unwrap();
+    assert_eq!(tagged(&api["ReservedConcurrentExecutions"], "Ref"), ["ApiConcurrency"]);
+}
+
+#[test]
+fn the_events_of_the_api_come_by_routes_of_the_template() {
+    let routes: Vec<_> = resources("AWS::ApiGatewayV2::Route")
+        .into_iter()
+        .map(|(_, route)| route["RouteKey"].as_str().unwrap().to_owned())
+        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("api-") {
+            continue;
+        }
+        count += 1;
+        let event: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let (key, context) = (event["routeKey"].as_str().unwrap(), &event["requestContext"]);
+        assert!(routes.iter().any(|route| route == key), "{name}: {key}");
+        assert_eq!(context["routeKey"], key, "{name}");
+        assert_eq!(context["http"]["path"], event["rawPath"], "{name}");
+        let is_open = OPEN_ROUTES.contains(&key);
+        assert_eq!(context["authorizer"].is_null(), is_open, "{name}: who calls");
+    }
+    assert_eq!(count, 4);
 }

@@ -1,9 +1,11 @@
 //! On demand: somebody asks for syncs.
 
-use cloud_sync_core::account::{AccountRecord, RegionCache};
+use cloud_sync_core::account::{AccountRecord, RegionCache, Suspension};
+use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::{MOST_IDS, Mode, SyncRequest, Trigger};
 use cloud_sync_core::resource::is_resource_id;
 use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -23,7 +25,12 @@ fn invalid(field: &'static str, reason: String) -> DispatchError {
     InvalidRequest { field, reason }.into()
 }
 
+/// So many accounts are prepared, and so many tasks started, side by side: a
+/// request has to be answered within seconds.
+const AT_A_TIME: usize = 16;
+
 /// What a request comes to, before anything of it is done.
+#[derive(Default)]
 pub struct Prepared {
     plans: Vec<Plan>,
     /// The accounts that are suspended, and are to be tried.
@@ -37,6 +44,20 @@ impl Prepared {
     #[must_use]
     pub fn again(self) -> Self {
         Self { resumes: Vec::new(), ..self }
+    }
+}
+
+/// Returns why nothing is started for an account that is suspended and was not
+/// named.
+fn suspended(account_id: &str, suspension: &Suspension) -> Problem {
+    let Suspension { at, code, reason, .. } = suspension;
+    Problem {
+        account_id: account_id.to_owned(),
+        class: ErrorClass::Auth,
+        code: "AccountSuspended".to_owned(),
+        message: format!(
+            "suspended since {at}, {code}: {reason}; name the account for it to be tried again"
+        ),
     }
 }
 
@@ -64,7 +85,11 @@ impl Dispatcher {
         self.start(prepared, trigger_id, at).await
     }
 
-    /// Returns what a request comes to, and does nothing of it yet.
+    /// Returns what a request comes to, and starts nothing of it yet.
+    ///
+    /// An account that is suspended is only tried where it is named; without
+    /// its name it is a problem, unless its credentials are others by now,
+    /// which resumes it as a tick does.
     ///
     /// # Errors
     ///
@@ -73,38 +98,16 @@ impl Dispatcher {
     pub async fn prepare(&self, request: &SyncRequest) -> Result<Prepared, DispatchError> {
         check_ids(request)?;
         let records = self.chosen_accounts(request).await?;
-        let mut prepared =
-            Prepared { plans: Vec::new(), resumes: Vec::new(), problems: Vec::new() };
-        for record in &records {
-            let account_id = &record.account.id;
-            let kinds = self.chosen_kinds(request, record)?;
-            if kinds.is_empty() {
-                continue;
-            }
-            if record.suspended.is_some() && request.mode != Mode::Plan {
-                prepared.resumes.push(account_id.clone());
-            }
-            let offered = match self.offered_regions(record).await? {
-                Ok(offered) => offered,
-                Err(problem) => {
-                    prepared.problems.push(problem);
-                    continue;
-                }
-            };
-            let regions = chosen_regions(request, record, &offered)?;
-            let wants_global = request.regions.is_empty() || regions.iter().any(is_global);
-            let with_regions = kinds.into_iter().filter_map(|kind| {
-                let regions = regions_of(self.vendors.is_global(&kind), &regions, wants_global);
-                (!regions.is_empty()).then_some((kind, regions))
-            });
-            prepared.plans.extend(with_regions.map(|(kind, regions)| Plan {
-                account_id: account_id.clone(),
-                kind,
-                regions,
-                mode: request.mode,
-                since: request.since,
-                ids: request.ids.clone(),
-            }));
+        let mut prepared = Prepared::default();
+        // Collected: a stream that maps references is not known to be `Send`.
+        let accounts: Vec<_> =
+            records.iter().map(|record| self.prepare_account(request, record)).collect();
+        let mut accounts = stream::iter(accounts).buffered(AT_A_TIME);
+        while let Some(of_account) = accounts.next().await {
+            let Prepared { plans, resumes, problems } = of_account?;
+            prepared.plans.extend(plans);
+            prepared.resumes.extend(resumes);
+            prepared.problems.extend(problems);
         }
         let scopes: usize = prepared.plans.iter().map(|plan| plan.regions.len()).sum();
         if request.mode.names_ids() && scopes > 1 {
@@ -115,6 +118,52 @@ impl Dispatcher {
             let text = "no account has any of these kinds in any of these regions";
             return Err(invalid("kinds", text.to_owned()));
         }
+        Ok(prepared)
+    }
+
+    /// Returns what a request comes to for one of its accounts.
+    async fn prepare_account(
+        &self,
+        request: &SyncRequest,
+        record: &AccountRecord,
+    ) -> Result<Prepared, DispatchError> {
+        let account_id = &record.account.id;
+        let mut prepared = Prepared::default();
+        let kinds = self.chosen_kinds(request, record)?;
+        if kinds.is_empty() {
+            return Ok(prepared);
+        }
+        if let Some(suspension) = &record.suspended {
+            if !request.account_ids.contains(account_id) {
+                if !self.may_run(record).await? {
+                    prepared.problems.push(suspended(account_id, suspension));
+                    return Ok(prepared);
+                }
+            } else if request.mode != Mode::Plan {
+                prepared.resumes.push(account_id.clone());
+            }
+        }
+        let offered = match self.offered_regions(record).await? {
+            Ok(offered) => offered,
+            Err(problem) => {
+                prepared.problems.push(problem);
+                return Ok(prepared);
+            }
+        };
+        let regions = chosen_regions(request, record, &offered)?;
+        let wants_global = request.regions.is_empty() || regions.iter().any(is_global);
+        let with_regions = kinds.into_iter().filter_map(|kind| {
+            let regions = regions_of(self.vendors.is_global(&kind), &regions, wants_global);
+            (!regions.is_empty()).then_some((kind, regions))
+        });
+        prepared.plans.extend(with_regions.map(|(kind, regions)| Plan {
+            account_id: account_id.clone(),
+            kind,
+            regions,
+            mode: request.mode,
+            since: request.since,
+            ids: request.ids.clone(),
+        }));
         Ok(prepared)
     }
 
@@ -177,17 +226,20 @@ impl Dispatcher {
         at: Timestamp,
     ) -> Result<bool, DispatchError> {
         let cause = cause(trigger_id, at);
-        for plan in &prepared.plans {
-            if self.store.task(&plan.task_id(&cause)).await?.is_none() {
+        let ids: Vec<_> = prepared.plans.iter().map(|plan| plan.task_id(&cause)).collect();
+        let tasks: Vec<_> = ids.iter().map(|id| self.store.task(id)).collect();
+        let mut tasks = stream::iter(tasks).buffered(AT_A_TIME);
+        while let Some(task) = tasks.next().await {
+            if task?.is_none() {
                 return Ok(false);
             }
         }
         Ok(!prepared.plans.is_empty())
     }
 
-    /// Dispatches what was prepared. An account that is suspended is resumed,
-    /// unless only a plan is wanted: somebody who asks for it by name wants it
-    /// tried.
+    /// Dispatches what was prepared. An account that is suspended and was named
+    /// is resumed, unless only a plan is wanted: somebody who asks for it by
+    /// name wants it tried.
     ///
     /// # Errors
     ///
@@ -202,11 +254,10 @@ impl Dispatcher {
         for id in &prepared.resumes {
             self.store.resume(id).await?;
         }
-        let mut dispatch = Dispatch { tasks: Vec::new(), problems: prepared.problems };
-        for plan in prepared.plans {
-            dispatch.tasks.push(self.carry_out(plan, &cause).await?);
-        }
-        Ok(dispatch)
+        let plans: Vec<_> =
+            prepared.plans.into_iter().map(|plan| self.carry_out(plan, &cause)).collect();
+        let tasks = stream::iter(plans).buffered(AT_A_TIME).try_collect().await?;
+        Ok(Dispatch { tasks, problems: prepared.problems })
     }
 
     async fn chosen_accounts(
@@ -323,7 +374,7 @@ pub(crate) fn account_regions(
 ) -> Result<Vec<String>, Problem> {
     let problem = |message: String| Problem {
         account_id: record.account.id.clone(),
-        class: cloud_sync_core::error::ErrorClass::NotOffered,
+        class: ErrorClass::NotOffered,
         code: "UnknownRegion".to_owned(),
         message,
     };

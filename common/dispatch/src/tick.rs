@@ -142,7 +142,7 @@ impl Dispatcher {
 
     /// Tells whether an account is not suspended, resuming it where its
     /// credentials are others than those that were refused.
-    async fn may_run(&self, record: &AccountRecord) -> Result<bool, DispatchError> {
+    pub(crate) async fn may_run(&self, record: &AccountRecord) -> Result<bool, DispatchError> {
         let Some(suspension) = &record.suspended else {
             return Ok(true);
         };

@@ -2,9 +2,9 @@
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi as Document, Ref, RefOr};
-use utoipa::{Modify, OpenApi, ToResponse};
+use utoipa::{Modify, OpenApi, ToResponse, ToSchema};
 
 use crate::problem::{self, Problem};
 
@@ -16,9 +16,9 @@ use crate::problem::{self, Problem};
         description = "On-demand syncs and queries. Errors are problem documents (RFC 9457); \
                        lists come in pages, each with the cursor of the next.",
     ),
-    components(schemas(Problem), responses(Conflict, BadGateway)),
-    modifiers(&Bearer),
-    security(("bearer" = [])),
+    components(schemas(Problem, GatewayMessage), responses(Conflict, BadGateway, TooManyWait)),
+    modifiers(&Schemes),
+    security(("bearer" = []), ("iam" = [])),
     tags(
         (name = "syncs", description = "Start syncs"),
         (name = "plans", description = "See what syncs would do"),
@@ -33,14 +33,42 @@ use crate::problem::{self, Problem};
 )]
 pub(crate) struct Described;
 
-struct Bearer;
+struct Schemes;
 
-impl Modify for Bearer {
+impl Modify for Schemes {
     fn modify(&self, document: &mut Document) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "On one machine the token of CLOUD_SYNC_API_TOKEN, where it is set; in the cloud a \
+             token of the stack's JwtIssuer for its JwtAudience, where it has these",
+        ));
+        let iam = ApiKeyValue::with_description(
+            "Authorization",
+            "In the cloud, where the stack has no JwtIssuer: a signature of AWS (version 4, \
+             service execute-api) of whoever may execute-api:Invoke",
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        components.add_security_scheme("iam", SecurityScheme::ApiKey(ApiKey::Header(iam)));
     }
 }
+
+/// What API Gateway answers with itself.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only described")]
+pub(crate) struct GatewayMessage {
+    /// In its own words.
+    message: String,
+}
+
+/// Too many wait at once.
+#[derive(ToResponse)]
+#[response(
+    description = "As many requests wait as may; Retry-After says when to try again. API \
+                   Gateway's own 429, of too many requests, is no problem document",
+    content_type = "application/problem+json",
+    headers(("Retry-After" = u16, description = "In so many seconds"))
+)]
+pub(crate) struct TooManyWait(#[allow(dead_code, reason = "only described")] Problem);
 
 /// What is asked for contradicts what is.
 #[derive(ToResponse)]
@@ -66,7 +94,7 @@ struct Refusal {
     of: fn(&Operation) -> bool,
 }
 
-const REFUSALS: [Refusal; 9] = [
+const REFUSALS: [Refusal; 10] = [
     Refusal {
         status: "400",
         name: "BadRequest",
@@ -76,10 +104,17 @@ const REFUSALS: [Refusal; 9] = [
     Refusal {
         status: "401",
         name: "Unauthorized",
-        description: "Nobody said who calls, or it is nobody known",
+        description: "Nobody said who calls, or it is nobody known. API Gateway's own is no \
+                      problem document: {\"message\": …}, as application/json",
         of: |_| true,
     },
-    Refusal { status: "403", name: "Forbidden", description: "Who calls may not", of: |_| true },
+    Refusal {
+        status: "403",
+        name: "Forbidden",
+        description: "Who calls may not. API Gateway's own is no problem document: \
+                      {\"message\": …}, as application/json",
+        of: |_| true,
+    },
     Refusal {
         status: "404",
         name: "NotFound",
@@ -91,7 +126,7 @@ const REFUSALS: [Refusal; 9] = [
         status: "415",
         name: "UnsupportedMediaType",
         description: "The body is not said to be JSON",
-        of: has_body,
+        of: |operation| has_body(operation) && !is_hook(operation),
     },
     Refusal {
         status: "422",
@@ -102,16 +137,27 @@ const REFUSALS: [Refusal; 9] = [
     Refusal {
         status: "429",
         name: "TooManyRequests",
-        description: "Too many requests; API Gateway says so, in its own words",
+        description: "Too many requests: API Gateway says so, and this is its own answer",
+        of: |_| true,
+    },
+    Refusal {
+        status: "500",
+        name: "InternalError",
+        description: "A mistake of the service's own; its log says more",
         of: |_| true,
     },
     Refusal {
         status: "503",
         name: "Unavailable",
-        description: "Not now; trying again is right",
+        description: "Not now; trying again is right. API Gateway's own is no problem document",
         of: |_| true,
     },
 ];
+
+/// Tells whether it takes vendors' events, which come as the vendors send them.
+fn is_hook(operation: &Operation) -> bool {
+    operation.tags.iter().flatten().any(|tag| tag == "hooks")
+}
 
 const fn has_body(operation: &Operation) -> bool {
     operation.request_body.is_some()
@@ -127,7 +173,10 @@ fn has_path(operation: &Operation) -> bool {
 pub(crate) fn with_refusals(mut document: Document) -> Document {
     let components = document.components.get_or_insert_with(Components::new);
     for refusal in &REFUSALS {
-        let response = RefOr::T(problem(refusal.description));
+        let response = RefOr::T(match refusal.status {
+            "429" => answer(refusal.description, "application/json", "GatewayMessage"),
+            _ => answer(refusal.description, problem::MEDIA_TYPE, "Problem"),
+        });
         components.responses.insert(refusal.name.to_owned(), response);
     }
     for item in document.paths.paths.values_mut() {
@@ -148,7 +197,7 @@ pub(crate) fn with_refusals(mut document: Document) -> Document {
     document
 }
 
-fn problem(description: &str) -> Response {
-    let content = Content::new(Some(Ref::from_schema_name("Problem")));
-    ResponseBuilder::new().description(description).content(problem::MEDIA_TYPE, content).build()
+fn answer(description: &str, media_type: &str, schema: &str) -> Response {
+    let content = Content::new(Some(Ref::from_schema_name(schema)));
+    ResponseBuilder::new().description(description).content(media_type, content).build()
 }

@@ -5,8 +5,10 @@ mod access;
 mod document;
 mod extract;
 mod filters;
+mod gateway;
 mod log;
 mod page;
+mod panics;
 mod problem;
 mod routes;
 
@@ -19,10 +21,16 @@ use cloud_sync_runtime::metrics::{MetricSink, NoMetrics};
 use cloud_sync_runtime::secrets::CredentialSource;
 use cloud_sync_runtime::secrets::write::SecretWriter;
 use cloud_sync_runtime::store::Store;
+use tokio::sync::Semaphore;
 
 pub use access::Access;
+pub use gateway::OPEN_ROUTES;
 pub use problem::{FieldError, Problem, ProblemType};
 pub use routes::{openapi, router};
+
+/// So many requests may wait at a time for something to happen. A function has
+/// one request at a time, and its concurrency is the limit.
+const MOST_WAITS: usize = 100;
 
 /// What the API works with.
 #[derive(Clone)]
@@ -43,6 +51,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Who may call.
     pub access: Arc<Access>,
+    /// How many more requests may wait for something to happen.
+    pub waits: Arc<Semaphore>,
 }
 
 impl Api {
@@ -58,6 +68,7 @@ impl Api {
             metrics: Arc::new(NoMetrics),
             clock: dispatcher.clock.clone(),
             access: Arc::new(access),
+            waits: Arc::new(Semaphore::new(MOST_WAITS)),
             dispatcher,
         }
     }

@@ -9,6 +9,10 @@ use utoipa::ToSchema;
 /// A page has at most so many items.
 pub(crate) const MOST_ITEMS: u16 = 1000;
 
+/// What a page holds has at most so many bytes of JSON: an answer through
+/// Lambda has 6 MB.
+pub(crate) const MOST_BYTES: usize = 4 << 20;
+
 /// The longest cursor that is read.
 const LONGEST_CURSOR: usize = 5 * 1024;
 
@@ -23,12 +27,54 @@ pub(crate) struct Page<T> {
     pub cursor: Option<String>,
 }
 
+/// What room there is left in a page.
+pub(crate) struct Room {
+    left: usize,
+    is_empty: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: MOST_BYTES, is_empty: true }
+    }
+}
+
+impl Room {
+    /// Takes the room that an item needs, and tells whether there was as much.
+    /// There always is for the first: items are bounded, and a page has to
+    /// lead on.
+    pub(crate) fn takes(&mut self, item: &impl Serialize) -> bool {
+        let left = self.left.checked_sub(size(item));
+        let fits = self.is_empty || left.is_some();
+        (self.left, self.is_empty) = (left.unwrap_or_default(), false);
+        fits
+    }
+
+    /// Returns how many of some items there is room for, from the first on.
+    pub(crate) fn count(mut self, items: &[impl Serialize]) -> usize {
+        items.iter().take_while(|item| self.takes(item)).count()
+    }
+}
+
+/// Returns how many bytes a value has in an answer through Lambda, where the
+/// JSON is a text in JSON itself and has its quotes escaped.
+pub(crate) fn size(value: &impl Serialize) -> usize {
+    // What is answered has a JSON form.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    text.len() + text.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+}
+
 /// How many items a page may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u16")]
 pub(crate) struct Limit(u16);
 
 impl Limit {
+    /// Returns the highest there is.
+    pub(crate) const fn most() -> Self {
+        Self(MOST_ITEMS)
+    }
+
     /// Returns the number.
     pub(crate) fn get(self) -> usize {
         self.0.into()

@@ -11,6 +11,10 @@ use utoipa::ToSchema;
 /// The media type of problem documents.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// After so many seconds it is worth trying again where there was too much to
+/// do.
+const RETRY_AFTER: u16 = 5;
+
 /// At most so many characters of what a caller sent are shown back.
 const MOST_SHOWN: usize = 300;
 
@@ -129,6 +133,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let media_type = HeaderValue::from_static(MEDIA_TYPE);
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        }
         response
     }
 }

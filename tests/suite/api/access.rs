@@ -2,10 +2,14 @@
 
 use api::Access;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
+use cloud_sync_core::message::Mode;
+use cloud_sync_tests::vendor::machine;
 use cloud_sync_tests::world::World;
+use serde_json::{Value, json};
 
-use super::support::{Answer, Client};
+use super::support::{Answer, Client, GATEWAY_ID};
+use crate::events::event;
 
 const TOKEN: &str = "canary-token-5c1e";
 
@@ -76,6 +80,149 @@ async fn a_request_keeps_its_id_where_it_is_one() {
     assert_eq!(kept.headers["x-request-id"], "Root-1.2_3");
     for bad in ["", "a b", "<script>", &"x".repeat(65)] {
         let made = call(Access::Gateway, "/tasks", &[("x-request-id", bad)]).await;
+        assert_eq!(made.headers["x-request-id"], GATEWAY_ID, "by which the gateway logs it: {bad}");
+        let headers = [("x-request-id", bad), ("host", "localhost")];
+        let made = call(Access::Loopback, "/tasks", &headers).await;
         assert_eq!(made.headers["x-request-id"].len(), 36, "{bad}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_no_page_from_elsewhere_can_have_a_browser_ask() {
+    let own = ("host", "127.0.0.1:8080");
+    let ask = async |headers: &[(&str, &str)]| {
+        let headers = [&[own], headers].concat();
+        call(Access::Loopback, "/tasks", &headers).await.status.as_u16()
+    };
+    for headers in [
+        &[][..],
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+        &[("origin", "http://127.0.0.1:8080")],
+        &[("origin", "HTTP://127.0.0.1:8080".to_lowercase().as_str())],
+    ] {
+        assert_eq!(ask(headers).await, 200, "{headers:?}");
+    }
+    for headers in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "")],
+        &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "http://127.0.0.1:8081")],
+        &[("origin", "http://127.0.0.1")],
+        &[("origin", "null")],
+        &[("origin", "")],
+        &[("origin", "http://127.0.0.1:8080"), ("origin", "https://evil.example")],
+    ] {
+        assert_eq!(ask(headers).await, 403, "{headers:?}");
+    }
+    let world = World::new(&["r1"]).await;
+    let client = Client::with_access(&world, Access::Loopback);
+    for target in ["/accounts/prod/resume", "/accounts/prod/verify", "/tasks/x/cancel"] {
+        // What a page may send without asking first.
+        let request = Request::builder().method(Method::POST).uri(target).header(own.0, own.1);
+        let request = request.header("origin", "https://evil.example").body(Body::empty());
+        client.send(request.unwrap()).await.expect(403);
+    }
+    let headers = [("host", "x"), ("origin", "https://app.example")];
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [&headers[..], &[("authorization", bearer.as_str())]].concat();
+    call(token(), "/tasks", &headers).await.expect(200);
+}
+
+/// Has API Gateway deliver a request for a path, as it says that the path was
+/// and by one of its routes.
+async fn deliver(client: &Client, route: &str, method: &str, path: &str) -> Answer {
+    let mut delivered: Value = serde_json::from_str(&event("api-post-syncs")).unwrap();
+    delivered["rawPath"] = json!(path);
+    delivered["routeKey"] = json!(route);
+    let context = &mut delivered["requestContext"];
+    context["routeKey"] = json!(route);
+    context["http"]["method"] = json!(method);
+    context["http"]["path"] = json!(path);
+    delivered["body"] = json!("{}");
+    let request = lambda_http::request::from_str(&delivered.to_string()).unwrap();
+    client.deliver(request.map(|body| Body::from(body.to_vec()))).await
+}
+
+const HOOKS: &str = "POST /hooks/{vendor}";
+
+#[tokio::test(start_paused = true)]
+async fn an_open_route_of_the_gateway_leads_nowhere_else() {
+    let world = World::new(&["r1"]).await;
+    let client = Client::new(&world);
+    deliver(&client, "$default", "POST", "/syncs").await.expect(202);
+    world.drain().await;
+    deliver(&client, "GET /healthz", "GET", "/healthz").await.expect(200);
+    deliver(&client, HOOKS, "POST", "/hooks/aliyun").await.expect(401);
+    // What the router would take for another path than the gateway did.
+    for path in [
+        "/hooks/..\\syncs",
+        "/hooks\\..\\syncs",
+        "/hooks/../syncs",
+        "/hooks/%2e%2e/syncs",
+        "/hooks/.%2E\\syncs",
+        "/hooks/x\\..\\..\\accounts/prod/resume",
+        "/hooks/.\t./syncs",
+        "/hooks/./aliyun",
+        "/hooks/aliyun#/",
+        "/hooks/aliyun?account=prod",
+        "/hooks/aliyun\n",
+    ] {
+        for route in [HOOKS, "$default"] {
+            let refused = deliver(&client, route, "POST", path).await.expect(400);
+            assert!(refused["detail"].as_str().unwrap().contains("escape it twice"), "{path:?}");
+        }
+    }
+    for (route, method, path) in [
+        (HOOKS, "POST", "/syncs"),
+        (HOOKS, "POST", "/accounts/prod/resume"),
+        (HOOKS, "POST", "/hooks/"),
+        (HOOKS, "POST", "/hooks/a/b"),
+        (HOOKS, "GET", "/hooks/aliyun"),
+        ("GET /healthz", "GET", "/tasks"),
+        ("GET /healthz", "POST", "/syncs"),
+        ("POST /syncs", "POST", "/syncs"),
+        ("", "POST", "/syncs"),
+    ] {
+        let answer = deliver(&client, route, method, path).await;
+        assert_eq!(answer.status, 403, "{route} {method} {path}");
+    }
+    // A request of nobody's gateway.
+    let request = Request::builder().method(Method::POST).uri("/syncs").body(Body::from("{}"));
+    client.deliver(request.unwrap()).await.expect(403);
+    assert!(world.store.open_tasks().await.unwrap().is_empty(), "one of them got through");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_of_every_look_can_be_asked_for_through_the_gateway() {
+    let world = World::new(&["r1"]).await;
+    // An id, and what the gateway makes of a path in which it was escaped, twice
+    // where it has to be.
+    let ids = [
+        ("a/b", "a%2Fb"),
+        ("a#b", "a%23b"),
+        ("a?b", "a%3Fb"),
+        ("a\\b", "a%5Cb"),
+        ("a%41", "a%2541"),
+        ("a b", "a b"),
+        ("ä\"b", "ä\"b"),
+        ("a:b;c=d,e+f", "a:b;c=d,e+f"),
+    ];
+    for (id, _) in ids {
+        world.vendor.put("r1", machine(id));
+    }
+    world.sync(Mode::Full).await;
+    let client = Client::new(&world);
+    for (id, sent) in ids {
+        let path = format!("/resources/prod/aliyun.ecs.instance/r1/{sent}");
+        let found = deliver(&client, "$default", "GET", &path).await.expect(200);
+        assert_eq!(found["id"], id, "{path}");
+        deliver(&client, "$default", "GET", &format!("{path}/history")).await.expect(200);
+    }
+    for (id, status) in [("a/b", 404), ("a#b", 400), ("a?b", 400), ("a\\b", 400)] {
+        let path = format!("/resources/prod/aliyun.ecs.instance/r1/{id}");
+        deliver(&client, "$default", "GET", &path).await.expect(status);
     }
 }

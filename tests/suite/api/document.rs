@@ -1,11 +1,11 @@
 //! What the API says of itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use axum::http::Method;
 use cloud_sync_tests::world::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::Client;
 
@@ -90,8 +90,77 @@ fn every_operation_says_how_it_refuses() {
     for status in ["202", "400", "413", "415", "422"] {
         assert!(of("/syncs", "post").iter().any(|found| found == status), "{status}");
     }
-    for response in document["components"]["responses"].as_object().unwrap().values() {
-        let schema = &response["content"]["application/problem+json"]["schema"];
-        assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{response}");
+    for (name, response) in document["components"]["responses"].as_object().unwrap() {
+        let (media_type, schema) = match name.as_str() {
+            // API Gateway's own.
+            "TooManyRequests" => ("application/json", "GatewayMessage"),
+            _ => ("application/problem+json", "Problem"),
+        };
+        let content = response["content"].as_object().unwrap();
+        let found = &content[media_type]["schema"]["$ref"];
+        assert_eq!((content.len(), found), (1, &json!(format!("#/components/schemas/{schema}"))));
+    }
+    let hook = of("/hooks/{provider}", "post");
+    for (status, is_said) in
+        [("400", true), ("401", true), ("413", true), ("415", false), ("422", true)]
+    {
+        assert_eq!(hook.iter().any(|found| found == status), is_said, "a hook's {status}");
+    }
+    let polls = &document["paths"]["/changes"]["get"]["responses"]["429"];
+    assert_eq!(polls["$ref"], "#/components/responses/TooManyWait");
+}
+
+#[test]
+fn the_document_says_how_callers_show_who_they_are_everywhere() {
+    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    assert_eq!(document["security"], json!([{ "bearer": [] }, { "iam": [] }]));
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["bearer"]["scheme"], &schemes["iam"]["in"]),
+        (&json!("bearer"), &json!("header"))
+    );
+}
+
+#[test]
+fn answers_lead_on_to_what_can_be_asked_with_them() {
+    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations = operations.flat_map(|item| item.as_object().unwrap().values());
+    let operations: BTreeMap<_, _> = operations
+        .map(|operation| (operation["operationId"].as_str().unwrap(), operation))
+        .collect();
+    for (from, status, to) in [
+        (
+            "put_account",
+            "200",
+            &["account", "patch_account", "verify", "resume", "delete_account"][..],
+        ),
+        ("put_account", "201", &["account", "patch_account", "verify", "resume", "delete_account"]),
+        ("list_resources", "200", &["get_resource", "get_resource_history"]),
+        ("create_syncs", "202", &["get_task", "cancel_task", "list_task_changes"]),
+        ("create_plans", "202", &["get_task", "cancel_task", "list_task_changes"]),
+    ] {
+        let links = operations[from]["responses"][status]["links"].as_object().unwrap();
+        let mut found = BTreeSet::new();
+        for link in links.values() {
+            let target = link["operationId"].as_str().unwrap();
+            found.insert(target);
+            let parameters = operations[target]["parameters"].as_array().unwrap().iter();
+            let in_path = parameters.filter(|one| one["in"] == "path").map(|one| &one["name"]);
+            let given = link["parameters"].as_object().unwrap();
+            for name in in_path {
+                assert!(given.contains_key(name.as_str().unwrap()), "{from} to {target}: {name}");
+            }
+        }
+        assert_eq!(found, to.iter().copied().collect(), "{from}");
+    }
+    for (operation, status) in [
+        ("account", "200"),
+        ("put_account", "200"),
+        ("put_account", "201"),
+        ("patch_account", "200"),
+    ] {
+        let headers = &operations[operation]["responses"][status]["headers"];
+        assert!(headers["ETag"].is_object(), "{operation} {status}");
     }
 }

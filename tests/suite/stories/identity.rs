@@ -8,7 +8,7 @@ use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::notify::NoticeKind;
 use cloud_sync_tests::vendor::{Call, error, machine};
-use cloud_sync_tests::world::{World, reference, secret};
+use cloud_sync_tests::world::{SECRET, World, reference, secret};
 
 /// Returns a world that knows its account's number.
 async fn known() -> World {
@@ -75,7 +75,7 @@ async fn somebody_elses_credentials_delete_and_add_nothing() {
     assert_eq!(tick.tasks, [], "the schedule leaves it alone");
 
     world.vendor.set_caller("1");
-    world.credentials.set(&reference(), secret("key-secret"));
+    world.credentials.set(&reference(), secret(SECRET));
     hours(2).await;
     let tick = world.dispatcher.tick("mended", world.clock.now()).await.unwrap();
     assert_eq!(tick.tasks.len(), 1, "the right credentials end it");

@@ -3,8 +3,8 @@
 //! Account, kind, region and id are keys. Every other filter is one over rows
 //! that are read, so a step reads so many at most and says where it stands.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloud_sync_core::query::{ResourceFilter, ScopeFilter};
 use cloud_sync_core::resource::Row;
@@ -43,18 +43,18 @@ pub struct Found {
 }
 
 /// Returns the scopes that may hold what is wanted, by account, kind and
-/// region.
+/// region. An account that was removed has its scopes where it is named.
 ///
 /// # Errors
 ///
 /// The tables failed.
 pub async fn scopes(store: &dyn Store, filter: &ScopeFilter) -> Result<Vec<Scope>> {
     let mut scopes = Vec::new();
-    for record in store.accounts().await? {
-        let id = &record.account.id;
-        if !filter.wants_account(id) {
-            continue;
-        }
+    let ids: BTreeSet<String> = match filter.account_ids.as_slice() {
+        [] => store.accounts().await?.into_iter().map(|record| record.account.id).collect(),
+        named => named.iter().cloned().collect(),
+    };
+    for id in &ids {
         let states = match filter.kinds.as_slice() {
             [kind] => store.scopes_of_kind(id, kind).await?,
             _ => store.scopes(id).await?,

@@ -11,6 +11,7 @@ use cloud_sync_core::credentials::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::FixedCredentials;
 use crate::aws::explain;
@@ -31,15 +32,16 @@ pub struct NotWritten {
 /// Keeps the credentials of accounts. What it keeps it does not tell.
 #[async_trait]
 pub trait SecretWriter: Send + Sync {
-    /// Writes an account's credentials in the place of any before, and returns
-    /// where they are.
+    /// Writes an account's credentials to a place of their own, beside any
+    /// before, and returns where they are.
     async fn write(
         &self,
         account_id: &str,
         credentials: &Credentials,
     ) -> Result<CredentialsRef, NotWritten>;
-    /// Removes the credentials that were written for an account, if any were.
-    async fn remove(&self, account_id: &str) -> Result<(), NotWritten>;
+    /// Removes credentials that were written for this account. Any others
+    /// stay, such as those that somebody keeps and the account only names.
+    async fn remove(&self, account_id: &str, place: &CredentialsRef) -> Result<(), NotWritten>;
 }
 
 /// Keeps credentials in AWS Secrets Manager.
@@ -61,18 +63,20 @@ impl SecretsManager {
         Self { client, prefix: prefix.to_owned() }
     }
 
+    /// Returns what the names of an account's secrets begin with.
     fn name(&self, account_id: &str) -> String {
         format!("{}accounts/{account_id}", self.prefix)
     }
 
-    /// Writes a new version of a secret; `None` where there is none.
-    async fn put(&self, name: &str, text: &SecretString) -> Result<Option<String>, NotWritten> {
-        let request = self.client.put_secret_value().secret_id(name);
-        match request.secret_string(text.expose_secret()).send().await {
-            Ok(answer) => Ok(answer.arn),
-            Err(error) if is(&error, "ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(not_written(name, &error)),
-        }
+    /// Tells whether a secret was written for an account. Its ARN ends with
+    /// its name and six characters more.
+    fn is_of(&self, account_id: &str, arn: &str) -> bool {
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        let is_end = |end: &str| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric());
+        let parts = name.rsplit_once('-').filter(|(_, end)| is_end(end));
+        let name = parts.map_or(name, |(name, _)| name);
+        let rest = name.strip_prefix(&self.name(account_id));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -106,29 +110,22 @@ impl SecretWriter for SecretsManager {
         account_id: &str,
         credentials: &Credentials,
     ) -> Result<CredentialsRef, NotWritten> {
-        let (name, text) = (self.name(account_id), text_of(credentials));
+        let name = format!("{}/{}", self.name(account_id), Uuid::new_v4().simple());
         let request = self.client.create_secret().name(&name);
-        let created = request.secret_string(text.expose_secret()).send().await;
-        let arn = match created {
-            Ok(answer) => answer.arn,
-            Err(error) if is(&error, "ResourceExistsException") => self.put(&name, &text).await?,
-            // One that was removed lately is still there, and takes nothing.
-            Err(error) if is(&error, "InvalidRequestException") => {
-                let restored = self.client.restore_secret().secret_id(&name).send().await;
-                restored.map_err(|error| not_written(&name, &error))?;
-                self.put(&name, &text).await?
-            }
-            Err(error) => return Err(not_written(&name, &error)),
-        };
+        let created = request.secret_string(text_of(credentials).expose_secret()).send().await;
+        let arn = created.map_err(|error| not_written(&name, &error))?.arn;
         arn.map(CredentialsRef::SecretArn).ok_or_else(|| NotWritten {
             secret: name,
             reason: "the service did not say where it is; trying again is right".to_owned(),
         })
     }
 
-    async fn remove(&self, account_id: &str) -> Result<(), NotWritten> {
-        let name = self.name(account_id);
-        let request = self.client.delete_secret().secret_id(&name);
+    async fn remove(&self, account_id: &str, place: &CredentialsRef) -> Result<(), NotWritten> {
+        let CredentialsRef::SecretArn(arn) = place else { return Ok(()) };
+        if !self.is_of(account_id, arn) {
+            return Ok(());
+        }
+        let request = self.client.delete_secret().secret_id(arn);
         match request.recovery_window_in_days(DAYS_OF_GRACE).send().await {
             Ok(_) => Ok(()),
             Err(error)
@@ -137,7 +134,7 @@ impl SecretWriter for SecretsManager {
             {
                 Ok(())
             }
-            Err(error) => Err(not_written(&name, &error)),
+            Err(error) => Err(not_written(arn, &error)),
         }
     }
 }
@@ -147,8 +144,8 @@ impl SecretWriter for SecretsManager {
 pub struct FixedSecrets(pub Arc<FixedCredentials>);
 
 impl FixedSecrets {
-    fn reference(account_id: &str) -> CredentialsRef {
-        CredentialsRef::SecretArn(format!("arn:fixed:accounts/{account_id}"))
+    fn prefix(account_id: &str) -> String {
+        format!("arn:fixed:accounts/{account_id}/")
     }
 }
 
@@ -159,13 +156,18 @@ impl SecretWriter for FixedSecrets {
         account_id: &str,
         credentials: &Credentials,
     ) -> Result<CredentialsRef, NotWritten> {
-        let reference = Self::reference(account_id);
+        let arn = format!("{}{}", Self::prefix(account_id), Uuid::new_v4().simple());
+        let reference = CredentialsRef::SecretArn(arn);
         self.0.set(&reference, credentials.clone());
         Ok(reference)
     }
 
-    async fn remove(&self, account_id: &str) -> Result<(), NotWritten> {
-        self.0.unset(&Self::reference(account_id));
+    async fn remove(&self, account_id: &str, place: &CredentialsRef) -> Result<(), NotWritten> {
+        if let CredentialsRef::SecretArn(arn) = place
+            && arn.starts_with(&Self::prefix(account_id))
+        {
+            self.0.unset(place);
+        }
         Ok(())
     }
 }
@@ -220,36 +222,60 @@ mod tests {
         (400, json!({ "__type": code, "message": "said so" }))
     }
 
+    const ARN: &str =
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sync/accounts/prod/0f-a1B2c3";
+
     fn arn() -> (u16, serde_json::Value) {
-        (200, json!({ "ARN": "arn:secret", "Name": "sync/accounts/prod" }))
+        (200, json!({ "ARN": ARN, "Name": "sync/accounts/prod/0f" }))
+    }
+
+    fn place(arn: &str) -> CredentialsRef {
+        CredentialsRef::SecretArn(arn.to_owned())
     }
 
     #[tokio::test]
     async fn credentials_are_written_where_they_can_be_read_again() {
         let (server, keeper) = answering(vec![arn()]).await;
         let reference = keeper.write("prod", &credentials()).await.unwrap();
-        assert_eq!(reference, CredentialsRef::SecretArn("arn:secret".to_owned()));
+        assert_eq!(reference, place(ARN));
         let request = &server.received_requests().await.unwrap()[0];
         let body: serde_json::Value = request.body_json().unwrap();
-        assert_eq!(body["Name"], "sync/accounts/prod");
+        assert!(body["Name"].as_str().unwrap().starts_with("sync/accounts/prod/"), "{body}");
         let text = SecretString::from(body["SecretString"].as_str().unwrap());
         let read = super::super::parse_credentials("x", &text).unwrap();
         assert_eq!(read.digest([]), credentials().digest([]));
     }
 
     #[tokio::test]
-    async fn a_secret_that_exists_gets_a_new_version() {
-        let (server, keeper) = answering(vec![refusal("ResourceExistsException"), arn()]).await;
-        keeper.write("prod", &credentials()).await.unwrap();
-        assert_eq!(asked(&server).await, ["CreateSecret", "PutSecretValue"]);
+    async fn credentials_are_never_written_over_others() {
+        let (server, keeper) = answering(vec![arn(), arn()]).await;
+        for _ in 0..2 {
+            keeper.write("prod", &credentials()).await.unwrap();
+        }
+        assert_eq!(asked(&server).await, ["CreateSecret", "CreateSecret"]);
+        let requests = server.received_requests().await.unwrap();
+        let name = |n: usize| requests[n].body_json::<serde_json::Value>().unwrap()["Name"].clone();
+        assert_ne!(name(0), name(1));
     }
 
     #[tokio::test]
-    async fn a_secret_that_was_removed_comes_back() {
-        let answers = vec![refusal("InvalidRequestException"), arn(), arn()];
-        let (server, keeper) = answering(answers).await;
-        keeper.write("prod", &credentials()).await.unwrap();
-        assert_eq!(asked(&server).await, ["CreateSecret", "RestoreSecret", "PutSecretValue"]);
+    async fn only_what_was_written_for_the_account_is_removed() {
+        let (server, keeper) = answering(vec![arn(), arn()]).await;
+        keeper.remove("prod", &place(ARN)).await.unwrap();
+        // As it was named before each write had a place of its own.
+        keeper.remove("prod", &place(&ARN.replace("/0f", ""))).await.unwrap();
+        for other in [
+            place(&ARN.replace("prod", "prod-2")),
+            place(&ARN.replace("accounts/prod/0f", "prod")),
+            place(&ARN.replace("sync/", "another/")),
+            place("sync/accounts/other"),
+            place("sync/accounts/prod-2"),
+            CredentialsRef::Env("PROD".to_owned()),
+            CredentialsRef::Own,
+        ] {
+            keeper.remove("prod", &other).await.unwrap();
+        }
+        assert_eq!(asked(&server).await, ["DeleteSecret", "DeleteSecret"]);
     }
 
     #[tokio::test]
@@ -271,8 +297,9 @@ mod tests {
         ])
         .await;
         for _ in 0..3 {
-            keeper.remove("prod").await.unwrap();
+            keeper.remove("prod", &place(ARN)).await.unwrap();
         }
-        assert!(keeper.remove("prod").await.is_err());
+        let error = keeper.remove("prod", &place(ARN)).await.unwrap_err();
+        assert!(error.to_string().contains(ARN), "{error}");
     }
 }

@@ -3,6 +3,8 @@
 //! **Invariant**: no answer holds a secret. Credentials are taken and written
 //! to where secrets are kept; of those only the place is ever shown.
 
+mod view;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -12,6 +14,7 @@ use cloud_sync_core::account::{Account, AccountRecord, CredentialsRef, InvalidAc
 use cloud_sync_core::credentials::Credentials;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_dispatch::verify::Verification;
+use cloud_sync_runtime::secrets::write::NotWritten;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,8 +22,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::view::AccountView;
 use crate::extract::{Json, Path, Query, from_json, from_value, is_json, media_type};
-use crate::page::{Cursor, Limit, Page};
+use crate::page::{Cursor, Limit, Page, Room};
 use crate::{Api, Problem};
 
 /// The media type of merge patches (RFC 7396).
@@ -97,21 +101,22 @@ struct Listing {
     path = "/accounts",
     tag = "accounts",
     params(Listing),
-    responses((status = 200, description = "The accounts, by id", body = Page<AccountRecord>)),
+    responses((status = 200, description = "The accounts, by id", body = Page<AccountView>)),
 )]
 async fn accounts(
     State(api): State<Api>,
     Query(Listing { limit, cursor }): Query<Listing>,
-) -> Result<Json<Page<AccountRecord>>, Problem> {
+) -> Result<Json<Page<AccountView>>, Problem> {
     let mut items = api.store.accounts().await?;
     if let Some(Cursor(after)) = cursor {
         items.retain(|record| record.account.id > after);
     }
-    let has_more = items.len() > limit.get();
+    let found = items.len();
     items.truncate(limit.get());
-    let last = items.last().filter(|_| has_more);
+    items.truncate(Room::default().count(&items));
+    let last = items.last().filter(|_| items.len() < found);
     let cursor = last.map(|record| Cursor(record.account.id.clone()).text());
-    Ok(Json(Page { items, cursor }))
+    Ok(Json(Page { items: items.into_iter().map(AccountView::from).collect(), cursor }))
 }
 
 /// Show an account.
@@ -121,7 +126,7 @@ async fn accounts(
     tag = "accounts",
     params(("id" = String, Path, description = "The account's id")),
     responses((
-        status = 200, description = "The account", body = AccountRecord,
+        status = 200, description = "The account", body = AccountView,
         headers(("ETag" = String, description = "Give it as If-Match to change just this")),
     )),
 )]
@@ -145,8 +150,28 @@ async fn account(State(api): State<Api>, Path(id): Path<String>) -> Result<Respo
     ),
     request_body = AccountInput,
     responses(
-        (status = 200, description = "Replaced", body = AccountRecord),
-        (status = 201, description = "Created", body = AccountRecord),
+        (
+            status = 200, description = "Replaced", body = AccountView,
+            headers(("ETag" = String, description = "Give it as If-Match to change just this")),
+            links(
+                ("read" = (operation_id = "account", parameters(("id" = "$request.path.id")))),
+                ("change" = (operation_id = "patch_account", parameters(("id" = "$request.path.id")))),
+                ("verify" = (operation_id = "verify", parameters(("id" = "$request.path.id")))),
+                ("resume" = (operation_id = "resume", parameters(("id" = "$request.path.id")))),
+                ("remove" = (operation_id = "delete_account", parameters(("id" = "$request.path.id")))),
+            ),
+        ),
+        (
+            status = 201, description = "Created", body = AccountView,
+            headers(("ETag" = String, description = "Give it as If-Match to change just this")),
+            links(
+                ("read" = (operation_id = "account", parameters(("id" = "$request.path.id")))),
+                ("change" = (operation_id = "patch_account", parameters(("id" = "$request.path.id")))),
+                ("verify" = (operation_id = "verify", parameters(("id" = "$request.path.id")))),
+                ("resume" = (operation_id = "resume", parameters(("id" = "$request.path.id")))),
+                ("remove" = (operation_id = "delete_account", parameters(("id" = "$request.path.id")))),
+            ),
+        ),
         (status = 409, description = "Somebody else changed it meanwhile", body = Problem,
          content_type = "application/problem+json"),
         (status = 412, description = "It is not what If-Match or If-None-Match says",
@@ -186,7 +211,10 @@ async fn put_account(
         content((AccountPatch = "application/merge-patch+json"), (AccountPatch = "application/json")),
     ),
     responses(
-        (status = 200, description = "Changed", body = AccountRecord),
+        (
+            status = 200, description = "Changed", body = AccountView,
+            headers(("ETag" = String, description = "Give it as If-Match to change just this")),
+        ),
         (status = 409, description = "Somebody else changed it meanwhile", body = Problem,
          content_type = "application/problem+json"),
         (status = 412, description = "It is not what If-Match says", body = Problem,
@@ -254,9 +282,14 @@ async fn delete_account(
     if !api.store.remove_account(&id, record.revision, api.clock.now()).await? {
         return Err(changed_meanwhile());
     }
-    if let Some(secrets) = &api.secrets {
-        secrets.remove(&id).await.map_err(|error| Problem::internal(&error))?;
-    }
+    remove_secret(&api, &id, &record.account.credentials).await.map_err(|left| {
+        let detail = format!(
+            "the account is removed, but the credentials that were kept for it are not: remove \
+             the secret {} yourself",
+            left.secret
+        );
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    })?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -289,7 +322,7 @@ async fn verify(
     path = "/accounts/{id}/resume",
     tag = "accounts",
     params(("id" = String, Path, description = "The account's id")),
-    responses((status = 200, description = "The account", body = AccountRecord)),
+    responses((status = 200, description = "The account", body = AccountView)),
 )]
 async fn resume(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
     let record = find(&api, &id).await?;
@@ -308,7 +341,7 @@ fn etag(record: &AccountRecord) -> String {
 
 fn shown(status: StatusCode, record: AccountRecord) -> Response {
     let etag = HeaderValue::from_str(&etag(&record));
-    let mut response = (status, Json(record)).into_response();
+    let mut response = (status, Json(AccountView::from(record))).into_response();
     if let Ok(etag) = etag {
         response.headers_mut().insert(header::ETAG, etag);
     }
@@ -384,7 +417,19 @@ fn invalid(error: InvalidAccount) -> Problem {
     Problem::field(error.field, error.reason)
 }
 
-/// Checks a configuration and writes it, its credentials first.
+/// Removes credentials that were kept for an account and serve it no more.
+/// Where that fails, the log names the place, which nothing else remembers.
+async fn remove_secret(api: &Api, id: &str, reference: &CredentialsRef) -> Result<(), NotWritten> {
+    let Some(secrets) = &api.secrets else { return Ok(()) };
+    api.credentials.forget(reference).await;
+    secrets.remove(id, reference).await.inspect_err(|error| {
+        tracing::error!(account = id, %error, "a secret that serves no account is left behind");
+    })
+}
+
+/// Checks a configuration and writes it. Credentials are written first, each
+/// to a place of its own, so that they come into force with the configuration
+/// that names them, or not at all.
 async fn write(
     api: &Api,
     id: &str,
@@ -403,6 +448,7 @@ async fn write(
     }
     account.validate().map_err(invalid)?;
     api.vendors.kinds(&account).map_err(invalid)?;
+    let is_handed_in = secret.is_some();
     if let Some(secret) = secret {
         let Some(secrets) = &api.secrets else {
             return Err(Problem::field(
@@ -413,11 +459,21 @@ async fn write(
         };
         let kept = secrets.write(id, &secret).await;
         account.credentials = kept.map_err(|error| Problem::internal(&error))?;
-        api.credentials.forget(&account.credentials).await;
     }
     let revision = known.map(|record| record.revision);
+    // Where the tables fail nobody knows which credentials they name now: both
+    // are kept.
     if api.store.replace_account(&account, revision).await?.is_none() {
+        if is_handed_in {
+            // It is logged, and the caller's request is refused either way.
+            remove_secret(api, id, &account.credentials).await.ok();
+        }
         return Err(changed_meanwhile());
+    }
+    let before = known.map(|record| &record.account.credentials);
+    if let Some(before) = before.filter(|before| **before != account.credentials) {
+        // It is logged, and what was asked for is done.
+        remove_secret(api, id, before).await.ok();
     }
     let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(shown(status, find(api, id).await?))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use cloud_sync_core::change::ChangeKind;
 use cloud_sync_core::query::{ChangeFilter, ChangeView};
 use cloud_sync_core::scope::Kind;
@@ -16,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Json, Query};
 use crate::filters::{check_count, check_word, check_words};
-use crate::page::{Cursor, Limit, Page};
+use crate::page::{Cursor, Limit, Page, Room};
 use crate::{Api, Problem};
 
 /// A request waits for so many seconds at most: API Gateway waits for 30.
@@ -70,13 +71,17 @@ struct ListParams {
 /// each change once. They come in the order of their times, but for those of
 /// the last two minutes, which come as they become visible; where there are
 /// many at once, some of them two minutes late. Use a cursor with the same
-/// filter.
+/// filter. An account that was removed still has the changes until then. Where
+/// too many wait at once, the answer is 429.
 #[utoipa::path(
     get,
     path = "/changes",
     tag = "changes",
     params(ListParams),
-    responses((status = 200, description = "The next changes", body = Page<ChangeView>)),
+    responses(
+        (status = 200, description = "The next changes", body = Page<ChangeView>),
+        (status = 429, response = crate::document::TooManyWait),
+    ),
 )]
 async fn list_changes(
     State(api): State<Api>,
@@ -85,20 +90,53 @@ async fn list_changes(
     let until = Instant::now() + Duration::from_secs(params.wait.into());
     let limit = params.limit.get();
     let (account, filter, mut position) = read(params)?;
-    if api.store.account(&account).await?.is_none() {
+    if !is_known(&api, &account).await? {
         return Err(Problem::field("account", format!("there is no account '{account}'")));
     }
+    let mut waits = None;
     loop {
-        let how_many = (limit, api.clock.now());
-        let (changes, next) =
-            step(api.store.as_ref(), &account, &position, &filter, how_many).await?;
+        let (items, next) = look(&api, &account, &filter, &position, limit).await?;
         position = next;
-        if !changes.is_empty() || Instant::now() + LOOK_EVERY > until {
-            let items = changes.into_iter().map(ChangeView::from).collect();
+        if !items.is_empty() || Instant::now() + LOOK_EVERY > until {
             return Ok(Json(Page { items, cursor: Some(Cursor(position).text()) }));
+        }
+        if waits.is_none() {
+            waits = Some(api.waits.try_acquire().map_err(|_| too_many_wait())?);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Tells whether there is an account, or was one of which something is stored.
+async fn is_known(api: &Api, account: &str) -> Result<bool, Problem> {
+    Ok(api.store.account(account).await?.is_some() || !api.store.scopes(account).await?.is_empty())
+}
+
+/// Returns the next changes, as many as a page has room for, and the position
+/// after them.
+async fn look(
+    api: &Api,
+    account: &str,
+    filter: &ChangeFilter,
+    position: &Position,
+    mut limit: usize,
+) -> Result<(Vec<ChangeView>, Position), Problem> {
+    loop {
+        let how_many = (limit, api.clock.now());
+        let (changes, next) = step(api.store.as_ref(), account, position, filter, how_many).await?;
+        let items: Vec<_> = changes.into_iter().map(ChangeView::from).collect();
+        let fits = Room::default().count(&items);
+        if fits == items.len() {
+            return Ok((items, next));
+        }
+        // A position is one after a whole step.
+        limit = fits;
+    }
+}
+
+fn too_many_wait() -> Problem {
+    let detail = "as many wait for changes as may; leave `wait` out, or try again later";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
 }
 
 /// Returns what is asked for: the account, which of its changes, from where on.

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
-use cloud_sync_core::account::AccountRecord;
+use cloud_sync_core::account::{AccountRecord, HookRef};
 use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_dispatch::events::Hearing;
@@ -13,8 +13,9 @@ use cloud_sync_runtime::metrics::EventMetrics;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::Sha256;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,6 +32,10 @@ const TOKEN: &str = "x-hook-token";
 /// The header with a signature of the body: `sha256=` and 64 hexadecimal
 /// digits.
 const SIGNATURE: &str = "x-hook-signature";
+
+/// The variable that is asked for in the place of a secret's where an account
+/// is unknown or has none; what it holds lets nobody in.
+const NOBODYS: &str = "CLOUD_SYNC_NOBODYS_HOOK_TOKEN";
 
 /// Returns the group's routes.
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -49,6 +54,17 @@ struct Sender {
     #[serde(default)]
     #[param(value_type = Option<String>)]
     token: Option<SecretString>,
+}
+
+/// What a vendor posts.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it describes what each vendor's part reads")]
+enum Events {
+    /// One event.
+    One(Map<String, Value>),
+    /// Several.
+    Several(Vec<Map<String, Value>>),
 }
 
 /// Take a vendor's events.
@@ -72,9 +88,13 @@ struct Sender {
             description = "sha256= and the HMAC of the body in hexadecimal digits",
         ),
     ),
-    request_body(content = Object, description = "One event, or a list of up to 1,000"),
+    request_body(content = Events, description = "One event, or a list of up to 1,000"),
     responses(
         (status = 202, description = "What became of them", body = Hearing),
+        (status = 401, description = "There is no such account, or this is not its secret",
+         body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "These are no events, or a parameter makes no sense",
+         body = Problem, content_type = "application/problem+json"),
     ),
 )]
 async fn hear(
@@ -118,20 +138,20 @@ async fn authentic(
     let record =
         if is_key_word(&sender.account) { api.store.account(&sender.account).await? } else { None };
     let record = record.filter(|record| record.account.provider == provider);
-    let secret = match record.as_ref().and_then(|record| record.account.hook.as_ref()) {
-        Some(reference) => match api.credentials.hook_token(reference).await {
-            Ok(secret) => Some(secret),
-            Err(error) if error.class() == ErrorClass::Network => {
-                return Err(Problem::internal(&error));
-            }
-            Err(error) => {
-                tracing::error!(account = sender.account, %error, "events are refused");
-                None
-            }
-        },
-        None => None,
+    let hook = record.as_ref().and_then(|record| record.account.hook.as_ref());
+    let nobodys = HookRef::Env(NOBODYS.to_owned());
+    let secret = match api.credentials.hook_token(hook.unwrap_or(&nobodys)).await {
+        Ok(secret) => Some(secret),
+        Err(_) if hook.is_none() => None,
+        Err(error) if error.class() == ErrorClass::Network => {
+            return Err(Problem::internal(&error));
+        }
+        Err(error) => {
+            tracing::error!(account = sender.account, %error, "events are refused");
+            None
+        }
     };
-    let is_known = secret.is_some();
+    let is_known = hook.is_some() && secret.is_some();
     let secret = secret.unwrap_or_else(|| SecretString::from("nobody's secret"));
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let given = text(TOKEN)

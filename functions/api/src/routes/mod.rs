@@ -23,7 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::document::{Described, with_refusals};
-use crate::{Api, Problem, access, log};
+use crate::{Api, Problem, access, log, panics};
 
 /// A request's body may have so many bytes.
 const MOST_BODY: usize = 64 * 1024;
@@ -65,6 +65,7 @@ pub fn router(api: Api) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method")
         })
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(from_fn(panics::catch))
         .layer(from_fn_with_state(access, access::check))
         .layer(from_fn(log::log))
         .with_state(api)

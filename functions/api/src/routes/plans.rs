@@ -47,10 +47,20 @@ struct PlanRequest {
             status = 202,
             description = "Started",
             body = Started,
-            links(("task" = (
-                operation_id = "get_task",
-                parameters(("id" = "$response.body#/task_ids/0")),
-            ))),
+            links(
+                ("task" = (
+                    operation_id = "get_task",
+                    parameters(("id" = "$response.body#/task_ids/0")),
+                )),
+                ("cancel" = (
+                    operation_id = "cancel_task",
+                    parameters(("id" = "$response.body#/task_ids/0")),
+                )),
+                ("changes" = (
+                    operation_id = "list_task_changes",
+                    parameters(("id" = "$response.body#/task_ids/0")),
+                )),
+            ),
         ),
         (status = 409, response = crate::document::Conflict),
         (status = 502, response = crate::document::BadGateway),

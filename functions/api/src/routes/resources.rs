@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::extract::{Json, Path, Query};
 use crate::filters::{self, check_count, check_ids, check_text};
-use crate::page::{Cursor, Limit, Page};
+use crate::page::{Cursor, Limit, Page, Room};
 use crate::{Api, Problem};
 
 /// A list that is not in the order of the keys is made of at most so many
@@ -138,6 +138,14 @@ struct Position {
     place: Place,
 }
 
+impl Position {
+    /// Returns the position after a row.
+    fn of(row: &Row, sort: Sort) -> Self {
+        let place = Place { scope: row.scope.clone(), after: Some(row.resource.id.clone()) };
+        Self { sort, key: sort.key(row), place }
+    }
+}
+
 impl ListParams {
     fn filters(&mut self) -> Result<(ScopeFilter, ResourceFilter), Problem> {
         let take = std::mem::take::<Vec<String>>;
@@ -165,13 +173,36 @@ impl ListParams {
 ///
 /// Account, kind, region and id are keys. The other filters are applied to
 /// what is read of the scopes that those leave: a page may have fewer
-/// resources than `limit`, or none, and still a cursor.
+/// resources than `limit`, or none, and still a cursor. An account that was
+/// removed is listed where it is named.
 #[utoipa::path(
     get,
     path = "/resources",
     tag = "resources",
     params(ListParams),
-    responses((status = 200, description = "A page of resources", body = Page<ResourceView>)),
+    responses((
+        status = 200, description = "A page of resources", body = Page<ResourceView>,
+        links(
+            ("resource" = (
+                operation_id = "get_resource",
+                parameters(
+                    ("account" = "$response.body#/items/0/account_id"),
+                    ("kind" = "$response.body#/items/0/kind"),
+                    ("region" = "$response.body#/items/0/region"),
+                    ("id" = "$response.body#/items/0/id"),
+                ),
+            )),
+            ("history" = (
+                operation_id = "get_resource_history",
+                parameters(
+                    ("account" = "$response.body#/items/0/account_id"),
+                    ("kind" = "$response.body#/items/0/kind"),
+                    ("region" = "$response.body#/items/0/region"),
+                    ("id" = "$response.body#/items/0/id"),
+                ),
+            )),
+        ),
+    )),
 )]
 async fn list_resources(
     State(api): State<Api>,
@@ -184,7 +215,7 @@ async fn list_resources(
         return Err(Problem::field("cursor", "this is a cursor of a list in another order"));
     }
     let scopes = scopes(api.store.as_ref(), &scopes_wanted).await?;
-    let (rows, next) = if sort == Sort::Id {
+    let (rows, mut next) = if sort == Sort::Id {
         let from = from.map(|from| from.place);
         let found = step(api.store.as_ref(), &scopes, &wanted, from.as_ref(), limit).await?;
         let next = found.next.map(|place| Position { sort, key: String::new(), place });
@@ -193,9 +224,17 @@ async fn list_resources(
         sorted(&api, &scopes, &wanted, (sort, from), limit).await?
     };
     let (mut types, mut items) = (Types::default(), Vec::with_capacity(rows.len()));
+    let (mut room, mut last) = (Room::default(), None);
     for row in rows {
+        let position = Position::of(&row, sort);
         let spec = types.of(api.store.as_ref(), &row).await?.cloned();
-        items.push(ResourceView::of(row, spec.as_ref()));
+        let view = ResourceView::of(row, spec.as_ref());
+        if !room.takes(&view) {
+            next = last;
+            break;
+        }
+        items.push(view);
+        last = Some(position);
     }
     Ok(Json(Page { items, cursor: next.map(|next| Cursor(next).text()) }))
 }
@@ -233,10 +272,7 @@ async fn sorted(
     }
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let last = rows.last().filter(|_| has_more).map(|row| {
-        let (key, scope, id) = place(row);
-        Position { sort, key, place: Place { scope, after: Some(id) } }
-    });
+    let last = rows.last().filter(|_| has_more).map(|row| Position::of(row, sort));
     Ok((rows, last))
 }
 
@@ -262,7 +298,8 @@ async fn named(api: &Api, (account, kind, region, id): Named) -> Result<Row, Pro
         ("account" = String, Path, description = "The account"),
         ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
-        ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
+        ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`. API Gateway decodes paths: \
+         there a `/`, `\\`, `%`, `?` or `#` in it is escaped twice, `%252F`"),
     ),
     responses((status = 200, description = "The resource", body = ResourceView)),
 )]
@@ -301,7 +338,8 @@ struct HistoryParams {
         ("account" = String, Path, description = "The account"),
         ("kind" = inline(Kind), Path, description = "The kind"),
         ("region" = String, Path, description = "The region, or `global`"),
-        ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`"),
+        ("id" = String, Path, description = "The vendor's id; a `/` in it as `%2F`. API Gateway decodes paths: \
+         there a `/`, `\\`, `%`, `?` or `#` in it is escaped twice, `%252F`"),
         HistoryParams,
     ),
     responses((status = 200, description = "A page of changes", body = Page<ChangeView>)),
@@ -319,8 +357,10 @@ async fn get_resource_history(
     }
     let after = params.cursor.map_or(0, |cursor| cursor.0);
     changes.retain(|change| change.version > after);
-    let has_more = changes.len() > params.limit.get();
+    let found = changes.len();
     changes.truncate(params.limit.get());
-    let last = changes.last().filter(|_| has_more).map(|change| Cursor(change.version).text());
-    Ok(Json(Page { items: changes.into_iter().map(ChangeView::from).collect(), cursor: last }))
+    let mut items: Vec<_> = changes.into_iter().map(ChangeView::from).collect();
+    items.truncate(Room::default().count(&items));
+    let last = items.last().filter(|_| items.len() < found).map(|view| view.change.version);
+    Ok(Json(Page { cursor: last.map(|version| Cursor(version).text()), items }))
 }

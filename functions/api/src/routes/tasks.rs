@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use cloud_sync_core::change::Change;
 use cloud_sync_core::scope::{Kind, is_key_word};
 use cloud_sync_core::task::{RegionResult, SyncTask, TaskStatus};
-use cloud_sync_runtime::store::keys::parse_task_order;
+use cloud_sync_runtime::store::keys::{parse_task_order, task_order};
 use cloud_sync_runtime::store::{TaskPlace, TaskQuery};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,16 +14,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::{Json, KeyWord, Path, Query};
-use crate::page::{Cursor, Limit, Page};
+use crate::page::{Cursor, Limit, MOST_BYTES, Page, Room, size};
 use crate::{Api, Problem};
 
 /// At most so many tasks are read for a page. Status and kind are looked for
 /// among those, so that a page may have few of them, or none, and a cursor.
 const MOST_READ: usize = 2000;
-
-/// The changes that the plans of one task show have at most so many bytes of
-/// JSON: a function's answer has 6 MB.
-const MOST_PLANNED: usize = 4 << 20;
 
 /// Returns the group's routes.
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -95,24 +91,25 @@ async fn list_tasks(
         after: filter.cursor.clone().map(|cursor| cursor.0),
         limit: if is_filtered { limit.max(200) } else { limit },
     };
-    let (mut items, mut read) = (Vec::new(), 0);
+    let (mut items, mut read, mut room) = (Vec::new(), 0, Room::default());
     let is_at_end = loop {
         let tasks = api.store.tasks(&query).await?;
         let is_last = tasks.len() < query.limit;
         let count = tasks.len();
         let mut taken = 0;
         for task in tasks {
+            let matches = filter.matches(&task);
+            if items.len() == limit || (matches && !room.takes(&task)) {
+                break;
+            }
             taken += 1;
             query.after = Some(TaskPlace::of(&task));
-            if filter.matches(&task) {
+            if matches {
                 items.push(task);
-            }
-            if items.len() == limit {
-                break;
             }
         }
         read += count;
-        if items.len() == limit || is_last || read >= MOST_READ {
+        if taken < count || items.len() == limit || is_last || read >= MOST_READ {
             break is_last && taken == count;
         }
     };
@@ -170,7 +167,12 @@ async fn find(api: &Api, id: &str) -> Result<SyncTask, Problem> {
 async fn with_regions(api: &Api, task: SyncTask) -> Result<TaskWithRegions, Problem> {
     let mut region_results = api.store.region_results(&task.task_id).await?;
     region_results.sort_unstable_by(|a, b| a.region.cmp(&b.region));
-    let mut left = MOST_PLANNED;
+    // What plans show has what the rest leaves.
+    let plans: Vec<_> = region_results.iter_mut().map(|result| result.plan.take()).collect();
+    let mut left = MOST_BYTES.saturating_sub(size(&task) + size(&region_results));
+    for (result, plan) in region_results.iter_mut().zip(plans) {
+        result.plan = plan;
+    }
     for plan in region_results.iter_mut().filter_map(|result| result.plan.as_mut()) {
         plan.shorten(&mut left);
     }
@@ -253,7 +255,7 @@ async fn list_task_changes(
     let wrong = || Problem::field("cursor", "this is no cursor that a list like this one gave");
     let first = first.ok_or_else(wrong)?;
     let mut after = place.and_then(|place| place.after);
-    let mut items = Vec::new();
+    let (mut items, mut room) = (Vec::new(), Room::default());
     for region in &task.regions[first..] {
         let scope = task.scope(region);
         if after.as_ref().is_some_and(|after| parse_task_order(&scope, after).is_none()) {
@@ -267,7 +269,14 @@ async fn list_task_changes(
             }
             let slice =
                 api.store.task_changes(&task.task_id, &scope, after.as_deref(), left).await?;
-            items.extend(slice.items);
+            for change in slice.items {
+                if !room.takes(&change) {
+                    let place = ChangesPlace { region: region.clone(), after };
+                    return Ok(Json(Page { items, cursor: Some(Cursor(place).text()) }));
+                }
+                after = Some(task_order(&change));
+                items.push(change);
+            }
             after = slice.cursor;
             if after.is_none() {
                 break;

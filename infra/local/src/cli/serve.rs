@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use api::{Access, Api};
 use cloud_sync_core::account::Account;
+use cloud_sync_runtime::metrics::{EventMetrics, MetricSink, RegionMetrics, TaskMetrics};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,30 @@ const TOKEN: &str = "CLOUD_SYNC_API_TOKEN";
 
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
+
+/// Tells the log what became of vendors' events. What regions and tasks
+/// amount to is in the tables.
+struct LoggedEvents;
+
+impl MetricSink for LoggedEvents {
+    fn region(&self, _: RegionMetrics) {}
+
+    fn task(&self, _: TaskMetrics) {}
+
+    fn events(&self, metrics: EventMetrics) {
+        let EventMetrics { provider, account_id, events, .. } = metrics;
+        tracing::info!(
+            provider,
+            account = account_id,
+            events,
+            events_taken = metrics.events_taken,
+            events_known = metrics.events_known,
+            events_unknown = metrics.events_unknown,
+            events_idle = metrics.events_idle,
+            "heard of events"
+        );
+    }
+}
 
 /// Runs the command.
 pub(super) async fn run(args: &ServeArgs, output: &Output) -> anyhow::Result<u8> {
@@ -101,7 +126,7 @@ async fn serve(
     let service = LocalService::new(parts, options);
     service.recover().await?;
     sync::put_accounts(store.as_ref(), accounts).await?;
-    let api = Api::new(service.dispatcher(), access);
+    let api = Api { metrics: Arc::new(LoggedEvents), ..Api::new(service.dispatcher(), access) };
     let address = listener.local_addr()?;
     let every = args.every.unsigned_abs();
     output.remark(format!(

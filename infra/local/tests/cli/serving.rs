@@ -126,6 +126,43 @@ async fn a_name_of_somebody_elses_that_leads_here_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_are_counted_in_the_log_and_no_page_from_elsewhere_may_post() {
+    const TOKEN: &str = "canary-hook-token";
+    let case = Case::new().await;
+    let accounts = std::fs::read_to_string(case.path("accounts.toml")).expect("a configuration");
+    case.configure(&format!("{accounts}\nhook = {{ env = \"HOOK\" }}\n"));
+    let address = free_address();
+    let mut serve = case.command(&["serve", "-v", "--listen", &address, "--every", "1h"]);
+    serve.env("HOOK", TOKEN);
+    let run = case.start_command(serve);
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let hook = format!("http://{address}/hooks/aliyun?account=prod");
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "acs.oss", "type": "oss:Bucket:x", "data": {},
+    });
+    let post = || http.post(&hook).header("x-hook-token", TOKEN).body(event.to_string());
+    let mut answered = None;
+    for _ in 0..400 {
+        answered = answer(post()).await;
+        if answered.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (status, body) = answered.expect("it listens");
+    assert_eq!((status, &body["unknown"]), (202, &json!(1)), "{body}");
+    let resume = || http.post(format!("http://{address}/accounts/prod/resume"));
+    assert_eq!(answer(resume()).await.expect("an answer").0, 200);
+    let foreign = resume().header("origin", "https://evil.example");
+    assert_eq!(answer(foreign).await.expect("an answer").0, 403);
+
+    run.signal("-TERM");
+    let ran = run.wait();
+    assert!(ran.stderr.contains("events_unknown=1"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(TOKEN), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_simulated_cloud_says_how_to_use_it_and_that_works() {
     let case = Case::new().await;
     let address = free_address();
