@@ -23,7 +23,8 @@ from harness import (CLEAN_PATH, Failed, Server, SimulatedCloud, Workplace, chec
                      free_port, http, run, wait_for)
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 180
+# Longer than it takes on a machine that does much else.
+SECONDS = 900
 KIND = "aliyun.ecs.instance"
 LATENCY_MS = 300
 # As schemathesis.toml has it.
@@ -252,7 +253,7 @@ def schemathesis(service: Service, directory: Path) -> None:
          "--request-timeout", "40", "--continue-on-failure", "--no-color"],
         cwd=directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={"PATH": CLEAN_PATH, "HOME": str(directory),
-             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py")}, timeout=SECONDS * 2)
+             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py")}, timeout=SECONDS)
     print(done.stdout)
     check(done.returncode == 0, "the API does not keep what its document says")
     print(f"schemathesis: no failure, {time.monotonic() - began:.0f} s")
