@@ -64,6 +64,10 @@ class Deployment:
                 return found
             more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
+    def live_rows(self) -> list[dict]:
+        """Returns the rows of what is not deleted."""
+        return [row for row in self.items("resources") if "live" in row]
+
     def tasks(self) -> dict[str, dict]:
         """Returns every task by id."""
         return {item["task_id"]: item for item in self.items("tasks") if item["part"] == "task"}
@@ -316,7 +320,9 @@ def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
     """No route meets a permission that the function's role lacks."""
     row = run.items("resources")[0]
     account, kind, region = row["scope"].split("#")
-    named = {"account_id": account, "kind": kind, "region": region, "ids": [row["id"]]}
+    one = f"/resources/{account}/{kind}/{region}/{row['id']}"
+    scope = {"account_id": account, "kind": kind, "region": region}
+    named = scope | {"ids": [row["id"]]}
     plan = {"account_ids": [account], "regions": [region]}
     for method, path, body, wanted in (
             ("GET", "/openapi.json", None, 200),
@@ -324,6 +330,17 @@ def the_api_may_do_what_its_routes_do(run: Deployment, task_id: str) -> None:
             ("GET", "/tasks?status=success", None, 200),
             ("GET", f"/tasks/{task_id}/changes", None, 200),
             ("POST", f"/tasks/{task_id}/cancel", None, 409),
+            ("GET", "/resources", None, 200),
+            ("GET", "/resources?account=prod&sort=-name&deleted=with", None, 200),
+            ("GET", f"/resources?account=prod&id={row['id']}", None, 200),
+            ("GET", one, None, 200),
+            ("GET", f"{one}/history", None, 200),
+            ("GET", f"{one}x", None, 404),
+            ("GET", "/changes?account=prod", None, 200),
+            ("GET", "/stats", None, 200),
+            ("GET", "/stats/trend?account=prod", None, 200),
+            ("GET", "/deletions", None, 200),
+            ("POST", "/deletions", scope | {"decision": "reject"}, 409),
             ("POST", "/status-changes", named, 200),
             ("POST", "/plans", plan, 202),
             ("GET", "/nowhere", None, 404)):
@@ -354,16 +371,16 @@ def an_account_is_written_verified_and_removed_over_http(run: Deployment) -> Non
         check(not path.endswith("/verify") or answer["works"], f"{method} {path}: {answer}")
 
 
-def sync_again(run: Deployment) -> dict:
+def sync_again(run: Deployment, status: str = "success") -> dict:
     """Asks the dispatcher for a full sync, twice with the same event, and
-    returns the one task once it ended."""
+    returns the one task once it ended as it should."""
     run.requests += 1
     event = {"id": f"request-{run.requests}", "time": "2026-11-23T10:15:00Z",
              "request": {"account_ids": ["prod"]}}
     answer = run.invoke("dispatcher", event)
     equal(run.invoke("dispatcher", event), answer, "the answer to the same request again")
     task = run.ended_task(answer["task_ids"][0])
-    equal(task["status"], "success", f"the task ({task.get('error_message')})")
+    equal(task["status"], status, f"the task ({task.get('error_message')})")
     return task
 
 
@@ -408,10 +425,36 @@ def the_bus_tells_what_differed(run: Deployment, listener: Listener) -> None:
           "what was told to be deleted")
 
 
+def more_than_is_plausible_is_held_until_an_operator_decides(run: Deployment,
+                                                             operator: Operator) -> None:
+    """Thirty rows of instances that do not exist are not deleted but told of,
+    once, and deleted by the sync after an operator approved it."""
+    row, table = run.live_rows()[0], run.table("resources")
+    account, kind, region = row["scope"].split("#")
+    phantoms = [f"i-phantom{number:02}" for number in range(30)]
+    for phantom in phantoms:
+        table.put_item(Item=row | {"id": phantom})
+    first = sync_again(run, "partial")
+    equal((changed(first), int(first["held_count"])), ((0, 0, 0), 30), "the first sync")
+    equal(int(sync_again(run, "partial")["held_count"]), 30, "what is held once more")
+    operator.hears_of("deletions_held", "30 resources of", region, first["task_id"])
+    operator.hears_of("deletions_held", region)
+    status, page = signed(run, "GET", f"/deletions?region={region}")
+    equal((status, [held["count"] for held in page["items"]]), (200, [30]), f"what is held: {page}")
+    equal(sorted(held["id"] for held in page["items"][0]["rows"]), phantoms, "the held rows")
+    rule = {"account_id": account, "kind": kind, "region": region, "decision": "approve"}
+    status, answer = signed(run, "POST", "/deletions", rule)
+    equal((status, answer.get("ids")), (200, phantoms), f"the approval: {answer}")
+    equal(changed(sync_again(run)), (0, 0, 30), "added, updated, deleted")
+    for phantom in phantoms:
+        dead = table.get_item(Key={"scope": row["scope"], "id": phantom})["Item"]
+        check(dead["deleted_at"] and "live" not in dead, f"no tombstone: {dead}")
+
+
 def a_vendors_event_changes_the_row_that_it_names(run: Deployment, listener: Listener) -> None:
     """An event is taken with the account's own secret only, and the row that
     it names is right soon after; the bus tells of it."""
-    row, other = run.items("resources")[:2]
+    row, other = run.live_rows()[:2]
     wanted, before = row["name"], "its name before the event"
     region = row["scope"].split("#")[2]
     run.table("resources").put_item(Item=row | {"name": before, "fingerprint": other["fingerprint"]})
@@ -557,19 +600,29 @@ class Operator:
         run.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": policy})
         run.stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
-    def hears_of(self, *words: str) -> None:
-        """Waits for a notice with all these words."""
+    def receive(self) -> None:
+        """Takes what there is, as kind and text."""
+        got = self.run.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
+        for message in got.get("Messages", []):
+            notice = json.loads(message["Body"])
+            # Alarms come without a kind.
+            kind = notice.get("MessageAttributes", {}).get("kind", {}).get("Value")
+            self.heard.append((kind, f"{notice.get('Subject')}\n{notice['Message']}"))
+            self.run.sqs.delete_message(QueueUrl=self.queue,
+                                        ReceiptHandle=message["ReceiptHandle"])
 
-        def probe() -> bool:
-            got = self.run.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
-            self.heard += [message["Body"] for message in got.get("Messages", [])]
-            for message in got.get("Messages", []):
-                self.run.sqs.delete_message(QueueUrl=self.queue,
-                                            ReceiptHandle=message["ReceiptHandle"])
-            return any(all(word in text for word in words) for text in self.heard)
+    def hears_of(self, kind: str, *words: str) -> None:
+        """Waits for a notice of this kind with all these words, and sees that
+        there is one only."""
+
+        def probe() -> list[str]:
+            self.receive()
+            return [text for of, text in self.heard
+                    if of == kind and all(word in text for word in words)]
 
         try:
-            wait_for(f"a notice of {words}", 60, probe)
+            found = wait_for(f"a notice '{kind}' of {words}", 60, probe)
+            equal(len(found), 1, f"the notices '{kind}' of {words}")
         except Failed as failed:
             raise Failed(f"{failed}; heard: {self.heard}") from None
 
@@ -579,7 +632,7 @@ def a_poisoned_message_is_dead_lettered_with_a_reason(run: Deployment, operator:
     are told; it does not go round for ever."""
     run.sqs.send_message(QueueUrl=run.outputs["WorkQueueUrl"], MessageBody='{"poison":',
                          MessageGroupId="poison", MessageDeduplicationId="poison")
-    operator.hears_of("not a work message", "poison")
+    operator.hears_of("dead_letter", "not a work message", "poison")
     for name in ("WorkQueueUrl", "WorkDeadLetterQueueUrl"):
         wait_for(f"an empty {name}", 20, lambda name=name: depth(run, name) == 0)
 
@@ -601,7 +654,8 @@ def a_dead_work_message_is_its_regions_failure(run: Deployment, operator: Operat
     task = run.ended_task(task_id)
     equal(task["status"], "failed", "the task")
     check("too many deliveries" in task["error_message"], task["error_message"])
-    operator.hears_of(task_id)
+    operator.hears_of("dead_letter", task_id)
+    operator.hears_of("task_failed", task_id)
 
 
 def what_nobody_can_handle_is_dead_lettered_and_ends_its_task(run: Deployment,
@@ -627,7 +681,8 @@ def what_nobody_can_handle_is_dead_lettered_and_ends_its_task(run: Deployment,
     check("too many deliveries" in task["error_message"], task["error_message"])
     equal(sum("the message comes again" in line and task_id in line
               for line in run.log_lines("region-sync")), 2, "the deliveries that failed")
-    operator.hears_of(task_id)
+    operator.hears_of("dead_letter", task_id)
+    operator.hears_of("task_failed", task_id)
 
 
 def what_failed_of_a_batch_is_delivered_again_and_nothing_else(run: Deployment) -> None:
@@ -674,7 +729,7 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
     event = {"id": "refused", "time": "2026-11-23T10:15:00Z",
              "request": {"account_ids": ["refused"]}}
     equal(run.invoke("dispatcher", event), {"task_ids": [], "problems": 1}, "the dispatcher")
-    operator.hears_of("account suspended: refused")
+    operator.hears_of("account_suspended", "account suspended: refused")
     accounts = run.table("accounts")
     check(accounts.get_item(Key={"account_id": "refused"})["Item"]["suspended"],
           "the account is not suspended")
@@ -687,7 +742,8 @@ def refused_credentials_suspend_the_account(run: Deployment, operator: Operator)
         "id": "revoked", "request": {"account_ids": ["revoked"]}})
     task = run.ended_task(answer["task_ids"][0])
     equal(task["status"], "failed", "the task of the account that is refused")
-    operator.hears_of("account suspended: revoked")
+    operator.hears_of("account_suspended", "account suspended: revoked")
+    operator.hears_of("task_failed", task["task_id"])
 
 
 def the_bus_tells_of_the_suspensions(run: Deployment, listener: Listener) -> None:
@@ -761,6 +817,7 @@ def main() -> None:
             step(an_account_is_written_verified_and_removed_over_http)
             step(what_differs_is_found_and_nothing_else)
             step(the_bus_tells_what_differed, listener)
+            step(more_than_is_plausible_is_held_until_an_operator_decides, operator)
             step(a_vendors_event_changes_the_row_that_it_names, listener)
             step(a_worker_out_of_time_hands_over)
             step(a_task_past_its_deadline_is_ended)

@@ -2,7 +2,11 @@
 Emulator: from the moment it runs one to the moment that one asks for its first
 event, with every client and the root certificates set up.
 
-    python start.py --emulator aws-lambda-rie-x86_64 --bootstraps target/lambda
+    python start.py --emulator aws-lambda-rie-x86_64 --bootstraps target/size/lambda
+
+`.ci/run start` builds the functions as they are deployed, and runs this. None of
+what they are told of in their variables is there: they ask nobody before their
+first event.
 
 A shell between the two notes the time and lets the function ask a relay, which
 notes it too and hands everything on; so what is shown is a millisecond or two
@@ -18,7 +22,7 @@ import time
 from pathlib import Path
 
 import harness
-from harness import CLEAN_PATH, FUNCTIONS, Failed, Server, free_port, http, wait_for
+from harness import CLEAN_PATH, FUNCTIONS, Failed, Server, check, free_port, http
 
 
 class Relay:
@@ -69,14 +73,22 @@ def start(emulator: str, bootstrap: Path) -> float:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_REGION": harness.REGION,
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "TABLE_PREFIX": "t-",
             "WORK_QUEUE_URL": nowhere, "RESULTS_QUEUE_URL": nowhere,
-            "NOTIFY_TOPIC_ARN": f"arn:aws:sns:{harness.REGION}:1:t",
+            "NOTIFY_TOPIC_ARN": f"arn:aws:sns:{harness.REGION}:1:t", "EVENT_BUS_NAME": "t-events",
+            "SECRETS_PREFIX": "t/", "METRICS_NAMESPACE": "Start",
         }
         with Server("rie", command, variables, place) as server:
             server.wait_until(10, harness.answers(f"http://127.0.0.1:{port}"))
             url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
             # An event that no function takes: it only has to be asked for.
-            threading.Thread(target=http, args=(url, b"{}"), daemon=True).start()
-            wait_for("the first event", 30, lambda: relay.asked_at)
+            replies = []
+            threading.Thread(target=lambda: replies.append(http(url, b"{}")), daemon=True).start()
+
+            def asked() -> int:
+                ended = list(replies)
+                check(relay.asked_at or not ended, f"{bootstrap} did not start: {ended}")
+                return relay.asked_at
+
+            server.wait_until(30, asked)
             relay.listener.close()
             return (relay.asked_at - int((place / "started").read_text())) / 1e6
 

@@ -66,9 +66,21 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Sync(options) => show(&sync::run(options).await?, cli.json),
         Benchmark::Compare(options) => show(&compare::run(&options).await?, cli.json),
         Benchmark::Memory(options) => show(&peak::run(options).await?, cli.json),
-        Benchmark::Schedule(options) => show(&schedule::run(options)?, cli.json),
-        Benchmark::Tick(options) => show(&tick::run(options).await?, cli.json),
-        Benchmark::Hooks(options) => show(&hooks::run(options).await?, cli.json),
+        Benchmark::Schedule(options) => {
+            let report = schedule::run(options)?;
+            show(&report, cli.json)?;
+            report.check()
+        }
+        Benchmark::Tick(options) => {
+            let report = tick::run(options).await?;
+            show(&report, cli.json)?;
+            report.check()
+        }
+        Benchmark::Hooks(options) => {
+            let report = hooks::run(options).await?;
+            show(&report, cli.json)?;
+            report.check()
+        }
         Benchmark::Peers(options) => peers::serve(options).await,
     }
 }

@@ -36,6 +36,9 @@ pub struct Options {
     /// How many pages of 100 a scope in use has at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pages: u32,
+    /// Fail where one interval for all takes less than so many times the calls
+    #[arg(long, default_value_t = 3.0)]
+    least_times: f64,
 }
 
 /// How a scope changes.
@@ -104,6 +107,17 @@ pub struct Report {
     equal: Year,
     /// How many times the calls of the adaptive schedule that takes.
     times_cheaper: f64,
+    #[serde(skip)]
+    least_times: f64,
+}
+
+impl Report {
+    /// Fails where the adaptive schedule is not as much cheaper as it should be.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (times, least) = (self.times_cheaper, self.least_times);
+        ensure!(times >= least, "it is {times:.2} times cheaper, less than {least} times");
+        Ok(())
+    }
 }
 
 /// Runs the year.
@@ -136,6 +150,7 @@ pub fn run(options: Options) -> anyhow::Result<Report> {
         scopes: scopes.len(),
         changes,
         times_cheaper: equal.api_calls as f64 / adaptive.api_calls as f64,
+        least_times: options.least_times,
         fixed: [15, 60, 240].map(every).into(),
         equal,
         adaptive,

@@ -47,6 +47,9 @@ pub struct Options {
     /// One scope in so many is due.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     due_one_in: u32,
+    /// Fail where the process takes more memory than so many MiB.
+    #[arg(long, default_value_t = 256.0)]
+    most_mib: f64,
 }
 
 /// What was measured.
@@ -66,6 +69,17 @@ pub struct Report {
     /// this process too.
     idle_mib: f64,
     peak_mib: f64,
+    #[serde(skip)]
+    most_mib: f64,
+}
+
+impl Report {
+    /// Fails where it took more memory than it may.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (peak, most) = (self.peak_mib, self.most_mib);
+        ensure!(peak <= most, "it took {peak:.0} MiB, more than {most:.0} MiB");
+        Ok(())
+    }
 }
 
 /// A vendor with kinds of the benchmark's own. What a tick asks vendors for is
@@ -134,6 +148,7 @@ pub async fn run(options: Options) -> anyhow::Result<Report> {
         finalize_seconds: began.elapsed().as_secs_f64(),
         idle_mib,
         peak_mib: peak_mib().unwrap_or_default(),
+        most_mib: options.most_mib,
     })
 }
 

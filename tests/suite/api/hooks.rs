@@ -252,3 +252,52 @@ async fn an_event_of_an_account_wide_kind_needs_no_region() {
         (&[GLOBAL_REGION.to_owned()][..], &["my.bucket".to_owned()][..],)
     );
 }
+
+/// Returns a client of an account of another vendor, with one kind.
+async fn client_of(provider: &str, kind: &str, region: &str) -> (World, Client) {
+    let world = World::new(&[region]).await;
+    world.credentials.set_token(&hook(), TOKEN);
+    let kind: cloud_sync_core::scope::Kind = kind.parse().unwrap();
+    world
+        .configure(|account| {
+            account.provider = provider.to_owned();
+            account.kinds = vec![kind];
+            account.hook = Some(hook());
+        })
+        .await;
+    let client = client(&world);
+    (world, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_tencent_clouds_has_its_machine_re_read() {
+    let (world, client) = client_of("tencent", "tencent.cvm.instance", "ap-guangzhou").await;
+    let body = json!({
+        "specversion": "1.0", "id": "13a3f42d-7258-4ada-da6d-000000000001",
+        "source": "cvm.cloud.tencent", "type": "cvm:ErrorEvent:GuestReboot",
+        "subject": "ins-12abcdef", "time": 1_615_430_559_146_i64, "region": "ap-guangzhou",
+        "datacontenttype": "application/json;charset=utf-8", "status": "1",
+        "data": { "appId": "1250000011", "instanceId": "ins-12abcdef", "dimensions": {} },
+    })
+    .to_string();
+    let target = "/hooks/tencent?account=prod";
+    post(&client, target, &[("x-hook-token", "wrong")], &body).await.expect(401);
+    let answer = post(&client, target, &[("x-hook-token", TOKEN)], &body).await.expect(202);
+    assert_eq!(answer["taken"], 1, "{answer}");
+    let (task, _) = world.task(answer["task_ids"][0].as_str().unwrap()).await;
+    assert_eq!(
+        (task.mode, task.regions.as_slice(), task.ids.as_slice()),
+        (Mode::Targeted, &["ap-guangzhou".to_owned()][..], &["ins-12abcdef".to_owned()][..])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_huawei_clouds_are_refused_as_not_understood() {
+    let (world, client) = client_of("huawei", "huawei.ecs.instance", "cn-north-4").await;
+    let body = json!({ "id": "1", "source": "SYS.ECS", "subject": "one" }).to_string();
+    let target = "/hooks/huawei?account=prod";
+    post(&client, target, &[("x-hook-token", "wrong")], &body).await.expect(401);
+    let answer = post(&client, target, &[("x-hook-token", TOKEN)], &body).await;
+    answer.expect_wrong_field(422, "body", "events of provider 'huawei' are not understood here");
+    assert!(world.work.is_empty());
+}

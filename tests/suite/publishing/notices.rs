@@ -4,7 +4,9 @@ use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_runtime::clock::Clock;
-use cloud_sync_runtime::notify::NoticeKind::{self, AccountSuspended, DeadLetter, TaskFailed};
+use cloud_sync_runtime::notify::NoticeKind::{
+    self, AccountSuspended, DeadLetter, DeletionsHeld, TaskFailed,
+};
 use cloud_sync_tests::vendor::{Call, error};
 use cloud_sync_tests::world::{World, account, kind};
 
@@ -40,4 +42,24 @@ async fn a_refused_account_is_told_of_with_its_task_and_a_success_is_not() {
     let (task, _) = world.sync(Mode::Full).await;
     let id = Some(task.task_id);
     assert_eq!(told(&world), [(AccountSuspended, id.clone()), (TaskFailed, id)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn held_deletions_are_told_of_with_their_task_and_again_once_all_were_seen() {
+    let world = World::new(&[REGION]).await;
+    let fill = || world.vendor.fill(REGION, "i", 60);
+    let collapse = || (0..40).for_each(|n| world.vendor.release(REGION, &format!("i-{n:03}")));
+    fill();
+    world.sync(Mode::Full).await;
+    let mut wanted = Vec::new();
+    for _ in 0..2 {
+        collapse();
+        let (first, _) = world.sync(Mode::Full).await;
+        let (second, _) = world.sync(Mode::Full).await;
+        assert_eq!((first.status, second.status), (TaskStatus::Partial, TaskStatus::Partial));
+        wanted.push((DeletionsHeld, Some(first.task_id)));
+        fill();
+        world.sync(Mode::Full).await;
+    }
+    assert_eq!(told(&world), wanted);
 }

@@ -10,6 +10,7 @@ use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_dispatch::deletions::{DecisionError, Ruling, decide, held};
 use cloud_sync_runtime::clock::Clock;
+use cloud_sync_runtime::notify::NoticeKind;
 use cloud_sync_runtime::store::memory::MemoryStore;
 use cloud_sync_tests::failing::{FailingStore, Operation};
 use cloud_sync_tests::vendor::{Call, Fault, error, machine};
@@ -96,12 +97,20 @@ async fn a_collapse_is_held_until_three_listings_agree() {
     for n in 0..40 {
         world.vendor.release("r1", &format!("i-{n:03}"));
     }
+    let mut tasks = Vec::new();
     for _ in 0..2 {
         let (task, _) = world.sync(Mode::Full).await;
         assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 40));
         assert_eq!((task.counts.deleted_count, live(&world).await), (0, 60));
+        tasks.push(task.task_id);
     }
-    assert_eq!(world.notifier.notices().len(), 1, "held deletions are told once");
+    let [notice] = &world.notifier.notices()[..] else { panic!("held deletions are told once") };
+    assert_eq!(notice.kind, NoticeKind::DeletionsHeld);
+    assert_eq!(
+        (notice.account_id.as_deref(), notice.task_id.as_ref()),
+        (Some(ACCOUNT), tasks.first())
+    );
+    assert!(notice.text.starts_with("40 resources of "), "{}", notice.text);
     let (task, _) = world.sync(Mode::Full).await;
     assert_eq!((task.status, task.counts.deleted_count), (TaskStatus::Success, 40));
     world.assert_true("r1").await;
@@ -330,7 +339,8 @@ async fn what_an_operator_rejects_is_held_until_it_is_seen_again() {
         assert_eq!((task.status, task.counts.held_count), (TaskStatus::Partial, 40));
         assert_eq!((task.counts.deleted_count, live(&world).await), (0, 60));
     }
-    assert_eq!(world.notifier.notices().len(), 1, "held deletions are told once");
+    let told: Vec<_> = world.notifier.notices().iter().map(|notice| notice.kind).collect();
+    assert_eq!(told, [NoticeKind::DeletionsHeld], "held deletions are told once");
     world.vendor.fill("r1", "i", 60);
     assert_eq!(full(&world).await.status, TaskStatus::Success);
     world.assert_true("r1").await;
