@@ -70,6 +70,7 @@ struct Planned {
 struct State {
     regions: BTreeMap<String, BTreeMap<String, Resource>>,
     disks: BTreeMap<String, BTreeSet<Disk>>,
+    refused: BTreeMap<String, VendorError>,
     undecodable: BTreeMap<String, Vec<Undecodable>>,
     hidden: BTreeSet<String>,
     has_no_probe: bool,
@@ -174,6 +175,11 @@ impl ScriptedVendor {
     /// Takes away the call that tells what the account may see.
     pub fn take_away_the_probe(&self) {
         self.state().has_no_probe = true;
+    }
+
+    /// Refuses to tell the details of a resource.
+    pub fn refuse_details(&self, id: &str, error: VendorError) {
+        self.state().refused.insert(id.to_owned(), error);
     }
 
     /// Sets the data disks of a resource.
@@ -392,7 +398,14 @@ impl Vendor for ScriptedVendor {
         let state = self.state();
         let disks = resources.iter().filter_map(|one| Some((&one.id, state.disks.get(&one.id)?)));
         let detail = |disks: &BTreeSet<Disk>| Detail { disks: disks.clone(), ..Detail::default() };
-        Ok(disks.map(|(id, disks)| (id.clone(), detail(disks))).collect())
+        let mut details: Details = disks.map(|(id, disks)| (id.clone(), detail(disks))).collect();
+        for resource in resources {
+            let refused = state.refused.get(&resource.id).cloned();
+            if refused.is_some() {
+                details.insert(resource.id.clone(), Detail { refused, ..Detail::default() });
+            }
+        }
+        Ok(details)
     }
 
     async fn statuses(

@@ -30,12 +30,6 @@ impl Attributes {
     pub fn unread(text: &str, without: Without, read: ReadAttributes) -> Self {
         Self { document: OnceLock::new(), unread: Some((text.into(), without, read)) }
     }
-
-    /// Tells whether nothing was said of them.
-    #[must_use]
-    pub fn is_unset(&self) -> bool {
-        self.unread.is_none() && self.document.get().is_none()
-    }
 }
 
 impl Deref for Attributes {
@@ -100,7 +94,7 @@ mod tests {
     #[test]
     fn a_text_is_read_when_it_is_wanted_and_once() {
         let attributes = Attributes::unread("x", &["y"], read);
-        assert!(!attributes.is_unset() && Attributes::default().is_unset());
+        assert!(Attributes::default().is_empty());
         assert_eq!(READ.load(Ordering::Relaxed), 0);
         assert_eq!(attributes["text"], r#"x ["y"]"#);
         assert_eq!(serde_json::to_string(&attributes).unwrap(), r#"{"text":"x [\"y\"]"}"#);

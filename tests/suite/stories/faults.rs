@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloud_sync_core::error::ErrorClass;
+use cloud_sync_core::diff::Field;
+use cloud_sync_core::error::{ErrorClass, VendorError};
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::task::TaskStatus;
 use cloud_sync_runtime::clock::Clock;
@@ -86,6 +87,30 @@ async fn a_failed_disk_call_leaves_disks_unknown_not_empty() {
     assert_eq!((task.status, task.counts.error_count), (TaskStatus::Partial, 1));
     assert_eq!((task.counts.updated_count, task.counts.unchanged_count), (1, 4));
     world.assert_true("r1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_resource_is_refused_costs_no_other_its_details() {
+    let world = World::new(&["r1"]).await;
+    world.vendor.fill("r1", "i", 5);
+    world.sync(Mode::Full).await;
+    for id in ["i-001", "i-002"] {
+        world.vendor.change("r1", id, |machine| machine.name = "renamed".into());
+        world.vendor.attach(id, &["d-1"]);
+    }
+    let text = "a policy of its own denies it";
+    let refused = VendorError::new(ErrorClass::Data, "GetDetails", "AccessDenied", text);
+    world.vendor.refuse_details("i-001", refused);
+    let (task, regions) = world.sync(Mode::Incremental).await;
+    assert_eq!((task.status, task.counts.error_count), (TaskStatus::Partial, 1));
+    assert_eq!((task.counts.updated_count, task.counts.unchanged_count), (2, 3));
+    let error = &regions[0].errors[0];
+    assert_eq!((error.resource_id.as_deref(), &*error.code), (Some("i-001"), "AccessDenied"));
+    for (id, is_told) in [("i-001", false), ("i-002", true)] {
+        let last = world.history("r1", id).await.pop().unwrap();
+        assert!(last.fields.contains_key(&Field::Name));
+        assert_eq!(last.fields.contains_key(&Field::DataDisks), is_told, "unknown is not none");
+    }
 }
 
 #[tokio::test(start_paused = true)]
