@@ -90,10 +90,10 @@ pub struct RegionMetrics {
     pub region: String,
     /// The task.
     pub task_id: String,
-    /// One where the region has ended: the sum over lines is the number of
-    /// regions.
+    /// One where the region has ended, else none: the sum over lines is the
+    /// number of regions.
     #[metrics(unit = Count)]
-    pub regions: Option<u64>,
+    pub regions: u64,
     /// From the region's start to its end, over all attempts.
     #[metrics(unit = Millisecond)]
     pub duration: Option<Duration>,
@@ -190,7 +190,7 @@ impl RegionMetrics {
             account_id: scope.account_id.clone(),
             region: scope.region.clone(),
             task_id: result.task_id.clone(),
-            regions: has_ended.then_some(1),
+            regions: has_ended.into(),
             duration: result
                 .end_time
                 .and_then(|end| Duration::try_from(end.duration_since(result.start_time)).ok()),

@@ -246,7 +246,7 @@ async fn what_attempts_are_measured_to_cost_is_what_the_task_cost() {
     assert_eq!(lines.len(), attempts as usize);
     assert_eq!(lines.iter().map(|line| line.api_calls).sum::<u64>(), task.cost.api_calls);
     assert_eq!(lines.iter().map(|line| line.rows_written).sum::<u64>(), 300);
-    assert_eq!(lines.iter().filter_map(|line| line.regions).sum::<u64>(), 1);
+    assert_eq!(lines.iter().map(|line| line.regions).sum::<u64>(), 1);
     assert_eq!(lines.iter().map(|line| line.total).sum::<u64>(), task.counts.total_count);
     let of_task = &world.metrics.tasks()[0];
     assert_eq!(of_task.task_api_calls, task.cost.api_calls);
