@@ -1,19 +1,36 @@
 //! What the vendors say meanwhile: events of machines that changed or did not,
 //! late, twice, out of order, or for nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud_sync_core::scope::Scope;
-use cloud_sync_provider::events::decode_events;
-use cloud_sync_runtime::store::{ResourceStore, ScopeStore};
+use cloud_sync_core::message::Trigger;
+use cloud_sync_core::scope::{GLOBAL_REGION, Scope};
+use cloud_sync_core::task::{SyncTask, TaskStatus};
+use cloud_sync_provider::events::{VendorEvent, decode_events};
+use cloud_sync_runtime::store::{ResourceStore, ScopeStore, StoreError, TaskQuery, TaskStore};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulated_cloud::{Family, Provider};
 
 use crate::kinds;
 use crate::service;
-use crate::universe::Universe;
+use crate::universe::{Universe, lock};
 use crate::verdict::scopes;
+
+/// An event that was posted.
+pub(crate) struct Told {
+    account_id: String,
+    event: VendorEvent,
+    /// When it came first.
+    since: Timestamp,
+    /// Whether its sender was answered that it is taken, or was before.
+    is_taken: bool,
+}
+
+/// The events that were posted, by key.
+pub(crate) type AllTold = BTreeMap<(String, String), Told>;
 
 /// The latest that an event comes where events misbehave.
 const MOST_LATE: Duration = Duration::from_secs(30 * 60);
@@ -131,9 +148,25 @@ async fn arrive(universe: Arc<Universe>, scope: Scope, event: Value, late: Durat
         }
     };
     universe.count("events posted");
+    let note = |is_taken: bool| {
+        let (account_id, since) = (scope.account_id.clone(), universe.now());
+        for event in &events {
+            let new = || Told {
+                account_id: account_id.clone(),
+                event: event.clone(),
+                since,
+                is_taken: false,
+            };
+            let mut all = lock(&universe.all_told);
+            let told = all.entry((account_id.clone(), event.key())).or_insert_with(new);
+            told.is_taken |= is_taken;
+        }
+    };
+    note(false);
     for _ in 0..TRIES {
         match service::hear(&universe, &scope.account_id, &events).await {
             Some(Ok(hearing)) => {
+                note(hearing.taken + hearing.known > 0);
                 let counts = [
                     ("events taken", hearing.taken),
                     ("events known", hearing.known),
@@ -158,4 +191,61 @@ pub(crate) async fn count_lacking(universe: &Universe) {
             universe.count("scopes that lack what an event named");
         }
     }
+}
+
+/// Checks that of every event that was taken each resource was re-read, by a
+/// task that no worker had begun with when the event came. Of one that failed,
+/// whenever it was joined, the walk makes good what it was about.
+pub(crate) async fn heed_every_event(universe: &Universe) -> Result<(), StoreError> {
+    let mut tasks = Vec::new();
+    for plan in &universe.plan.accounts {
+        let query = TaskQuery {
+            account_id: Some(plan.id.clone()),
+            limit: usize::MAX,
+            ..TaskQuery::default()
+        };
+        for task in universe.store.tasks(&query).await? {
+            if task.trigger == Trigger::Event {
+                tasks.push((began(universe, &task).await?, task));
+            }
+        }
+    }
+    for told in lock(&universe.all_told).values().filter(|told| told.is_taken) {
+        for (scope, id) in wanted(universe, told) {
+            let does_it = |(began, task): &&(Option<Timestamp>, SyncTask)| {
+                let is_of = task.account_id == scope.account_id && task.resource_type == scope.kind;
+                is_of
+                    && task.regions.contains(&scope.region)
+                    && task.ids.contains(&id)
+                    && (task.status == TaskStatus::Failed
+                        || began.is_none_or(|began| began >= told.since))
+            };
+            if !tasks.iter().any(|task| does_it(&task)) {
+                let event = &told.event.id;
+                let text = format!("{scope}: {event} was taken, and {id} not re-read for it");
+                universe.violated("no lost change", text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the latest that a task's worker can have begun, by whatever clock it
+/// has; `None` where none did.
+async fn began(universe: &Universe, task: &SyncTask) -> Result<Option<Timestamp>, StoreError> {
+    let results = universe.store.region_results(&task.task_id).await?;
+    let skew = SignedDuration::try_from(universe.plan.skew).unwrap_or_default();
+    Ok(results.into_iter().map(|result| result.start_time + skew).max())
+}
+
+/// Returns what an event has re-read.
+fn wanted(universe: &Universe, told: &Told) -> Vec<(Scope, String)> {
+    let mut wanted = Vec::new();
+    for scope in scopes(universe).into_iter().filter(|scope| scope.account_id == told.account_id) {
+        let is_there = scope.region == GLOBAL_REGION
+            || told.event.region.as_ref().is_some_and(|region| *region == scope.region);
+        let ids = told.event.concerns.get(&scope.kind).filter(|_| is_there);
+        wanted.extend(ids.into_iter().flatten().map(|id| (scope.clone(), id.clone())));
+    }
+    wanted
 }

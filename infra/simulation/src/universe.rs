@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::dice::Dice;
 use crate::disks::DiskLog;
+use crate::hooks::AllTold;
 use crate::kinds;
 use crate::lag::Lag;
 use crate::plan::{AccountPlan, Chances, Plan};
@@ -47,6 +48,8 @@ pub(crate) struct Universe {
     pub disks: DiskLog,
     /// When somebody wished a task cancelled.
     pub cancelled: Mutex<BTreeMap<String, Instant>>,
+    /// What the vendors told.
+    pub all_told: Mutex<AllTold>,
     /// How often an account became suspended.
     pub suspensions: AtomicU64,
     base: Timestamp,
@@ -119,6 +122,7 @@ impl Universe {
             lag: Lag::new(plan.lag),
             disks: DiskLog::default(),
             cancelled: Mutex::default(),
+            all_told: Mutex::default(),
             suspensions: AtomicU64::default(),
             base: cloud.now,
             start: Instant::now(),

@@ -22,6 +22,7 @@ use cloud_sync_runtime::store::{
 use simulated_cloud::Provider;
 
 use crate::feeds;
+use crate::hooks;
 use crate::kinds;
 use crate::network::vendors;
 use crate::people;
@@ -48,6 +49,7 @@ async fn judge(universe: &Arc<Universe>) -> Result<(), StoreError> {
     // What somebody rejected would be held for ever.
     people::decide_all(universe, Verdict::Approve).await;
     feeds::miss_nothing(universe).await?;
+    hooks::heed_every_event(universe).await?;
     if universe.plan.accounts.iter().any(|plan| plan.provider == Provider::Aws) {
         tokio::time::sleep(SHOWN_WHEN_GONE).await;
     }

@@ -262,6 +262,7 @@ async fn client_of(provider: &str, kind: &str, region: &str) -> (World, Client) 
         .configure(|account| {
             account.provider = provider.to_owned();
             account.kinds = vec![kind];
+            account.regions = vec![region.to_owned()];
             account.hook = Some(hook());
         })
         .await;
