@@ -5,6 +5,7 @@ use cloud_sync_core::error::ErrorClass;
 use cloud_sync_core::message::{MOST_IDS, Mode, SyncRequest, Trigger};
 use cloud_sync_core::resource::is_resource_id;
 use cloud_sync_core::scope::{GLOBAL_REGION, Kind};
+use cloud_sync_core::task::SyncTask;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use thiserror::Error;
@@ -188,8 +189,7 @@ impl Dispatcher {
         let walks = prepared.plans.iter().filter(|plan| !plan.mode.names_ids());
         let walks: Vec<_> = walks.map(|plan| (plan, plan.task_id(&cause))).collect();
         let open = if walks.is_empty() { Vec::new() } else { self.store.open_tasks().await? };
-        let mut found = Vec::new();
-        for task in open {
+        let wanted = |task: &SyncTask| -> Vec<&String> {
             let is_same = |plan: &Plan, own: &String| {
                 plan.account_id == task.account_id
                     && plan.kind == task.resource_type
@@ -197,21 +197,19 @@ impl Dispatcher {
                     && !task.mode.names_ids()
                     && *own != task.task_id
             };
-            let wanted: Vec<_> = walks
-                .iter()
-                .filter(|(plan, own)| is_same(plan, own))
-                .flat_map(|(plan, _)| &plan.regions)
-                .filter(|region| task.regions.contains(region))
-                .collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            let results = self.store.region_results(&task.task_id).await?;
-            if task.open_regions(&results).iter().any(|region| wanted.contains(&region)) {
-                found.push(task.task_id);
-            }
-        }
-        Ok(found)
+            let same = walks.iter().filter(|(plan, own)| is_same(plan, own));
+            let regions = same.flat_map(|(plan, _)| &plan.regions);
+            regions.filter(|region| task.regions.contains(region)).collect()
+        };
+        let near: Vec<_> = open.iter().filter(|task| !wanted(task).is_empty()).collect();
+        let results: Vec<_> =
+            near.iter().map(|task| self.store.region_results(&task.task_id)).collect();
+        let results: Vec<_> = stream::iter(results).buffered(AT_A_TIME).try_collect().await?;
+        let found = near.iter().zip(&results).filter(|(task, results)| {
+            let wanted = wanted(task);
+            task.open_regions(results).iter().any(|region| wanted.contains(&region))
+        });
+        Ok(found.map(|(task, _)| task.task_id.clone()).collect())
     }
 
     /// Tells whether a trigger has started every task that is prepared.

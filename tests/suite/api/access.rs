@@ -8,7 +8,7 @@ use cloud_sync_tests::vendor::machine;
 use cloud_sync_tests::world::World;
 use serde_json::{Value, json};
 
-use super::support::{Answer, Client, GATEWAY_ID};
+use super::support::{Answer, Client, GATEWAY_ID, Log};
 use crate::events::event;
 
 const TOKEN: &str = "canary-token-5c1e";
@@ -84,6 +84,23 @@ async fn a_request_keeps_its_id_where_it_is_one() {
         let headers = [("x-request-id", bad), ("host", "localhost")];
         let made = call(Access::Loopback, "/tasks", &headers).await;
         assert_eq!(made.headers["x-request-id"].len(), 36, "{bad}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_has_both_ids_of_a_request() {
+    let (log, _logging) = Log::listen();
+    for _ in 0..100 {
+        call(Access::Gateway, "/tasks", &[("x-request-id", "of-the-caller")]).await.expect(200);
+        if log.text().contains("answered a request") {
+            break;
+        }
+        tracing::callsite::rebuild_interest_cache();
+    }
+    let logged = log.text();
+    let line = logged.lines().find(|line| line.contains("answered a request")).unwrap();
+    for id in [r#"request_id="of-the-caller""#, &format!("gateway_request_id=\"{GATEWAY_ID}\"")] {
+        assert!(line.contains(id), "{id} in {line}");
     }
 }
 
