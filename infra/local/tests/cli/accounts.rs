@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use simulated_cloud::{AccessKey, Churn, Limits, Plan, Provider};
+use simulated_cloud::{AccessKey, Churn, Plan, Provider};
 
 use crate::support::{Case, KEY_ID, REGIONS, Ran, SECRET, in_time, number, text};
 
@@ -110,8 +110,6 @@ async fn resources_show_what_their_type_has() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_by_the_change_feed_takes_one_call_a_region_and_finds_what_happened() {
     let case = Case::new().await;
-    // Two looks a second are few for three regions: a refused one is a walk.
-    case.world.set_limits(Limits::Off);
     case.configure(&case.account("prod", "change_feed = true"));
     case.sync(&[]);
     let incremental = || -> Value { case.sync(&["--mode", "incremental"])["tasks"][0].clone() };
