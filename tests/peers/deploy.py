@@ -427,25 +427,25 @@ def the_bus_tells_what_differed(run: Deployment, listener: Listener) -> None:
 
 def more_than_is_plausible_is_held_until_an_operator_decides(run: Deployment,
                                                              operator: Operator) -> None:
-    """Thirty rows of instances that do not exist are not deleted but told of,
+    """Forty rows of instances that do not exist are not deleted but told of,
     once, and deleted by the sync after an operator approved it."""
     row, table = run.live_rows()[0], run.table("resources")
     account, kind, region = row["scope"].split("#")
-    phantoms = [f"i-phantom{number:02}" for number in range(30)]
+    phantoms = [f"i-phantom{number:02}" for number in range(40)]
     for phantom in phantoms:
         table.put_item(Item=row | {"id": phantom})
     first = sync_again(run, "partial")
-    equal((changed(first), int(first["held_count"])), ((0, 0, 0), 30), "the first sync")
-    equal(int(sync_again(run, "partial")["held_count"]), 30, "what is held once more")
-    operator.hears_of("deletions_held", "30 resources of", region, first["task_id"])
+    equal((changed(first), int(first["held_count"])), ((0, 0, 0), 40), "the first sync")
+    equal(int(sync_again(run, "partial")["held_count"]), 40, "what is held once more")
+    operator.hears_of("deletions_held", "40 resources of", region, first["task_id"])
     operator.hears_of("deletions_held", region)
     status, page = signed(run, "GET", f"/deletions?region={region}")
-    equal((status, [held["count"] for held in page["items"]]), (200, [30]), f"what is held: {page}")
+    equal((status, [held["count"] for held in page["items"]]), (200, [40]), f"what is held: {page}")
     equal(sorted(held["id"] for held in page["items"][0]["rows"]), phantoms, "the held rows")
     rule = {"account_id": account, "kind": kind, "region": region, "decision": "approve"}
     status, answer = signed(run, "POST", "/deletions", rule)
     equal((status, answer.get("ids")), (200, phantoms), f"the approval: {answer}")
-    equal(changed(sync_again(run)), (0, 0, 30), "added, updated, deleted")
+    equal(changed(sync_again(run)), (0, 0, 40), "added, updated, deleted")
     for phantom in phantoms:
         dead = table.get_item(Key={"scope": row["scope"], "id": phantom})["Item"]
         check(dead["deleted_at"] and "live" not in dead, f"no tombstone: {dead}")
