@@ -425,32 +425,6 @@ def the_bus_tells_what_differed(run: Deployment, listener: Listener) -> None:
           "what was told to be deleted")
 
 
-def more_than_is_plausible_is_held_until_an_operator_decides(run: Deployment,
-                                                             operator: Operator) -> None:
-    """Forty rows of instances that do not exist are not deleted but told of,
-    once, and deleted by the sync after an operator approved it."""
-    row, table = run.live_rows()[0], run.table("resources")
-    account, kind, region = row["scope"].split("#")
-    phantoms = [f"i-phantom{number:02}" for number in range(40)]
-    for phantom in phantoms:
-        table.put_item(Item=row | {"id": phantom})
-    first = sync_again(run, "partial")
-    equal((changed(first), int(first["held_count"])), ((0, 0, 0), 40), "the first sync")
-    equal(int(sync_again(run, "partial")["held_count"]), 40, "what is held once more")
-    operator.hears_of("deletions_held", "40 resources of", region, first["task_id"])
-    operator.hears_of("deletions_held", region)
-    status, page = signed(run, "GET", f"/deletions?region={region}")
-    equal((status, [held["count"] for held in page["items"]]), (200, [40]), f"what is held: {page}")
-    equal(sorted(held["id"] for held in page["items"][0]["rows"]), phantoms, "the held rows")
-    rule = {"account_id": account, "kind": kind, "region": region, "decision": "approve"}
-    status, answer = signed(run, "POST", "/deletions", rule)
-    equal((status, answer.get("ids")), (200, phantoms), f"the approval: {answer}")
-    equal(changed(sync_again(run)), (0, 0, 40), "added, updated, deleted")
-    for phantom in phantoms:
-        dead = table.get_item(Key={"scope": row["scope"], "id": phantom})["Item"]
-        check(dead["deleted_at"] and "live" not in dead, f"no tombstone: {dead}")
-
-
 def a_vendors_event_changes_the_row_that_it_names(run: Deployment, listener: Listener) -> None:
     """An event is taken with the account's own secret only, and the row that
     it names is right soon after; the bus tells of it."""
@@ -625,6 +599,32 @@ class Operator:
             equal(len(found), 1, f"the notices '{kind}' of {words}")
         except Failed as failed:
             raise Failed(f"{failed}; heard: {self.heard}") from None
+
+
+def more_than_is_plausible_is_held_until_an_operator_decides(run: Deployment,
+                                                             operator: Operator) -> None:
+    """Forty rows of instances that do not exist are not deleted but told of,
+    once, and deleted by the sync after an operator approved it."""
+    row, table = run.live_rows()[0], run.table("resources")
+    account, kind, region = row["scope"].split("#")
+    phantoms = [f"i-phantom{number:02}" for number in range(40)]
+    for phantom in phantoms:
+        table.put_item(Item=row | {"id": phantom})
+    first = sync_again(run, "partial")
+    equal((changed(first), int(first["held_count"])), ((0, 0, 0), 40), "the first sync")
+    equal(int(sync_again(run, "partial")["held_count"]), 40, "what is held once more")
+    operator.hears_of("deletions_held", "40 resources of", region, first["task_id"])
+    operator.hears_of("deletions_held", region)
+    status, page = signed(run, "GET", f"/deletions?region={region}")
+    equal((status, [held["count"] for held in page["items"]]), (200, [40]), f"what is held: {page}")
+    equal(sorted(held["id"] for held in page["items"][0]["rows"]), phantoms, "the held rows")
+    rule = {"account_id": account, "kind": kind, "region": region, "decision": "approve"}
+    status, answer = signed(run, "POST", "/deletions", rule)
+    equal((status, answer.get("ids")), (200, phantoms), f"the approval: {answer}")
+    equal(changed(sync_again(run)), (0, 0, 40), "added, updated, deleted")
+    for phantom in phantoms:
+        dead = table.get_item(Key={"scope": row["scope"], "id": phantom})["Item"]
+        check(dead["deleted_at"] and "live" not in dead, f"no tombstone: {dead}")
 
 
 def a_poisoned_message_is_dead_lettered_with_a_reason(run: Deployment, operator: Operator) -> None:
