@@ -11,6 +11,7 @@ mod page;
 mod panics;
 mod problem;
 mod routes;
+mod surface;
 
 use std::sync::Arc;
 

@@ -40,7 +40,7 @@ async fn the_document_is_served_and_every_path_in_it_has_a_route() {
 
 #[test]
 fn every_operation_has_a_name_of_its_own_and_one_group() {
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let mut names = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -56,7 +56,7 @@ fn every_operation_has_a_name_of_its_own_and_one_group() {
 
 #[test]
 fn whatever_the_document_refers_to_is_in_it() {
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let mut left = vec![&document];
     let mut references = BTreeSet::new();
     while let Some(value) = left.pop() {
@@ -78,7 +78,7 @@ fn whatever_the_document_refers_to_is_in_it() {
 
 #[test]
 fn every_operation_says_how_it_refuses() {
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let of = |path: &str, method: &str| -> Vec<String> {
         let responses = document["paths"][path][method]["responses"].as_object().unwrap();
         responses.keys().cloned().collect()
@@ -112,7 +112,7 @@ fn every_operation_says_how_it_refuses() {
 
 #[test]
 fn the_document_says_how_callers_show_who_they_are_everywhere() {
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     assert_eq!(document["security"], json!([{ "bearer": [] }, { "iam": [] }]));
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!(
@@ -123,7 +123,7 @@ fn the_document_says_how_callers_show_who_they_are_everywhere() {
 
 #[test]
 fn answers_lead_on_to_what_can_be_asked_with_them() {
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let operations = document["paths"].as_object().unwrap().values();
     let operations = operations.flat_map(|item| item.as_object().unwrap().values());
     let operations: BTreeMap<_, _> = operations

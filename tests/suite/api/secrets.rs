@@ -144,7 +144,7 @@ async fn every_operation_answers_without_a_secret() {
         credentials_digest: "canary".to_owned(),
     };
     let client = Client::of(api(&world));
-    let document: Value = serde_json::from_str(api::openapi()).unwrap();
+    let document: Value = serde_json::from_str(&api::openapi()).unwrap();
     let mut operations = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         operations.extend(item.as_object().unwrap().keys().map(|method| {

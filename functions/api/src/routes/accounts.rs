@@ -19,12 +19,11 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use self::view::AccountView;
 use crate::extract::{Json, Path, Query, from_json, from_value, is_json, media_type};
 use crate::page::{Cursor, Limit, Page, Room};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// The media type of merge patches (RFC 7396).
@@ -37,12 +36,11 @@ const LONGEST_CREDENTIAL: usize = 8192;
 const NOT_YET: &str = "not written yet";
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(accounts))
-        .routes(routes!(account, put_account, patch_account, delete_account))
-        .routes(routes!(verify))
-        .routes(routes!(resume))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    let surface = put!(surface, accounts);
+    let surface = put!(surface, account, put_account, patch_account, delete_account);
+    let surface = put!(surface, verify);
+    put!(surface, resume)
 }
 
 /// An account as it is written. Either `credentials` say where the credentials

@@ -12,12 +12,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, Query};
 use crate::filters::{check_count, check_word, check_words};
 use crate::page::{Cursor, Limit, Page, Room};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// A request waits for so many seconds at most: API Gateway waits for 30.
@@ -27,8 +26,8 @@ const LONGEST_WAIT: u16 = 20;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list_changes))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, list_changes)
 }
 
 /// Which changes are listed.

@@ -7,17 +7,16 @@ use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_dispatch::deletions::{DecisionError, HeldScope, Ruling, decide, held};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, Query};
 use crate::filters::{self, check_ids, check_text};
 use crate::page::{Cursor, Limit, Page};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list_deletions, decide_on_deletions))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, list_deletions, decide_on_deletions)
 }
 
 /// Which held deletions are listed.

@@ -1,8 +1,8 @@
 //! Events of the vendors: what they name is re-read soon.
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use cloud_sync_core::account::{AccountRecord, HookRef};
 use cloud_sync_core::error::ErrorClass;
@@ -16,15 +16,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::access::{bearer, is_same};
 use crate::extract::{Json, Path, Query};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// A body may have so many bytes: vendors send events together.
-const MOST_BODY: usize = 256 * 1024;
+pub(super) const MOST_BODY: usize = 256 * 1024;
 
 /// The header with an account's secret.
 const TOKEN: &str = "x-hook-token";
@@ -38,8 +37,8 @@ const SIGNATURE: &str = "x-hook-signature";
 const NOBODYS: &str = "CLOUD_SYNC_NOBODYS_HOOK_TOKEN";
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(hear)).layer(DefaultBodyLimit::max(MOST_BODY))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, hear)
 }
 
 /// Whose events they are.

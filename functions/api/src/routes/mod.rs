@@ -11,8 +11,6 @@ mod status_changes;
 mod syncs;
 mod tasks;
 
-use std::sync::OnceLock;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
@@ -23,41 +21,39 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::document::{Described, with_refusals};
+use crate::surface::Surface;
 use crate::{Api, Problem, access, log, panics};
 
 /// A request's body may have so many bytes.
 const MOST_BODY: usize = 64 * 1024;
 
-/// Returns every documented route with its document.
-fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Described::openapi())
-        .merge(syncs::router())
-        .merge(plans::router())
-        .merge(tasks::router())
-        .merge(status_changes::router())
-        .merge(resources::router())
-        .merge(changes::router())
-        .merge(stats::router())
-        .merge(deletions::router())
-        .merge(accounts::router())
-        .merge(hooks::router())
+/// Puts every documented route on a surface, but for those of events, whose
+/// bodies may be larger.
+fn routes<S: Surface>(surface: S) -> S {
+    let surface = plans::routes(syncs::routes(surface));
+    let surface = status_changes::routes(tasks::routes(surface));
+    let surface = changes::routes(resources::routes(surface));
+    let surface = deletions::routes(stats::routes(surface));
+    accounts::routes(surface)
 }
 
-/// Returns the document of the API, `OpenAPI` 3.1 in JSON.
+/// The document of the API, `OpenAPI` 3.1 in JSON, as it is kept.
+const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
+
+/// Makes the document of the API, `OpenAPI` 3.1 in JSON, of the routes.
 #[must_use]
-pub fn openapi() -> &'static str {
-    static DOCUMENT: OnceLock<String> = OnceLock::new();
-    DOCUMENT.get_or_init(|| {
-        // A document has a JSON form.
-        with_refusals(routes().into_openapi()).to_pretty_json().unwrap_or_default()
-    })
+pub fn openapi() -> String {
+    let described = hooks::routes(routes(OpenApiRouter::with_openapi(Described::openapi())));
+    // A document has a JSON form.
+    with_refusals(described.into_openapi()).to_pretty_json().unwrap_or_default()
 }
 
 /// Returns the API's router. Who may call is decided by `api.access`.
 pub fn router(api: Api) -> Router {
     let access = api.access.clone();
-    let (routes, _) = routes().split_for_parts();
-    routes
+    let hooks = hooks::routes(Router::new()).layer(DefaultBodyLimit::max(hooks::MOST_BODY));
+    routes(Router::new())
+        .merge(hooks)
         .route("/healthz", get(async || "ok"))
         .route("/openapi.json", get(async || document()))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is no such route"))
@@ -72,5 +68,5 @@ pub fn router(api: Api) -> Router {
 }
 
 fn document() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi())
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
 }

@@ -6,16 +6,15 @@ use cloud_sync_core::message::{Mode, SyncRequest};
 use cloud_sync_core::scope::Kind;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::syncs::{Started, start};
 use crate::extract::{IdempotencyKey, Json};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(create_plans))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, create_plans)
 }
 
 /// A wish for plans.

@@ -12,12 +12,11 @@ use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_runtime::query::resources::{Found, Place, Types, scopes, step};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, Path, Query};
 use crate::filters::{self, check_count, check_ids, check_text};
 use crate::page::{Cursor, Limit, Page, Room};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// A list that is not in the order of the keys is made of at most so many
@@ -25,11 +24,10 @@ use crate::{Api, Problem};
 const MOST_SORTED: usize = 5_000;
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list_resources))
-        .routes(routes!(get_resource))
-        .routes(routes!(get_resource_history))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    let surface = put!(surface, list_resources);
+    let surface = put!(surface, get_resource);
+    put!(surface, get_resource_history)
 }
 
 /// Which resources are listed, and how.

@@ -9,12 +9,11 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, Query};
 use crate::filters;
 use crate::page::{Cursor, Limit};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// So many days are shown at most.
@@ -24,8 +23,9 @@ const MOST_DAYS: i64 = 366;
 const DAYS: i64 = 30;
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(stats)).routes(routes!(trend))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    let surface = put!(surface, stats);
+    put!(surface, trend)
 }
 
 /// What is counted.

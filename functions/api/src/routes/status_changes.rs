@@ -5,16 +5,15 @@ use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_dispatch::statuses::StatusChange;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, KeyWord};
 use crate::page::Page;
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(compare_statuses))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, compare_statuses)
 }
 
 /// Resources whose statuses are to be compared.

@@ -6,17 +6,16 @@ use cloud_sync_core::message::SyncRequest;
 use cloud_sync_core::request::KnownRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::extract::{IdempotencyKey, Json};
 use crate::problem::ProblemType;
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(create_syncs))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    put!(surface, create_syncs)
 }
 
 /// What was started.

@@ -10,11 +10,10 @@ use cloud_sync_runtime::store::{TaskPlace, TaskQuery};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::extract::{Json, KeyWord, Path, Query};
 use crate::page::{Cursor, Limit, MOST_BYTES, Page, Room, size};
+use crate::surface::{Surface, put};
 use crate::{Api, Problem};
 
 /// At most so many tasks are read for a page. Status and kind are looked for
@@ -22,12 +21,11 @@ use crate::{Api, Problem};
 const MOST_READ: usize = 2000;
 
 /// Returns the group's routes.
-pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list_tasks))
-        .routes(routes!(get_task))
-        .routes(routes!(cancel_task))
-        .routes(routes!(list_task_changes))
+pub(super) fn routes<S: Surface>(surface: S) -> S {
+    let surface = put!(surface, list_tasks);
+    let surface = put!(surface, get_task);
+    let surface = put!(surface, cancel_task);
+    put!(surface, list_task_changes)
 }
 
 /// Which tasks to list.
