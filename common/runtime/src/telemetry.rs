@@ -3,9 +3,13 @@
 use std::io;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// The variable that says what is logged, as commonly in Rust.
+const RUST_LOG: &str = "RUST_LOG";
 
 /// The variable that Lambda's own log settings arrive in.
 const LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
@@ -17,7 +21,7 @@ const LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// `info` up where neither says anything of use. A second call changes nothing.
 pub fn init_lambda() {
     let filter = filter(
-        std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref(),
+        std::env::var(RUST_LOG).ok().as_deref(),
         std::env::var(LAMBDA_LEVEL).ok().as_deref(),
     );
     start(lambda_subscriber(filter, io::stdout));
@@ -30,12 +34,13 @@ pub fn init_local<W>(default: &str, writer: W, colours: bool)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let given = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|given| !given.is_empty());
+    let given = std::env::var(RUST_LOG).ok().filter(|given| !given.is_empty());
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(Some(given.as_deref().unwrap_or(default)), None))
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(writer)
         .with_ansi(colours)
-        .finish();
+        .finish()
+        .with(filter(Some(given.as_deref().unwrap_or(default)), None));
     start(subscriber);
 }
 
@@ -46,18 +51,26 @@ fn start(subscriber: impl SubscriberInitExt) {
     }
 }
 
-fn filter(rust_log: Option<&str>, level: Option<&str>) -> EnvFilter {
+/// Reads what is to be shown: a level, or levels of crates and modules, as in
+/// `warn,some_crate=debug`. What makes no sense is left out; where nothing
+/// does, `level` counts. (Filters by spans and fields would need a regular
+/// expression engine in every function.)
+fn filter(rust_log: Option<&str>, level: Option<&str>) -> Targets {
     let level = match level {
         Some("FATAL") => LevelFilter::ERROR,
         Some(level) => level.parse().unwrap_or(LevelFilter::INFO),
         None => LevelFilter::INFO,
     };
-    // An empty list of directives leaves the default one.
-    let directives = rust_log.unwrap_or_default();
-    EnvFilter::builder().with_default_directive(level.into()).parse_lossy(directives)
+    let parts = rust_log.unwrap_or_default().split(',').map(str::trim);
+    let directives: Vec<&str> =
+        parts.filter(|part| !part.is_empty() && part.parse::<Targets>().is_ok()).collect();
+    match directives.join(",").parse() {
+        Ok(targets) if !directives.is_empty() => targets,
+        _ => Targets::new().with_default(level),
+    }
 }
 
-fn lambda_subscriber<W>(filter: EnvFilter, writer: W) -> impl SubscriberInitExt
+fn lambda_subscriber<W>(filter: Targets, writer: W) -> impl SubscriberInitExt
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -66,9 +79,10 @@ where
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(true)
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(writer)
         .finish()
+        .with(filter)
 }
 
 #[cfg(test)]
@@ -92,7 +106,7 @@ mod tests {
         }
     }
 
-    fn logged(filter: EnvFilter, log: impl FnOnce()) -> Vec<Value> {
+    fn logged(filter: Targets, log: impl FnOnce()) -> Vec<Value> {
         let lines = Lines::default();
         let writer = lines.clone();
         let guard = lambda_subscriber(filter, move || writer.clone()).set_default();
@@ -140,6 +154,10 @@ mod tests {
             (None, Some("loud"), "ewi"),
             (Some("warn"), Some("DEBUG"), "ew"),
             (Some("some_crate=debug"), Some("WARN"), ""),
+            (Some("some_crate=debug,error"), Some("WARN"), "e"),
+            (Some("cloud_sync_runtime=debug, warn"), None, "ewid"),
+            (Some("some_crate=loud"), Some("WARN"), "ew"),
+            (Some("some_crate=loud,error"), None, "e"),
         ] {
             assert_eq!(shown(rust_log, level).concat(), expected, "{rust_log:?} {level:?}");
         }
