@@ -1,9 +1,11 @@
 //! What differs between two descriptions of a resource, field by field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::resource::Resource;
 
@@ -173,50 +175,50 @@ impl Field {
         Ok(())
     }
 
-    /// Appends the field's canonical bytes: nothing where it is empty, else
-    /// its name and length-prefixed parts, so that no two values share bytes.
-    pub(crate) fn write_canonical(self, resource: &Resource, out: &mut Vec<u8>) {
+    /// Hashes the field's canonical bytes: none where it is empty, else its
+    /// name and length-prefixed parts, so that no two values share bytes.
+    pub(crate) fn hash_canonical(self, resource: &Resource, out: &mut Sha256) {
         match self {
-            Self::Name => self.write_parts(out, one(&resource.name)),
-            Self::Status => self.write_parts(out, one(resource.status.as_str())),
-            Self::VendorStatus => self.write_parts(out, one(&resource.vendor_status)),
-            Self::Spec => self.write_parts(out, one(&resource.spec)),
-            Self::Zone => self.write_parts(out, one(&resource.zone)),
-            Self::PublicIps => self.write_parts(out, resource.public_ips.iter()),
-            Self::PrivateIps => self.write_parts(out, resource.private_ips.iter()),
-            Self::SecurityGroups => self.write_parts(out, resource.security_groups.iter()),
-            Self::DataDisks => self.write_parts(
+            Self::Name => self.hash_parts(out, one(&resource.name)),
+            Self::Status => self.hash_parts(out, one(resource.status.as_str())),
+            Self::VendorStatus => self.hash_parts(out, one(&resource.vendor_status)),
+            Self::Spec => self.hash_parts(out, one(&resource.spec)),
+            Self::Zone => self.hash_parts(out, one(&resource.zone)),
+            Self::PublicIps => self.hash_parts(out, resource.public_ips.iter()),
+            Self::PrivateIps => self.hash_parts(out, resource.private_ips.iter()),
+            Self::SecurityGroups => self.hash_parts(out, resource.security_groups.iter()),
+            Self::DataDisks => self.hash_parts(
                 out,
                 resource.data_disks.iter().flatten().flat_map(|disk| {
                     let size = disk.size_gib.map(|gib| gib.to_string()).unwrap_or_default();
-                    [disk.id.clone(), disk.category.clone(), size]
+                    [Cow::from(&disk.id), Cow::from(&disk.category), Cow::from(size)]
                 }),
             ),
             Self::Tags => {
-                self.write_parts(out, resource.tags.iter().flat_map(|(key, value)| [key, value]));
+                self.hash_parts(out, resource.tags.iter().flat_map(|(key, value)| [key, value]));
             }
-            Self::CreatedAt => self.write_time(out, resource.created_at),
-            Self::ExpiresAt => self.write_time(out, resource.expires_at),
+            Self::CreatedAt => self.hash_time(out, resource.created_at),
+            Self::ExpiresAt => self.hash_time(out, resource.expires_at),
         }
     }
 
-    fn write_time(self, out: &mut Vec<u8>, time: Option<jiff::Timestamp>) {
-        self.write_parts(out, time.map(|time| time.to_string()).iter());
+    fn hash_time(self, out: &mut Sha256, time: Option<jiff::Timestamp>) {
+        self.hash_parts(out, time.map(|time| time.to_string()).iter());
     }
 
-    fn write_parts<T: AsRef<str>>(self, out: &mut Vec<u8>, parts: impl Iterator<Item = T>) {
+    fn hash_parts<T: AsRef<str>>(self, out: &mut Sha256, parts: impl Iterator<Item = T>) {
         let mut parts = parts.peekable();
         if parts.peek().is_none() {
             return;
         }
-        out.extend(self.as_str().as_bytes());
-        out.push(b'=');
+        out.update(self.as_str());
+        out.update(b"=");
         for part in parts {
             let part = part.as_ref();
-            out.extend((part.len() as u64).to_le_bytes());
-            out.extend(part.as_bytes());
+            out.update((part.len() as u64).to_le_bytes());
+            out.update(part);
         }
-        out.push(b';');
+        out.update(b";");
     }
 }
 

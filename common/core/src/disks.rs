@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hashed::Hashed;
-use crate::ids::hash;
 use crate::packing::{Coding, Reader, put_length, put_text};
 use crate::resource::Disk;
+use crate::salt::Salt;
 
 /// The bits of a place that tell where in its block it is.
 const OFFSET_BITS: u32 = 18;
@@ -25,7 +25,7 @@ const BLOCK: usize = (1 << OFFSET_BITS) - 64;
 const MOST_RECENT: usize = 8_000;
 
 /// What a part of a checkpoint begins with.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Where a walk over the disks of a region stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,7 +223,7 @@ type Place = [u8; 4];
 /// taken for one with a probability below one in ten million.
 #[derive(Clone, Debug)]
 pub struct Disks {
-    salt: String,
+    salt: Salt,
     blocks: Vec<Block>,
     saved: usize,
     /// The places of all disks but the recent ones, by machine.
@@ -237,12 +237,12 @@ impl Disks {
     #[must_use]
     pub fn new(salt: &str) -> Self {
         let (blocks, places, recent) = Default::default();
-        Self { salt: salt.to_owned(), blocks, saved: 0, places, recent }
+        Self { salt: Salt::of(salt), blocks, saved: 0, places, recent }
     }
 
     /// Adds a disk of a machine. It is found from the next [`Self::sort`] on.
     pub fn add(&mut self, machine: &str, disk: &Disk) {
-        let hash = hash(&self.salt, machine);
+        let hash = self.salt.hash(machine.as_bytes());
         let is_open = self.blocks.len() > self.saved;
         if !self.blocks.last().is_some_and(|block| is_open && !block.is_full_with(disk)) {
             if let Some(full) = self.blocks.last_mut() {
@@ -282,7 +282,7 @@ impl Disks {
     /// Returns the disks of a machine; none where none was added.
     #[must_use]
     pub fn of(&self, machine: &str) -> BTreeSet<Disk> {
-        let hash = hash(&self.salt, machine);
+        let hash = self.salt.hash(machine.as_bytes());
         let packed = self.places.places(hash).map(|at| *self.places.value(at));
         let first = self.recent.partition_point(|(other, _)| *other < hash);
         let recent = self.recent[first..].iter().take_while(|(other, _)| *other == hash);

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::diff::Field;
 use crate::resource::Resource;
+use crate::salt::Salt;
 
 /// The set of fields that new fingerprints cover, and that of resources which
 /// defer more than their disks to secondary calls. A stored fingerprint says
@@ -68,21 +69,25 @@ impl Fingerprint {
     /// `None` where this version does not know it.
     fn over(resource: &Resource, projection: u8) -> Option<Self> {
         let (fields, is_deferred) = fields(projection)?;
-        let mut bytes = Vec::with_capacity(512);
-        let mut write = |is_detail| {
-            bytes.clear();
+        let digest = |is_detail| {
+            let mut digest = Sha256::new();
             let fields = fields.iter().filter(|field| field.is_detail(is_deferred) == is_detail);
-            fields.for_each(|field| field.write_canonical(resource, &mut bytes));
-            Sha256::digest(&bytes)
+            fields.for_each(|field| field.hash_canonical(resource, &mut digest));
+            digest.finalize()
         };
-        let main = truncated::<16>(&write(false));
-        let detail = resource.has_details().then(|| truncated::<8>(&write(true)));
+        let main = truncated::<16>(&digest(false));
+        let detail = resource.has_details().then(|| truncated::<8>(&digest(true)));
         Some(Self { projection, main, detail })
     }
 
     /// Returns it in eleven bytes; see [`ShortFingerprint`].
-    pub(crate) fn short(&self, salt: &str) -> ShortFingerprint {
-        let all = self.detail.map(|detail| salted(salt, &[&self.main[..], &detail].concat()));
+    pub(crate) fn short(&self, salt: &Salt) -> ShortFingerprint {
+        let all = self.detail.map(|detail| {
+            let mut both = [0; 24];
+            both[..16].copy_from_slice(&self.main);
+            both[16..].copy_from_slice(&detail);
+            salted(salt, &both)
+        });
         ShortFingerprint {
             main: salted(salt, &self.main),
             all: all.unwrap_or_default(),
@@ -127,7 +132,7 @@ pub(crate) struct ShortFingerprint {
 impl ShortFingerprint {
     /// Compares a resource with this, a stored fingerprint, as
     /// [`Fingerprint::compare`] does.
-    pub(crate) fn compare(&self, salt: &str, resource: &Resource) -> Comparison {
+    pub(crate) fn compare(&self, salt: &Salt, resource: &Resource) -> Comparison {
         let Some(seen) = Fingerprint::over(resource, self.projection) else {
             return Comparison::Unreadable;
         };
@@ -143,11 +148,8 @@ impl ShortFingerprint {
 }
 
 /// Returns forty bits of a hash of a fingerprint.
-fn salted(salt: &str, bytes: &[u8]) -> [u8; 5] {
-    let mut salted = Vec::with_capacity(salt.len() + bytes.len());
-    salted.extend_from_slice(bytes);
-    salted.extend_from_slice(salt.as_bytes());
-    truncated(&Sha256::digest(&salted))
+fn salted(salt: &Salt, bytes: &[u8]) -> [u8; 5] {
+    truncated(&salt.hash(bytes).to_le_bytes())
 }
 
 /// Returns the tracked fields of a projection, and whether what is deferred
@@ -214,14 +216,14 @@ impl FromStr for Fingerprint {
 }
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let bytes = text.as_bytes();
-    // `from_str_radix` would take a sign for a digit.
-    if bytes.len() != 2 * N || !bytes.iter().all(u8::is_ascii_hexdigit) {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
         return None;
     }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut out = [0; N];
-    for (slot, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-        *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    for (slot, [high, low]) in out.iter_mut().zip(pairs) {
+        *slot = (digit(*high)? << 4 | digit(*low)?) as u8;
     }
     Some(out)
 }
@@ -304,16 +306,21 @@ mod tests {
         let bare = Resource { data_disks: Some([].into()), ..machine() };
         let renamed = Resource { name: "db".into(), ..machine() };
         let all = [machine(), unknown, bare, renamed];
+        let salt = Salt::of("t");
         let newer: Fingerprint = format!("9.{}", "00".repeat(16)).parse().unwrap();
         let stored = all.iter().map(Fingerprint::of);
         for stored in stored.chain([newer, Fingerprint::unreadable()]) {
             for seen in &all {
-                let short = stored.short("t");
-                assert_eq!(short.compare("t", seen), stored.compare(seen), "{stored} {seen:?}");
+                let short = stored.short(&salt);
+                assert_eq!(short.compare(&salt, seen), stored.compare(seen), "{stored} {seen:?}");
             }
         }
         let stored = Fingerprint::of(&machine());
-        assert_ne!(stored.short("t"), stored.short("u"), "the next task sees it otherwise");
+        assert_ne!(
+            stored.short(&salt),
+            stored.short(&Salt::of("u")),
+            "the next task sees it otherwise"
+        );
     }
 
     #[test]

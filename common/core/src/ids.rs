@@ -12,19 +12,21 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
-use crate::fingerprint::{Comparison, Fingerprint, ShortFingerprint};
+use crate::fingerprint::{Comparison, ShortFingerprint};
 use crate::hashed::Hashed;
 use crate::index::IndexEntry;
 use crate::packing::Reader;
 use crate::resource::Resource;
+use crate::salt::Salt;
 
 /// So many new ids are kept apart before they are sorted in among the others.
 const MOST_RECENT: usize = 8_000;
 
 /// Set on marks that a checkpoint has.
 const SAVED: u8 = 0x80;
+
+/// What a part of a checkpoint begins with.
+const FORMAT: u8 = 2;
 
 /// Bytes of one id and its marks in a checkpoint.
 const RECORD: usize = 9;
@@ -49,7 +51,7 @@ struct Known {
 /// them, the walk and the tally.
 #[derive(Clone, Debug)]
 pub struct Ids {
-    salt: String,
+    salt: Salt,
     packed: Hashed<Known>,
     recent: BTreeMap<u64, Known>,
     live: u64,
@@ -58,13 +60,13 @@ pub struct Ids {
 /// What the index of live rows has of one id.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a> {
-    salt: &'a str,
+    salt: &'a Salt,
     known: Known,
 }
 
 impl Stored<'_> {
     /// Compares a resource of this id with the row, as
-    /// [`Fingerprint::compare`] does.
+    /// [`crate::fingerprint::Fingerprint::compare`] does.
     #[must_use]
     pub fn compare(&self, resource: &Resource) -> Comparison {
         self.known.fingerprint.compare(self.salt, resource)
@@ -83,19 +85,19 @@ impl Ids {
     #[must_use]
     pub fn new(salt: &str) -> Self {
         let (packed, recent) = Default::default();
-        Self { salt: salt.to_owned(), packed, recent, live: 0 }
+        Self { salt: Salt::of(salt), packed, recent, live: 0 }
     }
 
     /// Adds what the index has of a live row, each row once.
     pub fn insert_live(&mut self, id: &str, entry: &IndexEntry) {
         let fingerprint = entry.fingerprint.short(&self.salt);
-        let known = self.known_mut(hash(&self.salt, id));
+        let known = self.known_mut(self.hash(id));
         if known.row & LIVE == 0 {
             known.fingerprint = fingerprint;
             known.row = LIVE;
         } else {
             // Whichever of the two is asked for: the rows themselves tell.
-            known.fingerprint = Fingerprint::unreadable().short("");
+            known.fingerprint = ShortFingerprint::default();
             known.row |= SHARED;
         }
         known.row |= if entry.missing.is_some() { MISSING } else { 0 };
@@ -112,8 +114,13 @@ impl Ids {
     /// Returns what the index has of an id; `None` where that is nothing.
     #[must_use]
     pub fn stored(&self, id: &str) -> Option<Stored<'_>> {
-        let known = self.known(hash(&self.salt, id)).filter(|known| known.row & LIVE != 0)?;
+        let known = self.known(self.hash(id)).filter(|known| known.row & LIVE != 0)?;
         Some(Stored { salt: &self.salt, known })
+    }
+
+    /// Returns 64 bits of a hash of an id.
+    fn hash(&self, id: &str) -> u64 {
+        self.salt.hash(id.as_bytes())
     }
 
     fn known(&self, hash: u64) -> Option<Known> {
@@ -135,12 +142,12 @@ impl Ids {
 
     /// Returns the marks of an id, 0 where it has none.
     pub(crate) fn marks(&self, id: &str) -> u8 {
-        self.known(hash(&self.salt, id)).map_or(0, |known| known.marks & !SAVED)
+        self.known(self.hash(id)).map_or(0, |known| known.marks & !SAVED)
     }
 
     /// Adds marks to those of an id. Returns those it had before.
     pub(crate) fn add(&mut self, id: &str, marks: u8) -> u8 {
-        self.add_to_hash(hash(&self.salt, id), marks)
+        self.add_to_hash(self.hash(id), marks)
     }
 
     fn add_to_hash(&mut self, hash: u64, marks: u8) -> u8 {
@@ -170,7 +177,7 @@ impl Ids {
     /// Tells whether an id may be missing as far as this table tells: it is no
     /// row that another could be taken for, and has none of these marks.
     pub(crate) fn may_lack(&self, id: &str, marks: u8) -> bool {
-        let known = self.known(hash(&self.salt, id));
+        let known = self.known(self.hash(id));
         known.is_none_or(|known| lacks(known, marks))
     }
 
@@ -196,8 +203,11 @@ impl Ids {
             if *marks & SAVED != 0 || *marks == 0 {
                 continue;
             }
-            if bytes.len() + RECORD > most {
+            if bytes.len().max(1) + RECORD > most {
                 break;
+            }
+            if bytes.is_empty() {
+                bytes.push(FORMAT);
             }
             bytes.extend_from_slice(&hash.to_le_bytes());
             bytes.push(*marks);
@@ -210,14 +220,19 @@ impl Ids {
     /// Returns whether they could be read.
     #[must_use]
     pub fn load(&mut self, bytes: &[u8]) -> bool {
-        let mut reader = Reader(bytes);
+        let records = match bytes {
+            [] => bytes,
+            [FORMAT, records @ ..] => records,
+            _ => return false,
+        };
+        let mut reader = Reader(records);
         while let (Some(hash), Some(marks)) =
             (reader.array().map(u64::from_le_bytes), reader.byte())
         {
             self.add_to_hash(hash, marks);
             self.known_mut(hash).marks |= SAVED;
         }
-        bytes.len().is_multiple_of(RECORD)
+        records.len().is_multiple_of(RECORD)
     }
 }
 
@@ -225,17 +240,10 @@ const fn lacks(known: Known, marks: u8) -> bool {
     known.row & SHARED == 0 && known.marks & marks == 0
 }
 
-/// Returns 64 bits of a hash of an id.
-pub(crate) fn hash(salt: &str, id: &str) -> u64 {
-    let digest = Sha256::new().chain_update(salt).chain_update([0]).chain_update(id).finalize();
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest[..8]);
-    u64::from_le_bytes(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::Fingerprint;
     use crate::resource::Missing;
 
     fn machine(name: &str) -> Resource {
@@ -321,7 +329,9 @@ mod tests {
         read.insert_live("7", &entry("row", true));
         assert!(read.marks("7") == 1 && read.stored("7").unwrap().is_marked());
         assert!(read.unsaved(100).is_empty(), "it was saved already");
-        assert!(!read.load(&parts[0][1..]), "a part that breaks off");
+        let part = &parts[0];
+        assert!(!read.load(&part[..part.len() - 1]), "a part that breaks off");
+        assert!(!read.load(&part[1..]), "one of another format");
     }
 
     #[test]
@@ -332,6 +342,6 @@ mod tests {
         assert!(!ids.unsaved(100).is_empty());
         ids.clear(2);
         assert_eq!((ids.marks("a"), ids.marks("b")), (1, 0));
-        assert_eq!(ids.unsaved(100).len(), RECORD, "and the rest is saved again");
+        assert_eq!(ids.unsaved(100).len(), 1 + RECORD, "and the rest is saved again");
     }
 }

@@ -33,6 +33,7 @@ pub mod query;
 pub mod region;
 pub mod request;
 pub mod resource;
+mod salt;
 pub mod schedule;
 pub mod scope;
 pub mod stats;

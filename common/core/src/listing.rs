@@ -166,12 +166,8 @@ impl Walk {
         if page.next.is_some() && page.next.as_deref() == self.token() {
             return Err(Stalled::TokenRepeated);
         }
-        let mut fresh = Fresh::default();
-        for resource in page.resources {
-            if self.see(ids, &resource.id) {
-                fresh.resources.push(resource);
-            }
-        }
+        let mut fresh = Fresh { resources: page.resources, undecodable: Vec::new() };
+        fresh.resources.retain(|resource| self.see(ids, &resource.id));
         for item in page.undecodable {
             let is_new = item.id.as_deref().is_none_or(|id| self.see(ids, id));
             if item.id.is_none() {
@@ -407,7 +403,7 @@ mod tests {
         let state = walk.0.state().clone();
         assert!(Walk::resume(state.clone(), &walk.1).is_some());
         let mut half = Ids::new("t");
-        assert!(half.load(&walk.1.unsaved(9)));
+        assert!(half.load(&walk.1.unsaved(10)));
         assert!(Walk::resume(state, &half).is_none());
     }
 

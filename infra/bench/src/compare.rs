@@ -30,7 +30,7 @@ const INSTANCES_A_PAGE: u32 = 100;
 /// What to sync. Several of a kind are measured one after another.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// How many instances each region has.
+    /// How many instances there are, spread evenly over the regions.
     #[arg(long, value_delimiter = ',', default_value = "1000,3000")]
     instances: Vec<u32>,
     /// How many regions there are, synced five at a time.
@@ -115,7 +115,7 @@ struct Line {
 /// What an account of one shape took.
 #[derive(Debug, Serialize)]
 struct Case {
-    instances_a_region: u32,
+    instances: u64,
     regions: usize,
     latency_ms: u64,
     lines: Vec<Line>,
@@ -141,20 +141,37 @@ pub struct Report {
 /// Measures.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let idle_mib = peak_mib().context("this system does not tell the peak memory")?;
+    let shapes: Vec<_> = options
+        .regions
+        .iter()
+        .flat_map(|&regions| options.instances.iter().map(move |&instances| (instances, regions)))
+        .collect();
+    let shares: Vec<_> =
+        shapes.iter().map(|&(all, regions)| share(all, regions)).collect::<anyhow::Result<_>>()?;
+    let all = shapes.len() * options.latency_ms.len();
     let mut cases = Vec::new();
-    for &regions in &options.regions {
-        for &instances in &options.instances {
-            let mut bench = Bench::start(options, instances, regions).await?;
-            for (number, latency) in options.latency_ms.iter().enumerate() {
-                cases.push(bench.case(*latency, options.runs, number == 0).await?);
-            }
+    for (&(_, regions), share) in shapes.iter().zip(shares) {
+        let mut bench = Bench::start(options, share, regions).await?;
+        for (number, latency) in options.latency_ms.iter().enumerate() {
+            bench.number = format!("{} of {all}", cases.len() + 1);
+            cases.push(bench.case(*latency, options.runs, number == 0).await?);
         }
     }
     Ok(Report { workers: WORKERS, idle_mib, cases })
 }
 
+/// Returns how many of the instances each region has.
+fn share(instances: u32, regions: usize) -> anyhow::Result<u32> {
+    let count = u32::try_from(regions)?;
+    let share = instances.checked_div(count).filter(|share| share * count == instances);
+    share.with_context(|| {
+        format!("{instances} instances cannot be spread evenly over {regions} regions")
+    })
+}
+
 /// An account, and what syncs it.
 struct Bench {
+    /// How many instances each region had at first.
     instances: u32,
     regions: usize,
     peers: Peers,
@@ -162,6 +179,8 @@ struct Bench {
     script: Option<Baseline>,
     /// How many instances there are at this moment.
     total: u64,
+    /// Which case this is.
+    number: String,
 }
 
 impl Bench {
@@ -176,7 +195,8 @@ impl Bench {
         let rig = Rig::new(store, &peers.cloud, regions.clone()).await?;
         let script = options.python.as_ref().map(|python| Baseline::new(python, &peers, &regions));
         let total = u64::from(instances) * count as u64;
-        Ok(Self { instances, regions: count, peers, rig, script, total })
+        let number = String::new();
+        Ok(Self { instances, regions: count, peers, rig, script, total, number })
     }
 
     /// Measures with one latency; `is_first` where nothing was synced yet.
@@ -213,7 +233,7 @@ impl Bench {
         ];
         let sync = pairs[0][1];
         Ok(Case {
-            instances_a_region: self.instances,
+            instances: u64::from(self.instances) * self.regions as u64,
             regions: self.regions,
             latency_ms,
             wall_to_floor: pairs.map(|pair| ratio(|f| f.wall_ms, pair)),
@@ -237,6 +257,8 @@ impl Bench {
             if mode == Mode::Full {
                 now.extend(self.run_script(&unchanged).await?);
             }
+            let names = ["floor", "unchanged", "script, unchanged"];
+            names.into_iter().zip(&now).for_each(|(what, figures)| self.say(what, figures));
             least = match least.len() {
                 0 => now,
                 _ => least.into_iter().zip(now).map(|(a, b)| a.least(b)).collect(),
@@ -263,10 +285,19 @@ impl Bench {
             ..Counts::default()
         };
         let figures = self.sync(Mode::Full, &expected).await?;
+        self.say(service, &figures);
         lines.push(Line { what: service, figures });
         let figures = self.run_script(&expected).await?;
+        figures.iter().for_each(|figures| self.say(script, figures));
         lines.extend(figures.map(|figures| Line { what: script, figures }));
         Ok(())
+    }
+
+    /// Says what was just measured, to whoever waits for all of it.
+    #[allow(clippy::print_stderr, reason = "the report alone goes to standard output")]
+    fn say(&self, what: &str, figures: &Figures) {
+        let Figures { wall_ms, cpu_ms, .. } = figures;
+        eprintln!("case {}: {what}: {wall_ms:.0} ms, {cpu_ms:.0} ms of CPU", self.number);
     }
 
     async fn fetch(&mut self, mode: Mode) -> anyhow::Result<Figures> {
@@ -334,11 +365,11 @@ impl Watch {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { instances_a_region, regions, latency_ms, .. } = self;
+        let Self { instances, regions, latency_ms, .. } = self;
+        let plural = if *regions == 1 { "" } else { "s" };
         writeln!(
             f,
-            "{instances_a_region} instances in each of {regions} regions, \
-             vendor latency {latency_ms} ms"
+            "{instances} instances in {regions} region{plural}, vendor latency {latency_ms} ms"
         )?;
         writeln!(
             f,

@@ -185,7 +185,7 @@ pub fn local_parts(
         notifier: Arc::new(LogNotifier),
         clock: Arc::new(SystemClock),
         is_alone: true,
-        poll: Duration::from_millis(100),
+        poll: Duration::from_secs(20),
     }
 }
 

@@ -100,12 +100,14 @@ impl Loops {
 impl Source {
     /// Returns the next messages; none once the loop is to stop.
     ///
-    /// A request under way is not dropped: the message in its answer would
-    /// stay invisible until its timeout.
     async fn next(&self, most: usize) -> Result<Vec<Delivery>, QueueError> {
         let mut failures = 0;
         while !self.stop.is_cancelled() {
-            match self.queue.receive(most, self.poll).await {
+            let received = tokio::select! {
+                received = self.queue.receive(most, self.poll) => received,
+                () = self.stop.cancelled(), if self.queue.may_drop_receive() => break,
+            };
+            match received {
                 Ok(messages) if messages.is_empty() => failures = 0,
                 Ok(messages) => return Ok(messages),
                 Err(error) => {

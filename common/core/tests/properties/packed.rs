@@ -96,7 +96,7 @@ proptest! {
         pages in prop::collection::vec(prop::collection::vec(id(), 0..20), 1..8),
         rows in prop::collection::btree_map(id(), entry(), 0..100),
         saved_at in 0..8_usize,
-        most in 9..200_usize,
+        most in 10..200_usize,
     ) {
         let mut ids = Ids::new("t");
         let mut walk = Walk::new();

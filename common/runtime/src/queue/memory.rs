@@ -317,6 +317,11 @@ impl Queue for MemoryQueue {
         }
     }
 
+    /// Messages are taken and returned in one step.
+    fn may_drop_receive(&self) -> bool {
+        true
+    }
+
     async fn delete(&self, receipt: &str) -> Result<()> {
         let mut state = self.state();
         let number = state.flying("delete", receipt)?;

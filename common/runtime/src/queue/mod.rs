@@ -100,6 +100,12 @@ pub trait Queue: Send + Sync {
     /// Receives up to `most` (at most 10) messages, waiting up to `wait` for
     /// the first.
     async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>>;
+    /// Tells whether dropping a [`Self::receive`] leaves every message where
+    /// it is. Those in the answer of a service stay invisible until their
+    /// timeout.
+    fn may_drop_receive(&self) -> bool {
+        false
+    }
     /// Deletes a delivered message.
     async fn delete(&self, receipt: &str) -> Result<()>;
 }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::DynamoStore;
 use super::errors::{Call, corrupt};
-use super::items::{Item, attribute, decode, item, number, require, take, text};
+use super::items::{Item, attribute, decode, item, number, require_text, take, text};
 use super::requests::{Query, Update, Want};
 use crate::store::tables::Table;
 use crate::store::{Result, StatsStore, keys};
@@ -47,8 +47,8 @@ pub(super) fn count_for_day(task: &SyncTask, day: Date) -> Update<'static> {
 }
 
 fn decode_day(call: Call<'_>, mut item: Item) -> Result<Day> {
-    let account_id: String = require(call, &mut item, keys::ACCOUNT_ID)?;
-    let entry: String = require(call, &mut item, keys::ENTRY)?;
+    let account_id = require_text(call, &mut item, keys::ACCOUNT_ID)?;
+    let entry = require_text(call, &mut item, keys::ENTRY)?;
     let (day, kind) = keys::parse_day_entry(&entry)
         .ok_or_else(|| corrupt(call, &format!("{account_id}: '{entry}' names no day")))?;
     let snapshot = take(call, &mut item, keys::SNAPSHOT)?;

@@ -67,6 +67,15 @@ pub(crate) fn require<T: DeserializeOwned>(
         .ok_or_else(|| corrupt(call, &format!("{}: {name} is missing", describe(item))))
 }
 
+/// Reads a text that no item may lack. There are very many of them.
+pub(crate) fn require_text(call: Call<'_>, item: &mut Item, name: &str) -> Result<String> {
+    match item.remove(name) {
+        Some(AttributeValue::S(text)) => Ok(text),
+        Some(_) => Err(corrupt(call, &format!("{}: {name} is not a text", describe(item)))),
+        None => Err(corrupt(call, &format!("{}: {name} is missing", describe(item)))),
+    }
+}
+
 /// Returns an item's short texts and numbers, by which a person finds it.
 fn describe(item: &Item) -> String {
     const MOST: usize = 6;

@@ -10,7 +10,7 @@ use cloud_sync_core::scope::Scope;
 
 use super::DynamoStore;
 use super::errors::{Call, corrupt, refused};
-use super::items::{Item, check, decode, encode, item, number, require, take, text};
+use super::items::{Item, check, decode, encode, item, number, require_text, take, text};
 use super::requests::{Query, Want};
 use crate::store::tables::Table;
 use crate::store::{ResourceStore, Result, Slice, keys};
@@ -71,15 +71,12 @@ fn decode_row(call: Call<'_>, mut item: Item) -> Result<Row> {
 }
 
 fn decode_entry(call: Call<'_>, mut item: Item) -> Result<(String, IndexEntry)> {
-    let id: String = require(call, &mut item, keys::ID)?;
-    let mut field = || -> Result<IndexEntry> {
-        Ok(IndexEntry {
-            fingerprint: require(call, &mut item, keys::FINGERPRINT)?,
-            missing: take(call, &mut item, keys::MISSING)?,
-        })
-    };
-    let entry = field()?;
-    Ok((id, entry))
+    let id = require_text(call, &mut item, keys::ID)?;
+    let fingerprint = require_text(call, &mut item, keys::FINGERPRINT)?;
+    let fingerprint =
+        fingerprint.parse().map_err(|error| corrupt(call, &format!("{id}: {error}")))?;
+    let missing = take(call, &mut item, keys::MISSING)?;
+    Ok((id, IndexEntry { fingerprint, missing }))
 }
 
 #[async_trait]

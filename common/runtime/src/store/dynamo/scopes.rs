@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::DynamoStore;
 use super::errors::{Call, corrupt, refused};
-use super::items::{Item, attribute, item, number, require, take, text};
+use super::items::{Item, attribute, item, number, require, require_text, take, text};
 use super::requests::{Query, Update, Want, Written};
 use crate::store::tables::Table;
 use crate::store::{Acquisition, Result, ScopeStore, StoreError, keys};
@@ -45,8 +45,8 @@ fn nanoseconds(at: Timestamp) -> AttributeValue {
 }
 
 fn decode_state(call: Call<'_>, mut item: Item) -> Result<ScopeState> {
-    let account_id: String = require(call, &mut item, keys::ACCOUNT_ID)?;
-    let entry: String = require(call, &mut item, keys::ENTRY)?;
+    let account_id = require_text(call, &mut item, keys::ACCOUNT_ID)?;
+    let entry = require_text(call, &mut item, keys::ENTRY)?;
     let scope = keys::parse_entry(&account_id, &entry)
         .ok_or_else(|| corrupt(call, &format!("{account_id}: '{entry}' names no scope")))?;
     decode_state_of(call, scope, item)
@@ -317,7 +317,7 @@ impl ScopeStore for DynamoStore {
         let call = self.call(want, "Query");
         let mut types = KnownTypes::new();
         for mut item in self.query(want, query, usize::MAX).await? {
-            let entry: String = require(call, &mut item, keys::ENTRY)?;
+            let entry = require_text(call, &mut item, keys::ENTRY)?;
             let name = entry.strip_prefix(&prefix).unwrap_or_default().to_owned();
             types.insert(name, require(call, &mut item, keys::TYPE)?);
         }
