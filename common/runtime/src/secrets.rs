@@ -54,6 +54,15 @@ pub enum CredentialError {
         /// Its name.
         name: String,
     },
+    /// An environment variable holds what no request can carry.
+    #[error(
+        "environment variable {name} holds a blank, a line break or another sign that no key has; \
+         set it anew"
+    )]
+    GarbledVariable {
+        /// Its name.
+        name: String,
+    },
     /// The credentials are in a secret, and there is no way to read one.
     #[error(
         "secret {secret} cannot be read: this run has no access to AWS; configure it, or use \
@@ -131,6 +140,7 @@ impl CredentialError {
             Self::MissingVariable { .. }
             | Self::NoOwn { .. }
             | Self::UnreadableVariable { .. }
+            | Self::GarbledVariable { .. }
             | Self::NoSecretsManager { .. }
             | Self::Refused { .. }
             | Self::Malformed { .. }
@@ -194,15 +204,23 @@ impl EnvAndSecretsManager {
     fn in_env(&self, prefix: &str) -> Result<Credentials, CredentialError> {
         let needed = |suffix: &str| {
             let name = format!("{prefix}_{suffix}");
-            self.variable(&name)?.ok_or(CredentialError::MissingVariable { name })
+            self.key(&name)?.ok_or(CredentialError::MissingVariable { name })
         };
         Ok(Credentials {
             access_key_id: needed("ACCESS_KEY_ID")?,
             access_key_secret: SecretString::from(needed("ACCESS_KEY_SECRET")?),
-            security_token: self
-                .variable(&format!("{prefix}_SECURITY_TOKEN"))?
-                .map(SecretString::from),
+            security_token: self.key(&format!("{prefix}_SECURITY_TOKEN"))?.map(SecretString::from),
         })
+    }
+
+    /// Returns a variable's value, if it has one, which requests are to carry.
+    fn key(&self, name: &str) -> Result<Option<String>, CredentialError> {
+        match self.variable(name)? {
+            Some(value) if !is_sendable(&value) => {
+                Err(CredentialError::GarbledVariable { name: name.to_owned() })
+            }
+            value => Ok(value),
+        }
     }
 
     /// Returns a variable's value, if it has one: what sets variables often
@@ -347,7 +365,19 @@ pub fn parse_credentials(
     {
         return Err(malformed("has an empty access_key_id or access_key_secret".to_owned()));
     }
+    let secrets = [Some(&credentials.access_key_secret), credentials.security_token.as_ref()];
+    let are_sendable =
+        secrets.into_iter().flatten().all(|secret| is_sendable(secret.expose_secret()));
+    if !are_sendable || !is_sendable(&credentials.access_key_id) {
+        let problem = "has a blank, a line break or another sign in it that no key has";
+        return Err(malformed(problem.to_owned()));
+    }
     Ok(credentials)
+}
+
+/// Tells whether a key or a token is one that a request can carry.
+fn is_sendable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Hands out the credentials it was given, for tests and simulations.

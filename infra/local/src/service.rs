@@ -38,6 +38,11 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Longer than any attempt may take.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30 * 60);
 
+/// Tasks are looked at so often after they moved, and the seldomer the longer
+/// they do not: a look is two requests a task.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// How long a worker may work on one message, as a function's timeout.
 pub(crate) const RUN_TIME: SignedDuration = SignedDuration::from_mins(15);
 
@@ -292,7 +297,9 @@ impl LocalService {
             if reports != last {
                 (last, moved_at) = (reports, Instant::now());
             }
-            self.wake_up.wait(Duration::from_secs(1)).await;
+            // What ends in this process gives the word at once.
+            let quiet = moved_at.elapsed();
+            self.wake_up.wait(quiet.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await;
         }
     }
 

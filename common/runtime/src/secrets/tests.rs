@@ -59,6 +59,18 @@ async fn the_missing_variable_is_named() {
             "PROD_ACCESS_KEY_ID is not set or empty",
         ),
         (env(&[("PROD_ACCESS_KEY_ID", "not UTF-8")]), "PROD_ACCESS_KEY_ID is not valid UTF-8"),
+        (
+            env(&[("PROD_ACCESS_KEY_ID", "id"), ("PROD_ACCESS_KEY_SECRET", "can\nary")]),
+            "PROD_ACCESS_KEY_SECRET holds a blank, a line break",
+        ),
+        (
+            env(&[
+                ("PROD_ACCESS_KEY_ID", "id"),
+                ("PROD_ACCESS_KEY_SECRET", "canary"),
+                ("PROD_SECURITY_TOKEN", "can\r\nary"),
+            ]),
+            "PROD_SECURITY_TOKEN holds a blank, a line break",
+        ),
     ] {
         let error = of_prod(&source).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -132,6 +144,12 @@ async fn what_is_wrong_with_a_secret_is_said_without_showing_it() {
         (r#"{"access_key_id":"canary"}"#, "members that are missing"),
         (r#"{"access_key_id":"id","access_key_secret":"s","canary":1}"#, "members that are"),
         (r#"{"access_key_id":"","access_key_secret":"canary"}"#, "has an empty access_key_id"),
+        (r#"{"access_key_id":"id","access_key_secret":"canary\n"}"#, "has a blank, a line break"),
+        (r#"{"access_key_id":"id x","access_key_secret":"canary"}"#, "has a blank, a line break"),
+        (
+            r#"{"access_key_id":"id","access_key_secret":"canary","security_token":"ä"}"#,
+            "has a blank, a line break",
+        ),
         ("", "holds no text"),
     ] {
         let (_server, source) = answering(200, secret(text)).await;

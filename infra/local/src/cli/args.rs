@@ -317,6 +317,7 @@ pub struct StatusArgs {
 #[command(after_help = "\
 Examples:
   cloud-sync changes --since 1d
+  cloud-sync changes --kind aliyun.rds.instance
   cloud-sync changes --id i-bp1a2b3c4d5e6f7g8h9i --json
   cloud-sync changes --follow --json              what an event bus would get, as it happens")]
 pub struct ChangesArgs {
@@ -327,6 +328,9 @@ pub struct ChangesArgs {
     /// Only of this account; may be repeated
     #[arg(long = "account", value_name = "ID")]
     pub accounts: Vec<String>,
+    /// Only of this kind, aliyun.ecs.instance for one; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Kind>,
     /// Only of the resource with this id
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
@@ -339,6 +343,13 @@ pub struct ChangesArgs {
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,
+}
+
+impl ChangesArgs {
+    /// Tells whether a kind was asked for, or none was.
+    pub(crate) fn wants(&self, kind: &Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(kind)
+    }
 }
 
 /// `tasks`.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::SUCCESS;
 use super::args::ChangesArgs;
+use super::config::check_known;
 use crate::connect::Tables;
 use crate::output::Output;
 use crate::table::{cell, count, keep_whole, lines, table, time};
@@ -32,6 +33,7 @@ struct Line<'a> {
 
 /// Runs the command.
 pub(super) async fn run(args: &ChangesArgs, output: &Output) -> anyhow::Result<u8> {
+    check_known(&args.kinds)?;
     let tables = Tables::read(&args.storage).await?;
     let shown = if args.follow {
         super::follow::follow(tables.store.clone(), args, output).await
@@ -56,11 +58,14 @@ async fn show(store: &dyn Store, args: &ChangesArgs, output: &Output) -> anyhow:
         }
     }
     let mut source = match &args.id {
-        Some(id) => Merged::of_resource(store, &accounts, id, args.since).await?,
+        Some(id) => Merged::of_resource(store, &accounts, id, args).await?,
         None => Merged::of_accounts(store, accounts, args.since),
     };
     let (mut last, mut all) = (VecDeque::new(), 0);
     while let Some(change) = source.next().await? {
+        if !args.wants(&change.scope.kind) {
+            continue;
+        }
         all += 1;
         if output.is_json() && limit == usize::MAX {
             print(&change, output)?;
@@ -214,11 +219,13 @@ impl<'a> Merged<'a> {
         store: &'a dyn Store,
         accounts: &[String],
         id: &str,
-        since: Option<Timestamp>,
+        args: &ChangesArgs,
     ) -> anyhow::Result<Self> {
-        let mut sources = Vec::new();
+        let (since, mut sources) = (args.since, Vec::new());
         for account_id in accounts {
-            for state in store.scopes(account_id).await? {
+            let mut scopes = store.scopes(account_id).await?;
+            scopes.retain(|state| args.wants(&state.scope.kind));
+            for state in scopes {
                 let mut read: VecDeque<_> = store.history(&state.scope, id).await?.into();
                 read.retain(|change| since.is_none_or(|since| change.at >= since));
                 let account_id = account_id.clone();

@@ -56,12 +56,16 @@ pub(super) async fn follow(
     }
 }
 
-/// Tells whether a document is of the resource that was asked for, if one was.
+/// Tells whether a document is of the resource and of the kinds that were asked
+/// for, if any were. A suspended account concerns every kind.
 fn is_wanted(document: &Document, args: &ChangesArgs) -> bool {
-    match (&args.id, &document.detail) {
-        (None, _) => true,
-        (Some(id), Detail::Resource(detail)) => detail.resource_id == *id,
-        (Some(_), _) => false,
+    match &document.detail {
+        Detail::Resource(detail) => {
+            let is_it = args.id.as_ref().is_none_or(|id| *id == detail.resource_id);
+            is_it && args.wants(&detail.kind)
+        }
+        Detail::Task(detail) => args.id.is_none() && args.wants(&detail.kind),
+        Detail::Account(_) => args.id.is_none(),
     }
 }
 
@@ -92,4 +96,45 @@ fn show(document: &Document, output: &Output) -> anyhow::Result<()> {
     let line = format!("{}  {}  {what}", time(document.time), document.head().account_id);
     // One piece of news, one line.
     Ok(output.text(line.replace('\n', " "))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use cloud_sync_core::change::Change;
+    use cloud_sync_core::task::{SyncTask, TaskStatus};
+    use serde_json::json;
+
+    use super::super::args::{Cli, Command};
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_shown() {
+        let change: Change = serde_json::from_value(json!({
+            "account_id": "a", "kind": "aliyun.ecs.instance", "region": "r", "id": "i-1",
+            "version": 1, "change": "added", "fields": {}, "task_id": "t",
+            "at": "2026-11-23T10:15:00Z",
+        }))
+        .unwrap();
+        let (kind, regions) = (change.scope.kind.clone(), vec!["r".to_owned()]);
+        let task = SyncTask::new("t".to_owned(), "a", kind, regions, change.at);
+        let end_time = Some(change.at);
+        let task = SyncTask { status: TaskStatus::Success, end_time, ..task };
+        let news = [Document::of_change(&change), Document::of_task(&task).unwrap()];
+        let wanted = |options: &[&str]| {
+            let words = ["cloud-sync", "changes", "--follow"].iter().chain(options);
+            let Some(Command::Changes(args)) = Cli::parse_from(words).command else {
+                panic!("another command");
+            };
+            [0, 1].map(|n| is_wanted(&news[n], &args))
+        };
+        assert_eq!(wanted(&[]), [true, true]);
+        assert_eq!(wanted(&["--kind", "aliyun.ecs.instance"]), [true, true]);
+        assert_eq!(wanted(&["--kind", "aliyun.rds.instance"]), [false, false]);
+        let two = ["--kind", "aliyun.rds.instance", "--kind", "aliyun.ecs.instance"];
+        assert_eq!(wanted(&two), [true, true]);
+        assert_eq!(wanted(&["--id", "i-1"]), [true, false]);
+        assert_eq!(wanted(&["--id", "i-1", "--kind", "aliyun.rds.instance"]), [false, false]);
+        assert_eq!(wanted(&["--id", "i-2"]), [false, false]);
+    }
 }

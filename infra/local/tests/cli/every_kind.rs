@@ -93,8 +93,10 @@ async fn filters_and_histories_work_for_every_kind() {
         check(&case, all, &["--tag", key], |line| line["tags"][key].is_string());
         let region = text(first, "region");
         check(&case, all, &["--region", region], |line| line["region"] == region);
-        let history = case.run(&["changes", "--json", "--id", id]).lines();
-        let of_kind: Vec<_> = history.iter().filter(|change| change["kind"] == **kind).collect();
-        assert_eq!((of_kind.len(), text(of_kind[0], "change")), (1, "added"), "{kind}");
+        let history = case.run(&["changes", "--json", "--id", id, "--kind", kind]).lines();
+        assert_eq!((history.len(), text(&history[0], "change")), (1, "added"), "{kind}");
+        let changes = case.run(&["changes", "--json", "--kind", kind]).lines();
+        let is_it = |change: &Value| change["kind"] == **kind;
+        assert!(changes.len() == all.len() && changes.iter().all(is_it), "{kind}");
     }
 }

@@ -149,6 +149,8 @@ async fn people_get_tables_pictures_and_the_way_on() {
     assert!(shown.contains("50 of 90 shown; --limit 0 shows all"), "{shown}");
     assert!(shown.contains("By status") && shown.contains("running"), "{shown}");
     assert!(case.run(&["changes", "--limit", "3"]).stdout.contains("the last 3 of 90"));
+    let unknown = case.run(&["changes", "--kind", "aliyun.ecs.instances"]);
+    unknown.assert_problem(2, &["unknown kind", "aliyun.ecs.instance,"]);
     assert!(case.run(&["tasks", &task]).stdout.contains("API calls to the vendor"));
     let status = case.run(&["status"]).stdout;
     assert!(status.contains("Last tasks") && status.contains(&task), "{status}");
