@@ -169,6 +169,14 @@ fn share(instances: u32, regions: usize) -> anyhow::Result<u32> {
     })
 }
 
+/// Returns what is measured while nothing changes.
+const fn names(mode: Mode) -> [&'static str; 3] {
+    match mode {
+        Mode::Incremental => ["floor, list only", "incremental", "script, incremental"],
+        _ => ["floor", "unchanged", "script, unchanged"],
+    }
+}
+
 /// An account, and what syncs it.
 struct Bench {
     /// How many instances each region had at first.
@@ -209,10 +217,10 @@ impl Bench {
         }
         let full = self.beside_floor(Mode::Full, runs).await?;
         let incremental = self.beside_floor(Mode::Incremental, runs).await?;
-        for (figures, what) in full.0.into_iter().zip(["floor", "unchanged", "script, unchanged"]) {
+        for (figures, what) in full.0.into_iter().zip(names(Mode::Full)) {
             lines.push(Line { what, figures });
         }
-        for (figures, what) in incremental.0.into_iter().zip(["floor, list only", "incremental"]) {
+        for (figures, what) in incremental.0.into_iter().zip(names(Mode::Incremental)) {
             lines.push(Line { what, figures });
         }
         let churn = self.peers.churn(100)?;
@@ -257,8 +265,7 @@ impl Bench {
             if mode == Mode::Full {
                 now.extend(self.run_script(&unchanged).await?);
             }
-            let names = ["floor", "unchanged", "script, unchanged"];
-            names.into_iter().zip(&now).for_each(|(what, figures)| self.say(what, figures));
+            names(mode).iter().zip(&now).for_each(|(what, figures)| self.say(what, figures));
             least = match least.len() {
                 0 => now,
                 _ => least.into_iter().zip(now).map(|(a, b)| a.least(b)).collect(),
