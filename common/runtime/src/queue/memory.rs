@@ -365,6 +365,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_receive_that_is_dropped_takes_nothing() {
+        let queue = fifo();
+        assert!(queue.may_drop_receive());
+        let messages = [message("a", "1")];
+        tokio::select! {
+            biased;
+            _ = queue.receive(1, 60 * SECOND) => panic!("nothing was there"),
+            // It stops at the very moment that a message comes.
+            sent = queue.send(&messages) => sent.unwrap(),
+        }
+        assert_eq!(queue.len(), 1);
+        let first = queue.receive(1, Duration::ZERO).await.unwrap();
+        assert_eq!(first[0].receive_count, 1, "it was not delivered before");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_dedup_text_is_forgotten_after_its_window() {
         let queue = fifo();
         for (after, held) in [(Duration::ZERO, 1), (299 * SECOND, 1), (2 * SECOND, 2)] {
