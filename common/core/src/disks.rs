@@ -242,7 +242,7 @@ impl Disks {
 
     /// Adds a disk of a machine. It is found from the next [`Self::sort`] on.
     pub fn add(&mut self, machine: &str, disk: &Disk) {
-        let hash = self.salt.hash(machine.as_bytes());
+        let hash = self.salt.hash(machine);
         let is_open = self.blocks.len() > self.saved;
         if !self.blocks.last().is_some_and(|block| is_open && !block.is_full_with(disk)) {
             if let Some(full) = self.blocks.last_mut() {
@@ -282,7 +282,7 @@ impl Disks {
     /// Returns the disks of a machine; none where none was added.
     #[must_use]
     pub fn of(&self, machine: &str) -> BTreeSet<Disk> {
-        let hash = self.salt.hash(machine.as_bytes());
+        let hash = self.salt.hash(machine);
         let packed = self.places.places(hash).map(|at| *self.places.value(at));
         let first = self.recent.partition_point(|(other, _)| *other < hash);
         let recent = self.recent[first..].iter().take_while(|(other, _)| *other == hash);

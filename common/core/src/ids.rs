@@ -91,7 +91,7 @@ impl Ids {
     /// Adds what the index has of a live row, each row once.
     pub fn insert_live(&mut self, id: &str, entry: &IndexEntry) {
         let fingerprint = entry.fingerprint.short(&self.salt);
-        let known = self.known_mut(self.hash(id));
+        let known = self.known_mut(self.salt.hash(id));
         if known.row & LIVE == 0 {
             known.fingerprint = fingerprint;
             known.row = LIVE;
@@ -114,13 +114,8 @@ impl Ids {
     /// Returns what the index has of an id; `None` where that is nothing.
     #[must_use]
     pub fn stored(&self, id: &str) -> Option<Stored<'_>> {
-        let known = self.known(self.hash(id)).filter(|known| known.row & LIVE != 0)?;
+        let known = self.known(self.salt.hash(id)).filter(|known| known.row & LIVE != 0)?;
         Some(Stored { salt: &self.salt, known })
-    }
-
-    /// Returns 64 bits of a hash of an id.
-    fn hash(&self, id: &str) -> u64 {
-        self.salt.hash(id.as_bytes())
     }
 
     fn known(&self, hash: u64) -> Option<Known> {
@@ -142,12 +137,12 @@ impl Ids {
 
     /// Returns the marks of an id, 0 where it has none.
     pub(crate) fn marks(&self, id: &str) -> u8 {
-        self.known(self.hash(id)).map_or(0, |known| known.marks & !SAVED)
+        self.known(self.salt.hash(id)).map_or(0, |known| known.marks & !SAVED)
     }
 
     /// Adds marks to those of an id. Returns those it had before.
     pub(crate) fn add(&mut self, id: &str, marks: u8) -> u8 {
-        self.add_to_hash(self.hash(id), marks)
+        self.add_to_hash(self.salt.hash(id), marks)
     }
 
     fn add_to_hash(&mut self, hash: u64, marks: u8) -> u8 {
@@ -177,7 +172,7 @@ impl Ids {
     /// Tells whether an id may be missing as far as this table tells: it is no
     /// row that another could be taken for, and has none of these marks.
     pub(crate) fn may_lack(&self, id: &str, marks: u8) -> bool {
-        let known = self.known(self.hash(id));
+        let known = self.known(self.salt.hash(id));
         known.is_none_or(|known| lacks(known, marks))
     }
 

@@ -16,8 +16,8 @@ impl Salt {
     }
 
     /// Returns 64 bits.
-    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
-        self.0.hash(bytes)
+    pub(crate) fn hash(&self, bytes: impl AsRef<[u8]>) -> u64 {
+        self.0.hash(bytes.as_ref())
     }
 }
 

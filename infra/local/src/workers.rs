@@ -99,7 +99,6 @@ impl Loops {
 
 impl Source {
     /// Returns the next messages; none once the loop is to stop.
-    ///
     async fn next(&self, most: usize) -> Result<Vec<Delivery>, QueueError> {
         let mut failures = 0;
         while !self.stop.is_cancelled() {

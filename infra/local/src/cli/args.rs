@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
+use cloud_sync_core::query::is_wanted;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
@@ -348,7 +349,7 @@ pub struct ChangesArgs {
 impl ChangesArgs {
     /// Tells whether a kind was asked for, or none was.
     pub(crate) fn wants(&self, kind: &Kind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(kind)
+        is_wanted(&self.kinds, kind)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::diff::{Field, FieldChange, FieldChanges};
+use cloud_sync_core::query::is_wanted;
 use cloud_sync_runtime::store::Store;
 use comfy_table::Table;
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ async fn show(store: &dyn Store, args: &ChangesArgs, output: &Output) -> anyhow:
     };
     let mut accounts = Vec::new();
     for record in store.accounts().await? {
-        if args.accounts.is_empty() || args.accounts.contains(&record.account.id) {
+        if is_wanted(&args.accounts, &record.account.id) {
             accounts.push(record.account.id);
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::{Call, corrupt, refused};
-use crate::store::{Result, keys};
+use crate::store::{Result, StoreError, keys};
 
 /// An item, a key, or the values of an expression.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -63,8 +63,11 @@ pub(crate) fn require<T: DeserializeOwned>(
     item: &mut Item,
     name: &str,
 ) -> Result<T> {
-    take(call, item, name)?
-        .ok_or_else(|| corrupt(call, &format!("{}: {name} is missing", describe(item))))
+    take(call, item, name)?.ok_or_else(|| lacks(call, item, name))
+}
+
+fn lacks(call: Call<'_>, item: &Item, name: &str) -> StoreError {
+    corrupt(call, &format!("{}: {name} is missing", describe(item)))
 }
 
 /// Reads a text that no item may lack. There are very many of them.
@@ -72,7 +75,7 @@ pub(crate) fn require_text(call: Call<'_>, item: &mut Item, name: &str) -> Resul
     match item.remove(name) {
         Some(AttributeValue::S(text)) => Ok(text),
         Some(_) => Err(corrupt(call, &format!("{}: {name} is not a text", describe(item)))),
-        None => Err(corrupt(call, &format!("{}: {name} is missing", describe(item)))),
+        None => Err(lacks(call, item, name)),
     }
 }
 
