@@ -252,10 +252,10 @@ fn churn(case: &Case, chance: &mut Chance) {
 
 /// Starts a sync, lets the cloud change under it or before it, and kills it
 /// at some moment of the time that one usually takes. Returns whether it was
-/// still running.
-async fn kill_one(case: &Case, chance: &mut Chance, usual: Duration) -> bool {
+/// still running; if it was not, that moment is what one takes from then on.
+async fn kill_one(case: &Case, chance: &mut Chance, usual: &mut Duration) -> bool {
     let micros = |time: Duration| u64::try_from(time.as_micros()).expect("seconds");
-    let moment = Duration::from_micros(chance.below(micros(usual)));
+    let moment = Duration::from_micros(chance.below(micros(*usual)));
     let churned = Duration::from_micros(chance.below(micros(moment) + 1));
     let mut run = case.start(&["sync", "--json"]);
     tokio::time::sleep(churned).await;
@@ -267,17 +267,22 @@ async fn kill_one(case: &Case, chance: &mut Chance, usual: Duration) -> bool {
     }
     let code = run.wait().code;
     println!("  changed after {churned:?}, killed after {moment:?} of {usual:?}: {code:?}");
+    if !was_running {
+        *usual = moment;
+    }
     was_running
 }
 
-/// Kills syncs at so many moments between their start and their end.
+/// Kills so many syncs between their start and their end. One that has ended
+/// before its moment is no kill, and is tried again at an earlier one: how
+/// quick a machine is decides nothing.
 async fn kill(kills: u32, usual_seed: u64) {
     let seed = std::env::var(SEED).map_or(usual_seed, |seed| seed.parse().expect("a number"));
     let chance = &mut Chance(seed);
     let case = Case::with(&[("cn-hangzhou", 40), ("cn-beijing", 20)]).await;
     let mut usual = BTreeMap::new();
-    let (mut number, mut hits) = (0, 0);
-    while number < kills {
+    let (mut tries, mut killed) = (0, 0);
+    while killed < kills {
         let latency = LATENCIES[usize::try_from(chance.below(4)).expect("a place")];
         case.world.set_latency(Duration::from_millis(latency));
         if chance.below(100) < BEGIN_ANEW {
@@ -285,11 +290,12 @@ async fn kill(kills: u32, usual_seed: u64) {
                 std::fs::remove_file(case.path(name)).ok();
             }
         }
-        println!("seed {seed}, kill {number}, answers after {latency} ms");
+        println!("seed {seed}, {killed} killed, answers after {latency} ms");
         loop {
-            let usual = usual.get(&latency).copied().unwrap_or(Duration::from_millis(500));
-            hits += u32::from(kill_one(&case, chance, usual).await);
-            number += 1;
+            tries += 1;
+            assert!(tries <= 10 * kills, "{killed} of {tries} syncs were killed before their end");
+            let usual = usual.entry(latency).or_insert(Duration::from_millis(500));
+            killed += u32::from(kill_one(&case, chance, usual).await);
             if chance.below(100) >= KILL_AGAIN {
                 break;
             }
@@ -303,8 +309,7 @@ async fn kill(kills: u32, usual_seed: u64) {
         usual.insert(latency, began.elapsed());
         assert_all_is_right(&case).await;
     }
-    println!("{hits} of {number} kills came before the end (seed {seed})");
-    assert!(hits > kills / 2, "{hits} of {number} kills came before the end");
+    println!("{killed} of {tries} syncs were killed before their end (seed {seed})");
 }
 
 #[tokio::test(flavor = "multi_thread")]
