@@ -39,7 +39,7 @@ fn status_of_last_task(case: &Case) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_the_task_as_cancelled() {
     let case = Case::new().await;
-    slow_down(&case, Duration::from_secs(4));
+    slow_down(&case, Duration::from_secs(10));
     let run = case.start(&["sync", "--json"]);
     until_in_the_middle(&case).await;
     run.signal("-INT");
