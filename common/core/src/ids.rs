@@ -192,23 +192,21 @@ impl Ids {
     /// at most `most` bytes; empty where it has everything. What was returned
     /// counts as kept.
     pub fn unsaved(&mut self, most: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
+        let mut bytes = vec![FORMAT];
         let recent = self.recent.iter_mut().map(|(hash, known)| (*hash, known));
         for (hash, Known { marks, .. }) in self.packed.iter_mut().chain(recent) {
             if *marks & SAVED != 0 || *marks == 0 {
                 continue;
             }
-            if bytes.len().max(1) + RECORD > most {
+            if bytes.len() + RECORD > most {
                 break;
-            }
-            if bytes.is_empty() {
-                bytes.push(FORMAT);
             }
             bytes.extend_from_slice(&hash.to_le_bytes());
             bytes.push(*marks);
             *marks |= SAVED;
         }
-        bytes
+        // Nothing but the format: there is no such part.
+        if bytes.len() == 1 { Vec::new() } else { bytes }
     }
 
     /// Takes over marks that a checkpoint kept, before others are added.
