@@ -151,9 +151,7 @@ impl ChangeFilter {
     }
 }
 
-/// Tells whether a value is one of those wanted; an empty list means all.
-#[must_use]
-pub fn is_wanted<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+fn is_wanted<T: PartialEq>(wanted: &[T], value: &T) -> bool {
     wanted.is_empty() || wanted.contains(value)
 }
 

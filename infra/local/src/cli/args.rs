@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::query::is_wanted;
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
@@ -347,9 +347,10 @@ pub struct ChangesArgs {
 }
 
 impl ChangesArgs {
-    /// Tells whether a kind was asked for, or none was.
-    pub(crate) fn wants(&self, kind: &Kind) -> bool {
-        is_wanted(&self.kinds, kind)
+    /// Returns which scopes are meant.
+    pub(crate) fn scopes(&self) -> ScopeFilter {
+        let (account_ids, kinds) = (self.accounts.clone(), self.kinds.clone());
+        ScopeFilter { account_ids, kinds, regions: Vec::new() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::diff::{Field, FieldChange, FieldChanges};
-use cloud_sync_core::query::is_wanted;
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_runtime::store::Store;
 use comfy_table::Table;
 use jiff::Timestamp;
@@ -52,21 +52,19 @@ async fn show(store: &dyn Store, args: &ChangesArgs, output: &Output) -> anyhow:
         None if output.is_json() => usize::MAX,
         None => SHOWN,
     };
+    let wanted = args.scopes();
     let mut accounts = Vec::new();
     for record in store.accounts().await? {
-        if is_wanted(&args.accounts, &record.account.id) {
+        if wanted.wants_account(&record.account.id) {
             accounts.push(record.account.id);
         }
     }
     let mut source = match &args.id {
-        Some(id) => Merged::of_resource(store, &accounts, id, args).await?,
-        None => Merged::of_accounts(store, accounts, args.since),
+        Some(id) => Merged::of_resource(store, &accounts, id, wanted, args.since).await?,
+        None => Merged::of_accounts(store, accounts, wanted, args.since),
     };
     let (mut last, mut all) = (VecDeque::new(), 0);
     while let Some(change) = source.next().await? {
-        if !args.wants(&change.scope.kind) {
-            continue;
-        }
         all += 1;
         if output.is_json() && limit == usize::MAX {
             print(&change, output)?;
@@ -191,6 +189,7 @@ fn parts_of(value: &Value) -> Vec<String> {
 /// page at a time.
 struct Merged<'a> {
     store: &'a dyn Store,
+    wanted: ScopeFilter,
     since: Option<Timestamp>,
     sources: Vec<Source>,
 }
@@ -204,14 +203,19 @@ struct Source {
 }
 
 impl<'a> Merged<'a> {
-    fn of_accounts(store: &'a dyn Store, accounts: Vec<String>, since: Option<Timestamp>) -> Self {
+    fn of_accounts(
+        store: &'a dyn Store,
+        accounts: Vec<String>,
+        wanted: ScopeFilter,
+        since: Option<Timestamp>,
+    ) -> Self {
         let source = |account_id| Source {
             account_id,
             read: VecDeque::new(),
             cursor: None,
             is_whole: false,
         };
-        Self { store, since, sources: accounts.into_iter().map(source).collect() }
+        Self { store, wanted, since, sources: accounts.into_iter().map(source).collect() }
     }
 
     /// Returns the changes of the resources with an id, of which there is one
@@ -220,12 +224,13 @@ impl<'a> Merged<'a> {
         store: &'a dyn Store,
         accounts: &[String],
         id: &str,
-        args: &ChangesArgs,
+        wanted: ScopeFilter,
+        since: Option<Timestamp>,
     ) -> anyhow::Result<Self> {
-        let (since, mut sources) = (args.since, Vec::new());
+        let mut sources = Vec::new();
         for account_id in accounts {
             let mut scopes = store.scopes(account_id).await?;
-            scopes.retain(|state| args.wants(&state.scope.kind));
+            scopes.retain(|state| wanted.wants(&state.scope));
             for state in scopes {
                 let mut read: VecDeque<_> = store.history(&state.scope, id).await?.into();
                 read.retain(|change| since.is_none_or(|since| change.at >= since));
@@ -233,7 +238,7 @@ impl<'a> Merged<'a> {
                 sources.push(Source { account_id, read, cursor: None, is_whole: true });
             }
         }
-        Ok(Self { store, since, sources })
+        Ok(Self { store, wanted, since, sources })
     }
 
     async fn next(&mut self) -> anyhow::Result<Option<Change>> {
@@ -241,7 +246,8 @@ impl<'a> Merged<'a> {
             while source.read.is_empty() && !source.is_whole {
                 let (account_id, cursor) = (&source.account_id, source.cursor.as_deref());
                 let slice = self.store.account_changes(account_id, self.since, cursor).await?;
-                source.read = slice.items.into();
+                let of_scopes = |change: &Change| self.wanted.wants(&change.scope);
+                source.read = slice.items.into_iter().filter(of_scopes).collect();
                 source.is_whole = slice.cursor.is_none();
                 source.cursor = slice.cursor;
             }

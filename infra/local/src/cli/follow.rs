@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_sync_core::document::{Detail, Document};
+use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_runtime::store::{Store, StoreError};
 use jiff::Timestamp;
 
@@ -28,6 +29,8 @@ pub(super) async fn follow(
     let since = args.since.unwrap_or_else(Timestamp::now);
     let mut follower = Follower::new(store, args.accounts.clone(), since);
     output.remark(format!("following what happens since {} UTC; Ctrl-C stops", time(since)));
+    let scopes = args.scopes();
+    let is_wanted = |document: &&Document| is_wanted(document, &scopes, args.id.as_deref());
     let mut is_out_of_reach = false;
     loop {
         let polled = tokio::select! {
@@ -37,7 +40,7 @@ pub(super) async fn follow(
         match polled {
             Ok(news) => {
                 is_out_of_reach = false;
-                for document in news.iter().filter(|document| is_wanted(document, args)) {
+                for document in news.iter().filter(is_wanted) {
                     show(document, output)?;
                 }
             }
@@ -56,16 +59,15 @@ pub(super) async fn follow(
     }
 }
 
-/// Tells whether a document is of the resource and of the kinds that were asked
-/// for, if any were. A suspended account concerns every kind.
-fn is_wanted(document: &Document, args: &ChangesArgs) -> bool {
+/// Tells whether a document of a followed account is of the resource and of the
+/// kinds that are meant. A suspended account concerns every kind.
+fn is_wanted(document: &Document, scopes: &ScopeFilter, id: Option<&str>) -> bool {
     match &document.detail {
         Detail::Resource(detail) => {
-            let is_it = args.id.as_ref().is_none_or(|id| *id == detail.resource_id);
-            is_it && args.wants(&detail.kind)
+            id.is_none_or(|id| id == detail.resource_id) && scopes.wants_kind(&detail.kind)
         }
-        Detail::Task(detail) => args.id.is_none() && args.wants(&detail.kind),
-        Detail::Account(_) => args.id.is_none(),
+        Detail::Task(detail) => id.is_none() && scopes.wants_kind(&detail.kind),
+        Detail::Account(_) => id.is_none(),
     }
 }
 
@@ -126,7 +128,8 @@ mod tests {
             let Some(Command::Changes(args)) = Cli::parse_from(words).command else {
                 panic!("another command");
             };
-            [0, 1].map(|n| is_wanted(&news[n], &args))
+            let scopes = args.scopes();
+            [0, 1].map(|n| is_wanted(&news[n], &scopes, args.id.as_deref()))
         };
         assert_eq!(wanted(&[]), [true, true]);
         assert_eq!(wanted(&["--kind", "aliyun.ecs.instance"]), [true, true]);
