@@ -3,7 +3,7 @@
 //! The service reaches it as it reaches the real one, through the SDK, over a
 //! port of the loopback interface that only lives as long as the process.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +26,9 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// What a SQLite file may consist of, by what is added to its name.
+const PARTS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The database cannot be used.
 #[derive(Debug, Error)]
@@ -98,6 +101,9 @@ impl Database {
     /// Another process writes to it, or it is no database.
     pub async fn open(path: &Path, command: &str, wait: Duration) -> Result<Self, DatabaseError> {
         let lock = WriterLock::acquire(path, command, wait).await?;
+        if !is_there(path) {
+            make_file(path).await?;
+        }
         let engine = open_file(path)?;
         // What it restores is SQLite's synchronous=NORMAL: a killed process
         // loses nothing, a power cut at most the last writes and never the
@@ -124,8 +130,7 @@ impl Database {
     ///
     /// There is none.
     pub fn check_exists(path: &Path) -> Result<(), DatabaseError> {
-        let is_there = path.metadata().is_ok_and(|file| file.len() > 0);
-        is_there.then_some(()).ok_or_else(|| DatabaseError::Missing { path: path.to_owned() })
+        is_there(path).then_some(()).ok_or_else(|| DatabaseError::Missing { path: path.to_owned() })
     }
 
     /// Returns the tables.
@@ -256,11 +261,57 @@ fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
+fn is_there(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.len() > 0)
+}
+
+/// Makes a database file with all its tables, where there is none. It gets
+/// its name once it is whole: the engine makes a table in several steps, and
+/// a process killed between two of them would leave a file that nobody can
+/// use, and that no later one would mend.
+async fn make_file(path: &Path) -> Result<(), DatabaseError> {
+    let failed =
+        |error: io::Error| DatabaseError::Open { path: path.to_owned(), reason: error.to_string() };
+    // An empty file may be at the end of a link.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let unfinished = beside(path, "-unfinished");
+    remove_parts(&unfinished).map_err(failed)?;
+    let whole = Database::memory().await?;
+    let copied = whole.engine.vacuum_into(as_text(&unfinished)?);
+    whole.close().await;
+    copied.map_err(|error| file_error(path, &error))?;
+    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
+    // What a file of this name left, SQLite would take for this one's.
+    remove_parts(path).map_err(failed)?;
+    fs::rename(&unfinished, path).map_err(failed)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn remove_parts(path: &Path) -> io::Result<()> {
+    for part in PARTS {
+        match fs::remove_file(beside(path, part)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn open_file(path: &Path) -> Result<dynoxide::Database, DatabaseError> {
-    let failed = |reason: String| DatabaseError::Open { path: path.to_owned(), reason };
     check_file(path)?;
-    let text = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
-    dynoxide::Database::new(text).map_err(|error| file_error(path, &error))
+    dynoxide::Database::new(as_text(path)?).map_err(|error| file_error(path, &error))
+}
+
+fn as_text(path: &Path) -> Result<&str, DatabaseError> {
+    path.to_str().ok_or_else(|| DatabaseError::Open {
+        path: path.to_owned(),
+        reason: "its path is not UTF-8".to_owned(),
+    })
 }
 
 /// Refuses what is plainly no SQLite file before SQLite touches it.

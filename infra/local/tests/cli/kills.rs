@@ -15,7 +15,7 @@ use cloud_sync_core::task::{SyncTask, TaskStatus};
 use cloud_sync_runtime::store::{Store, TaskQuery};
 use simulated_cloud::{Churn, TruthInstance};
 
-use crate::support::Case;
+use crate::support::{Case, eventually};
 
 /// Where a seed other than the usual one is given.
 const SEED: &str = "KILLS_SEED";
@@ -231,6 +231,25 @@ impl Chance {
     }
 }
 
+/// What a database file may consist of.
+const FILES: [&str; 3] = ["cloud-sync.db", "cloud-sync.db-wal", "cloud-sync.db-shm"];
+
+fn remove_database(case: &Case) {
+    for name in FILES {
+        // It may not be there.
+        std::fs::remove_file(case.path(name)).ok();
+    }
+}
+
+/// Returns whether something other than the lock is there of a database.
+fn has_begun(case: &Case) -> bool {
+    let names = std::fs::read_dir(case.folder.path()).expect("the folder");
+    let names = names.map(|entry| entry.expect("a file").file_name());
+    names
+        .map(|name| name.into_string().expect("UTF-8"))
+        .any(|name| name.starts_with("cloud-sync.db") && name != "cloud-sync.db.lock")
+}
+
 /// Lets a few instances change: never so many between two complete syncs that
 /// a deletion is held.
 fn churn(case: &Case, chance: &mut Chance) {
@@ -286,9 +305,7 @@ async fn kill(kills: u32, usual_seed: u64) {
         let latency = LATENCIES[usize::try_from(chance.below(4)).expect("a place")];
         case.world.set_latency(Duration::from_millis(latency));
         if chance.below(100) < BEGIN_ANEW {
-            for name in ["cloud-sync.db", "cloud-sync.db-wal", "cloud-sync.db-shm"] {
-                std::fs::remove_file(case.path(name)).ok();
-            }
+            remove_database(&case);
         }
         println!("seed {seed}, {killed} killed, answers after {latency} ms");
         loop {
@@ -315,6 +332,56 @@ async fn kill(kills: u32, usual_seed: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_few_leave_rows_history_counts_and_file_right() {
     kill(8, 1).await;
+}
+
+/// The tables of a new file are made within milliseconds of its first byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_file_is_made_leaves_none_or_a_whole_one() {
+    let chance = &mut Chance(1);
+    let case = Case::with(&[("cn-beijing", 2)]).await;
+    let mut whole = 0;
+    for _ in 0..24 {
+        remove_database(&case);
+        let mut run = case.start(&["sync", "--json"]);
+        while !has_begun(&case) {
+            assert_eq!(run.has_ended(), None, "it makes a file first");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        // Most kills come while it is made, some after it.
+        let longest =
+            [500, 2_000, 5_000, 40_000][usize::try_from(chance.below(4)).expect("a place")];
+        std::thread::sleep(Duration::from_micros(chance.below(longest)));
+        run.signal("-KILL");
+        run.wait();
+        if case.path("cloud-sync.db").exists() {
+            whole += 1;
+            Stored::read(&case.path("cloud-sync.db")).await;
+        }
+        case.sync(&[]);
+        assert_all_is_right(&case).await;
+    }
+    println!("{whole} files were whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_file_left_is_not_taken_for_the_new_one_s() {
+    let case = Case::with(&[("cn-beijing", 2)]).await;
+    case.world.set_latency(Duration::from_secs(5));
+    let run = case.start(&["sync", "--json"]);
+    let has_task = || case.run(&["tasks", "--json"]).stdout.contains("task_id");
+    eventually("a task", has_task).await;
+    run.signal("-KILL");
+    run.wait();
+    std::fs::remove_file(case.path("cloud-sync.db")).expect("it was there");
+    let left = case.path("cloud-sync.db-wal").metadata().expect("SQLite's log is left");
+    assert!(left.len() > 0);
+    case.world.set_latency(Duration::ZERO);
+
+    case.sync(&[]);
+
+    assert_all_is_right(&case).await;
+    let stored = Stored::read(&case.path("cloud-sync.db")).await;
+    assert_eq!(stored.tasks.len(), 1, "the removed file's task is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
