@@ -35,12 +35,18 @@ impl ScopeFilter {
         is_wanted(&self.kinds, kind)
     }
 
+    /// Tells whether a region is meant.
+    #[must_use]
+    pub fn wants_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+    }
+
     /// Tells whether a scope is meant.
     #[must_use]
     pub fn wants(&self, scope: &Scope) -> bool {
         self.wants_account(&scope.account_id)
             && self.wants_kind(&scope.kind)
-            && is_wanted(&self.regions, &scope.region)
+            && self.wants_region(&scope.region)
     }
 }
 

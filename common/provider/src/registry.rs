@@ -115,6 +115,22 @@ pub struct UnknownProvider {
     pub name: String,
 }
 
+/// A kind is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UnknownKind {
+    /// As its provider is.
+    #[error(transparent)]
+    Provider(#[from] UnknownProvider),
+    /// Of a provider that is known.
+    #[error("unknown kind {kind}; known of {provider}: {}", known_kinds(provider))]
+    Kind {
+        /// The kind.
+        kind: Kind,
+        /// The provider.
+        provider: &'static str,
+    },
+}
+
 /// The HTTP client cannot be set up, for want of root certificates for one.
 #[derive(Debug, Error)]
 #[error("the HTTP client cannot be set up: {0}")]
@@ -155,6 +171,15 @@ impl Registry {
         Ok(vendor.kinds.iter().filter_map(|kind| kind.name.parse().ok()).collect())
     }
 
+    /// Checks that a kind is known.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error lists those that are.
+    pub fn check_kind(kind: &Kind) -> Result<(), UnknownKind> {
+        check_kind(kind, vendor(kind.provider())?)
+    }
+
     /// Returns what is declared of a kind; `None` where it is unknown.
     #[must_use]
     pub fn facts_of(kind: &Kind) -> Option<KindFacts> {
@@ -176,16 +201,14 @@ impl Vendors for Registry {
     fn kinds(&self, account: &Account) -> Result<Vec<Kind>, InvalidAccount> {
         let vendor = vendor_of(account)?;
         check_roles(account, vendor)?;
-        let known = Self::kinds_of(vendor.name)
-            .map_err(|error| invalid(account, "provider", error.to_string()))?;
         if account.kinds.is_empty() {
+            let known = Self::kinds_of(vendor.name)
+                .map_err(|error| invalid(account, "provider", error.to_string()))?;
             return Ok(known.into_iter().take(1).collect());
         }
-        if let Some(unknown) = account.kinds.iter().find(|kind| !known.contains(kind)) {
-            let known: Vec<_> = known.iter().map(Kind::as_str).collect();
-            let reason =
-                format!("unknown kind {unknown}; known of {}: {}", vendor.name, known.join(", "));
-            return Err(invalid(account, "kinds", reason));
+        for kind in &account.kinds {
+            check_kind(kind, vendor)
+                .map_err(|error| invalid(account, "kinds", error.to_string()))?;
         }
         Ok(account.kinds.clone())
     }
@@ -226,6 +249,12 @@ pub(crate) fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvi
     VENDORS.iter().find(|vendor| vendor.name == provider).ok_or_else(unknown)
 }
 
+fn check_kind(kind: &Kind, vendor: &VendorSpec) -> Result<(), UnknownKind> {
+    let is_known = vendor.kinds.iter().any(|spec| spec.name == kind.as_str());
+    let unknown = || UnknownKind::Kind { kind: kind.clone(), provider: vendor.name };
+    is_known.then_some(()).ok_or_else(unknown)
+}
+
 fn vendor_of(account: &Account) -> Result<&'static VendorSpec, InvalidAccount> {
     let vendor = vendor(&account.provider)
         .map_err(|error| invalid(account, "provider", error.to_string()))?;
@@ -260,6 +289,12 @@ fn invalid(account: &Account, field: &'static str, reason: String) -> InvalidAcc
 
 fn known_providers() -> String {
     VENDORS.iter().map(|vendor| vendor.name).collect::<Vec<_>>().join(", ")
+}
+
+fn known_kinds(provider: &str) -> String {
+    let vendor = VENDORS.iter().find(|vendor| vendor.name == provider);
+    let kinds = vendor.iter().flat_map(|vendor| vendor.kinds.iter().map(|kind| kind.name));
+    kinds.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

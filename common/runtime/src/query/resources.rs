@@ -3,8 +3,8 @@
 //! Account, kind, region and id are keys. Every other filter is one over rows
 //! that are read, so a step reads so many at most and says where it stands.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use cloud_sync_core::query::{ResourceFilter, ScopeFilter};
 use cloud_sync_core::resource::Row;
@@ -12,6 +12,7 @@ use cloud_sync_core::scope::{Kind, Scope};
 use cloud_sync_core::types::{KnownTypes, TypeSpec};
 use serde::{Deserialize, Serialize};
 
+use super::accounts;
 use crate::store::{Result, Slice, Store};
 
 /// A step reads so many pages of rows at most, of some hundred to some
@@ -50,11 +51,7 @@ pub struct Found {
 /// The tables failed.
 pub async fn scopes(store: &dyn Store, filter: &ScopeFilter) -> Result<Vec<Scope>> {
     let mut scopes = Vec::new();
-    let ids: BTreeSet<String> = match filter.account_ids.as_slice() {
-        [] => store.accounts().await?.into_iter().map(|record| record.account.id).collect(),
-        named => named.iter().cloned().collect(),
-    };
-    for id in &ids {
+    for id in &accounts(store, filter).await? {
         let states = match filter.kinds.as_slice() {
             [kind] => store.scopes_of_kind(id, kind).await?,
             _ => store.scopes(id).await?,

@@ -9,17 +9,16 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cloud_sync_core::message::Mode;
-use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::scope::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::accounts::{
     AccountsArgs, AccountsCommand, ApplyArgs, DiscoverArgs, ListArgs, ResumeArgs, VerifyArgs,
 };
-pub use self::inventory::{ResourcesArgs, StatsArgs};
+pub use self::inventory::{ResourcesArgs, ScopeArgs, StatsArgs};
 pub use self::simulated_cloud::SimulatedCloudArgs;
 use super::simulate::SimulateArgs;
-use super::values::{parse_duration, parse_since};
+use super::values::{parse_duration, parse_kind, parse_since};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -234,15 +233,9 @@ pub struct WhatArgs {
     /// Accounts file
     #[arg(long, value_name = "FILE", default_value = "accounts.toml")]
     pub config: PathBuf,
-    /// Only this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only this kind, aliyun.ecs.instance for one; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
-    /// Only this region; may be repeated
-    #[arg(long = "region", value_name = "REGION")]
-    pub regions: Vec<String>,
+    /// Which scopes; without any, those of all accounts that are enabled.
+    #[command(flatten)]
+    pub scopes: ScopeArgs,
     /// How to work.
     #[command(flatten)]
     pub work: WorkArgs,
@@ -303,7 +296,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "ID", requires = "ids")]
     pub account: Option<String>,
     /// The kind of the resources; the account's, where it has one only
-    #[arg(long, value_name = "KIND", requires = "ids")]
+    #[arg(long, value_name = "KIND", requires = "ids", value_parser = parse_kind)]
     pub kind: Option<Kind>,
     /// The region of the resources
     #[arg(long, value_name = "REGION", requires = "ids")]
@@ -326,12 +319,9 @@ pub struct ChangesArgs {
     /// end, accounts that are suspended; with --json, as an event bus gets them
     #[arg(long, conflicts_with = "limit")]
     pub follow: bool,
-    /// Only of this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only of this kind, aliyun.ecs.instance for one; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
+    /// Of which scopes.
+    #[command(flatten)]
+    pub scopes: ScopeArgs,
     /// Only of the resource with this id
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
@@ -344,14 +334,6 @@ pub struct ChangesArgs {
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,
-}
-
-impl ChangesArgs {
-    /// Returns which scopes are meant.
-    pub(crate) fn scopes(&self) -> ScopeFilter {
-        let (account_ids, kinds) = (self.accounts.clone(), self.kinds.clone());
-        ScopeFilter { account_ids, kinds, regions: Vec::new() }
-    }
 }
 
 /// `tasks`.
@@ -412,15 +394,9 @@ pub enum DeletionsCommand {
 /// `deletions list`, and which scopes the others mean.
 #[derive(Args, Clone, Debug)]
 pub struct HeldArgs {
-    /// Only of this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only of this kind; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
-    /// Only of this region; may be repeated
-    #[arg(long = "region", value_name = "REGION")]
-    pub regions: Vec<String>,
+    /// In which scopes.
+    #[command(flatten)]
+    pub scopes: ScopeArgs,
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,

@@ -1,10 +1,11 @@
 //! `changes`: the history, oldest first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use cloud_sync_core::change::{Change, ChangeKind};
 use cloud_sync_core::diff::{Field, FieldChange, FieldChanges};
 use cloud_sync_core::query::ScopeFilter;
+use cloud_sync_runtime::query::accounts;
 use cloud_sync_runtime::store::Store;
 use comfy_table::Table;
 use jiff::Timestamp;
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use super::SUCCESS;
 use super::args::ChangesArgs;
-use super::config::check_known;
 use crate::connect::Tables;
 use crate::output::Output;
 use crate::table::{cell, count, keep_whole, lines, table, time};
@@ -34,7 +34,6 @@ struct Line<'a> {
 
 /// Runs the command.
 pub(super) async fn run(args: &ChangesArgs, output: &Output) -> anyhow::Result<u8> {
-    check_known(&args.kinds)?;
     let tables = Tables::read(&args.storage).await?;
     let shown = if args.follow {
         super::follow::follow(tables.store.clone(), args, output).await
@@ -52,13 +51,8 @@ async fn show(store: &dyn Store, args: &ChangesArgs, output: &Output) -> anyhow:
         None if output.is_json() => usize::MAX,
         None => SHOWN,
     };
-    let wanted = args.scopes();
-    let mut accounts = Vec::new();
-    for record in store.accounts().await? {
-        if wanted.wants_account(&record.account.id) {
-            accounts.push(record.account.id);
-        }
-    }
+    let wanted = args.scopes.filter();
+    let accounts = accounts(store, &wanted).await?;
     let mut source = match &args.id {
         Some(id) => Merged::of_resource(store, &accounts, id, wanted, args.since).await?,
         None => Merged::of_accounts(store, accounts, wanted, args.since),
@@ -205,7 +199,7 @@ struct Source {
 impl<'a> Merged<'a> {
     fn of_accounts(
         store: &'a dyn Store,
-        accounts: Vec<String>,
+        accounts: BTreeSet<String>,
         wanted: ScopeFilter,
         since: Option<Timestamp>,
     ) -> Self {
@@ -222,7 +216,7 @@ impl<'a> Merged<'a> {
     /// but for chance.
     async fn of_resource(
         store: &'a dyn Store,
-        accounts: &[String],
+        accounts: &BTreeSet<String>,
         id: &str,
         wanted: ScopeFilter,
         since: Option<Timestamp>,

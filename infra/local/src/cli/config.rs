@@ -49,31 +49,12 @@ pub(super) fn choose(all: &[Account], wanted: &[String]) -> Result<Vec<Account>,
     Ok(chosen)
 }
 
-/// Checks kinds given as options: all known.
-///
-/// # Errors
-///
-/// One is not; the error lists those there are.
-pub(super) fn check_known(kinds: &[Kind]) -> Result<(), UsageError> {
-    for kind in kinds {
-        let known = Registry::kinds_of(kind.provider())
-            .map_err(|error| UsageError::new(format!("--kind {kind}: {error}")))?;
-        if !known.contains(kind) {
-            let known: Vec<_> = known.iter().map(Kind::as_str).collect();
-            let text = format!("--kind {kind}: unknown kind; known: {}", known.join(", "));
-            return Err(UsageError::new(text));
-        }
-    }
-    Ok(())
-}
-
-/// Checks kinds given as options: all known, and each of a chosen account.
+/// Checks kinds given as options: each is of a chosen account.
 ///
 /// # Errors
 ///
 /// One is not; the error lists those there are.
 pub(super) fn check_kinds(kinds: &[Kind], accounts: &[Account]) -> Result<(), UsageError> {
-    check_known(kinds)?;
     for kind in kinds {
         if !accounts.iter().any(|account| account.provider == kind.provider()) {
             let text = format!("--kind {kind}: none of the chosen accounts is of that provider");

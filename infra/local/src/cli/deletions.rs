@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cloud_sync_core::deletion::Verdict;
-use cloud_sync_core::query::ScopeFilter;
 use cloud_sync_core::scope::Scope;
 use cloud_sync_dispatch::deletions::{DecisionError, HeldRow, HeldScope, Ruling, decide, held};
 use cloud_sync_runtime::store::{Store, StoreError};
@@ -40,17 +39,9 @@ pub(super) async fn run(args: &DeletionsArgs, output: &Output) -> anyhow::Result
     }
 }
 
-fn filter(args: &HeldArgs) -> ScopeFilter {
-    ScopeFilter {
-        account_ids: args.accounts.clone(),
-        kinds: args.kinds.clone(),
-        regions: args.regions.clone(),
-    }
-}
-
 async fn list(args: &HeldArgs, output: &Output) -> anyhow::Result<u8> {
     let tables = Tables::read(&args.storage).await?;
-    let found = held(tables.store.as_ref(), &filter(args)).await;
+    let found = held(tables.store.as_ref(), &args.scopes.filter()).await;
     tables.close().await;
     let found = found?;
     if output.is_json() {
@@ -134,7 +125,7 @@ async fn rule_in(
     verdict: Verdict,
     output: &Output,
 ) -> anyhow::Result<u8> {
-    let found = held(store, &filter(&args.held)).await?;
+    let found = held(store, &args.held.scopes.filter()).await?;
     let chosen = chosen(&found, args);
     if let Some(problem) = problem(&chosen, args) {
         output.problem(format!("error: {problem}; `cloud-sync deletions` lists what is held"));

@@ -27,9 +27,9 @@ pub(super) async fn follow(
 ) -> anyhow::Result<()> {
     let cancel = cancelled_by_ctrl_c()?;
     let since = args.since.unwrap_or_else(Timestamp::now);
-    let mut follower = Follower::new(store, args.accounts.clone(), since);
+    let mut follower = Follower::new(store, args.scopes.accounts.clone(), since);
     output.remark(format!("following what happens since {} UTC; Ctrl-C stops", time(since)));
-    let scopes = args.scopes();
+    let scopes = args.scopes.filter();
     let is_wanted = |document: &&Document| is_wanted(document, &scopes, args.id.as_deref());
     let mut is_out_of_reach = false;
     loop {
@@ -59,14 +59,20 @@ pub(super) async fn follow(
     }
 }
 
-/// Tells whether a document of a followed account is of the resource and of the
-/// kinds that are meant. A suspended account concerns every kind.
+/// Tells whether a document of a followed account is of the resource, kinds and
+/// regions that are meant. A task is of several regions, and a suspended account
+/// concerns everything.
 fn is_wanted(document: &Document, scopes: &ScopeFilter, id: Option<&str>) -> bool {
     match &document.detail {
         Detail::Resource(detail) => {
-            id.is_none_or(|id| id == detail.resource_id) && scopes.wants_kind(&detail.kind)
+            id.is_none_or(|id| id == detail.resource_id)
+                && scopes.wants_kind(&detail.kind)
+                && scopes.wants_region(&detail.region)
         }
-        Detail::Task(detail) => id.is_none() && scopes.wants_kind(&detail.kind),
+        Detail::Task(detail) => {
+            let is_in_region = detail.regions.iter().any(|region| scopes.wants_region(region));
+            id.is_none() && scopes.wants_kind(&detail.kind) && is_in_region
+        }
         Detail::Account(_) => id.is_none(),
     }
 }
@@ -118,7 +124,7 @@ mod tests {
             "at": "2026-11-23T10:15:00Z",
         }))
         .unwrap();
-        let (kind, regions) = (change.scope.kind.clone(), vec!["r".to_owned()]);
+        let (kind, regions) = (change.scope.kind.clone(), vec!["r".to_owned(), "s".to_owned()]);
         let task = SyncTask::new("t".to_owned(), "a", kind, regions, change.at);
         let end_time = Some(change.at);
         let task = SyncTask { status: TaskStatus::Success, end_time, ..task };
@@ -128,7 +134,7 @@ mod tests {
             let Some(Command::Changes(args)) = Cli::parse_from(words).command else {
                 panic!("another command");
             };
-            let scopes = args.scopes();
+            let scopes = args.scopes.filter();
             [0, 1].map(|n| is_wanted(&news[n], &scopes, args.id.as_deref()))
         };
         assert_eq!(wanted(&[]), [true, true]);
@@ -136,6 +142,9 @@ mod tests {
         assert_eq!(wanted(&["--kind", "aliyun.rds.instance"]), [false, false]);
         let two = ["--kind", "aliyun.rds.instance", "--kind", "aliyun.ecs.instance"];
         assert_eq!(wanted(&two), [true, true]);
+        assert_eq!(wanted(&["--region", "r"]), [true, true]);
+        assert_eq!(wanted(&["--region", "s"]), [false, true]);
+        assert_eq!(wanted(&["--region", "t"]), [false, false]);
         assert_eq!(wanted(&["--id", "i-1"]), [true, false]);
         assert_eq!(wanted(&["--id", "i-1", "--kind", "aliyun.rds.instance"]), [false, false]);
         assert_eq!(wanted(&["--id", "i-2"]), [false, false]);

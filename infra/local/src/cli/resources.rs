@@ -36,7 +36,7 @@ async fn show(store: &dyn Store, args: &ResourcesArgs, output: &Output) -> anyho
         None => SHOWN,
     };
     let mut listing = Listing::new(args, limit, output);
-    let (scopes_wanted, wanted) = (args.scopes(), args.filter());
+    let (scopes_wanted, wanted) = (args.scopes.filter(), args.filter());
     let scopes = scopes(store, &scopes_wanted).await?;
     let (mut types, mut next) = (Types::default(), None);
     loop {

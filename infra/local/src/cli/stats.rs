@@ -46,7 +46,7 @@ fn first_of(number: u16, today: Date) -> Date {
 }
 
 async fn look(store: &dyn Store, args: &StatsArgs, today: Date) -> anyhow::Result<Overview> {
-    let filter = args.scopes();
+    let filter = args.scopes.filter();
     let days = match args.days {
         0 => Vec::new(),
         number => days(store, &filter, (first_of(number, today), today)).await?,

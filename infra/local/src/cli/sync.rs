@@ -40,8 +40,8 @@ pub(super) async fn run_in_mode(
 ) -> anyhow::Result<u8> {
     let vendors = Arc::new(connect::vendors(args.work.give_up_after)?);
     let all = load(&args.config, &vendors)?;
-    let chosen = choose(&all, &args.accounts)?;
-    check_kinds(&args.kinds, &chosen)?;
+    let chosen = choose(&all, &args.scopes.accounts)?;
+    check_kinds(&args.scopes.kinds, &chosen)?;
     let credentials = connect::credentials(&chosen).await?;
     let (ready, problems) = with_credentials(chosen.clone(), credentials.as_ref()).await;
     if ready.is_empty() {
@@ -93,8 +93,8 @@ async fn sync(
     put_accounts(store.as_ref(), accounts).await?;
     let request = SyncRequest {
         account_ids: accounts.iter().map(|account| account.id.clone()).collect(),
-        kinds: args.kinds.clone(),
-        regions: args.regions.clone(),
+        kinds: args.scopes.kinds.clone(),
+        regions: args.scopes.regions.clone(),
         mode,
         since,
         ids: ids.to_vec(),

@@ -2,6 +2,8 @@
 
 use cloud_sync_core::query::TagFilter;
 use cloud_sync_core::resource::Status;
+use cloud_sync_core::scope::Kind;
+use cloud_sync_provider::Registry;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
 use simulated_cloud::Provider;
@@ -37,6 +39,13 @@ fn parse_since_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         "expected a time (2026-11-01T12:00:00Z), a day (2026-11-01), or how long ago (30m, 2h, 1d)"
             .to_owned()
     })
+}
+
+/// Reads a kind that is known.
+pub(super) fn parse_kind(text: &str) -> Result<Kind, String> {
+    let kind: Kind = text.parse().map_err(|error| format!("{error}"))?;
+    Registry::check_kind(&kind).map_err(|error| error.to_string())?;
+    Ok(kind)
 }
 
 /// Reads a status of the common set.

@@ -19,6 +19,10 @@ async fn unknown_names_are_answered_with_those_that_are_known() {
     unknown(&["--since", "lately"]).assert_problem(2, &["2026-11-01", "2h"]);
     unknown(&["--workers", "0"]).assert_problem(2, &["1..=64"]);
     unknown(&["--give-up-after", "never"]).assert_problem(2, &["2m"]);
+    for command in ["resources", "changes", "stats", "deletions"] {
+        let unknown = case.run(&[command, "--kind", "aliyun.ecs.instances"]);
+        unknown.assert_problem(2, &["unknown kind aliyun.ecs.instances", "aliyun.ecs.instance,"]);
+    }
     case.run(&["resources", "--status", "asleep"]).assert_problem(2, &["asleep", "running"]);
     case.run(&["frobnicate"]).assert_problem(2, &["frobnicate"]);
 

@@ -6,7 +6,32 @@ use cloud_sync_core::resource::Status;
 use cloud_sync_core::scope::Kind;
 
 use super::StorageArgs;
-use crate::cli::values::{parse_status, parse_tag};
+use crate::cli::values::{parse_kind, parse_status, parse_tag};
+
+/// Which scopes are meant; all where nothing is said.
+#[derive(Args, Clone, Debug)]
+pub struct ScopeArgs {
+    /// Only this account; may be repeated
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+    /// Only this kind, aliyun.ecs.instance for one; may be repeated
+    #[arg(long = "kind", value_name = "KIND", value_parser = parse_kind)]
+    pub kinds: Vec<Kind>,
+    /// Only this region; may be repeated
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+}
+
+impl ScopeArgs {
+    /// Returns the same for a question.
+    pub(crate) fn filter(&self) -> ScopeFilter {
+        ScopeFilter {
+            account_ids: self.accounts.clone(),
+            kinds: self.kinds.clone(),
+            regions: self.regions.clone(),
+        }
+    }
+}
 
 /// `resources`.
 #[derive(Args, Clone, Debug)]
@@ -17,15 +42,9 @@ Examples:
   cloud-sync resources --ip 47.96.1.2
   cloud-sync resources --deleted            tombstones too")]
 pub struct ResourcesArgs {
-    /// Only of this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only of this kind; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
-    /// Only of this region; may be repeated
-    #[arg(long = "region", value_name = "REGION")]
-    pub regions: Vec<String>,
+    /// In which scopes.
+    #[command(flatten)]
+    pub scopes: ScopeArgs,
     /// Only of this status, running or stopped for two; may be repeated
     #[arg(long = "status", value_name = "STATUS", value_parser = parse_status)]
     pub statuses: Vec<Status>,
@@ -53,15 +72,6 @@ pub struct ResourcesArgs {
 }
 
 impl ResourcesArgs {
-    /// Returns which scopes are meant.
-    pub(crate) fn scopes(&self) -> ScopeFilter {
-        ScopeFilter {
-            account_ids: self.accounts.clone(),
-            kinds: self.kinds.clone(),
-            regions: self.regions.clone(),
-        }
-    }
-
     /// Returns which of their resources are meant.
     pub(crate) fn filter(&self) -> ResourceFilter {
         ResourceFilter {
@@ -81,32 +91,17 @@ impl ResourcesArgs {
 Examples:
   cloud-sync stats
   cloud-sync stats --account prod --days 7
-  cloud-sync stats --json | jq .by_status")]
+  cloud-sync stats --json | jq .by_status
+
+Days are not told apart by region: with --region they are those of all regions.")]
 pub struct StatsArgs {
-    /// Only of this account; may be repeated
-    #[arg(long = "account", value_name = "ID")]
-    pub accounts: Vec<String>,
-    /// Only of this kind; may be repeated
-    #[arg(long = "kind", value_name = "KIND")]
-    pub kinds: Vec<Kind>,
-    /// Only of this region; may be repeated. Days are not told apart by region
-    #[arg(long = "region", value_name = "REGION")]
-    pub regions: Vec<String>,
+    /// Of which scopes.
+    #[command(flatten)]
+    pub scopes: ScopeArgs,
     /// The last so many days, in UTC; 0 for none
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(..=366))]
     pub days: u16,
     /// Where to look.
     #[command(flatten)]
     pub storage: StorageArgs,
-}
-
-impl StatsArgs {
-    /// Returns which scopes are meant.
-    pub(crate) fn scopes(&self) -> ScopeFilter {
-        ScopeFilter {
-            account_ids: self.accounts.clone(),
-            kinds: self.kinds.clone(),
-            regions: self.regions.clone(),
-        }
-    }
 }
