@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use cloud_sync_core::account::{CredentialsRef, HookRef};
-use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::credentials::{Credentials, why_unusable};
 use cloud_sync_core::error::ErrorClass;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::error::Category;
@@ -55,13 +55,12 @@ pub enum CredentialError {
         name: String,
     },
     /// An environment variable holds what no request can carry.
-    #[error(
-        "environment variable {name} holds a blank, a line break or another sign that no key has; \
-         set it anew"
-    )]
+    #[error("environment variable {name} {reason}; set it anew")]
     GarbledVariable {
         /// Its name.
         name: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The credentials are in a secret, and there is no way to read one.
     #[error(
@@ -215,11 +214,10 @@ impl EnvAndSecretsManager {
 
     /// Returns a variable's value, if it has one, which requests are to carry.
     fn key(&self, name: &str) -> Result<Option<String>, CredentialError> {
-        match self.variable(name)? {
-            Some(value) if !is_sendable(&value) => {
-                Err(CredentialError::GarbledVariable { name: name.to_owned() })
-            }
-            value => Ok(value),
+        let value = self.variable(name)?;
+        match value.as_deref().and_then(why_unusable) {
+            Some(reason) => Err(CredentialError::GarbledVariable { name: name.to_owned(), reason }),
+            None => Ok(value),
         }
     }
 
@@ -352,7 +350,7 @@ pub fn parse_credentials(
     if text.len() > MOST_SECRET_BYTES {
         return Err(malformed(format!("is larger than {MOST_SECRET_BYTES} bytes")));
     }
-    let credentials: Credentials = serde_json::from_str(text).map_err(|error| {
+    let mut credentials: Credentials = serde_json::from_str(text).map_err(|error| {
         malformed(match error.classify() {
             Category::Data => "has members that are missing, unknown or not texts".to_owned(),
             Category::Io | Category::Syntax | Category::Eof => {
@@ -360,24 +358,12 @@ pub fn parse_credentials(
             }
         })
     })?;
-    if credentials.access_key_id.is_empty()
-        || credentials.access_key_secret.expose_secret().is_empty()
-    {
-        return Err(malformed("has an empty access_key_id or access_key_secret".to_owned()));
+    // What writes secrets often cannot leave one out.
+    credentials.security_token.take_if(|token| token.expose_secret().is_empty());
+    match credentials.check() {
+        Ok(()) => Ok(credentials),
+        Err(unusable) => Err(malformed(format!("is of no use: its {unusable}"))),
     }
-    let secrets = [Some(&credentials.access_key_secret), credentials.security_token.as_ref()];
-    let are_sendable =
-        secrets.into_iter().flatten().all(|secret| is_sendable(secret.expose_secret()));
-    if !are_sendable || !is_sendable(&credentials.access_key_id) {
-        let problem = "has a blank, a line break or another sign in it that no key has";
-        return Err(malformed(problem.to_owned()));
-    }
-    Ok(credentials)
-}
-
-/// Tells whether a key or a token is one that a request can carry.
-fn is_sendable(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Hands out the credentials it was given, for tests and simulations.

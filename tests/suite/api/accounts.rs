@@ -199,6 +199,12 @@ async fn credentials_that_are_handed_in_are_kept_and_used() {
     for (secret, field) in [
         (json!({ "access_key_id": "", "access_key_secret": "s" }), "secret.access_key_id"),
         (json!({ "access_key_id": "i", "access_key_secret": "" }), "secret.access_key_secret"),
+        (json!({ "access_key_id": "i j", "access_key_secret": "s" }), "secret.access_key_id"),
+        (json!({ "access_key_id": "i", "access_key_secret": "s\n" }), "secret.access_key_secret"),
+        (
+            json!({ "access_key_id": "i", "access_key_secret": "s", "security_token": "" }),
+            "secret.security_token",
+        ),
         (json!({ "access_key_id": "i" }), "secret"),
         (json!({ "access_key_id": "i", "access_key_secret": "s", "x": 1 }), "secret"),
         (json!("s"), "secret"),

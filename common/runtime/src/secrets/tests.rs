@@ -61,7 +61,7 @@ async fn the_missing_variable_is_named() {
         (env(&[("PROD_ACCESS_KEY_ID", "not UTF-8")]), "PROD_ACCESS_KEY_ID is not valid UTF-8"),
         (
             env(&[("PROD_ACCESS_KEY_ID", "id"), ("PROD_ACCESS_KEY_SECRET", "can\nary")]),
-            "PROD_ACCESS_KEY_SECRET holds a blank, a line break",
+            "PROD_ACCESS_KEY_SECRET has a blank, a line break",
         ),
         (
             env(&[
@@ -69,7 +69,7 @@ async fn the_missing_variable_is_named() {
                 ("PROD_ACCESS_KEY_SECRET", "canary"),
                 ("PROD_SECURITY_TOKEN", "can\r\nary"),
             ]),
-            "PROD_SECURITY_TOKEN holds a blank, a line break",
+            "PROD_SECURITY_TOKEN has a blank, a line break",
         ),
     ] {
         let error = of_prod(&source).await.unwrap_err();
@@ -143,12 +143,18 @@ async fn what_is_wrong_with_a_secret_is_said_without_showing_it() {
         (r#""canary""#, "members that are missing, unknown or not texts"),
         (r#"{"access_key_id":"canary"}"#, "members that are missing"),
         (r#"{"access_key_id":"id","access_key_secret":"s","canary":1}"#, "members that are"),
-        (r#"{"access_key_id":"","access_key_secret":"canary"}"#, "has an empty access_key_id"),
-        (r#"{"access_key_id":"id","access_key_secret":"canary\n"}"#, "has a blank, a line break"),
-        (r#"{"access_key_id":"id x","access_key_secret":"canary"}"#, "has a blank, a line break"),
+        (r#"{"access_key_id":"","access_key_secret":"canary"}"#, "its access_key_id is empty"),
+        (
+            r#"{"access_key_id":"id","access_key_secret":"canary\n"}"#,
+            "its access_key_secret has a blank",
+        ),
+        (
+            r#"{"access_key_id":"id x","access_key_secret":"canary"}"#,
+            "its access_key_id has a blank",
+        ),
         (
             r#"{"access_key_id":"id","access_key_secret":"canary","security_token":"ä"}"#,
-            "has a blank, a line break",
+            "its security_token has a blank, a line break",
         ),
         ("", "holds no text"),
     ] {
@@ -158,6 +164,13 @@ async fn what_is_wrong_with_a_secret_is_said_without_showing_it() {
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         assert_eq!(error.class(), ErrorClass::Auth);
     }
+}
+
+#[tokio::test]
+async fn an_empty_token_in_a_secret_is_none() {
+    let text = r#"{"access_key_id":"id","access_key_secret":"s","security_token":""}"#;
+    let (_server, source) = answering(200, secret(text)).await;
+    assert!(source.credentials(&reference()).await.unwrap().security_token.is_none());
 }
 
 #[tokio::test]

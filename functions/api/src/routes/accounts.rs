@@ -11,11 +11,10 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cloud_sync_core::account::{Account, AccountRecord, CredentialsRef, InvalidAccount};
-use cloud_sync_core::credentials::Credentials;
+use cloud_sync_core::credentials::{Credentials, LONGEST_PART};
 use cloud_sync_core::scope::is_key_word;
 use cloud_sync_dispatch::verify::Verification;
 use cloud_sync_runtime::secrets::write::NotWritten;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -28,9 +27,6 @@ use crate::{Api, Problem};
 
 /// The media type of merge patches (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
-
-/// A key's id, secret or token has at most so many bytes.
-const LONGEST_CREDENTIAL: usize = 8192;
 
 /// Where credentials are before those that came with a request are written.
 const NOT_YET: &str = "not written yet";
@@ -372,23 +368,16 @@ fn take_secret(body: &mut Map<String, Value>) -> Result<Option<Credentials>, Pro
     let Some(secret) = body.remove("secret").filter(|secret| !secret.is_null()) else {
         return Ok(None);
     };
-    let wrong = |field: &str, reason: &str| Problem::field(format!("secret.{field}"), reason);
     // The parser's own words may quote a part of it.
     let expected = "expected the texts access_key_id and access_key_secret and, for temporary \
                     ones, security_token, and nothing else";
     let secret: Credentials =
         serde_json::from_value(secret).map_err(|_| Problem::field("secret", expected))?;
-    let fits = |text: &str| (1..=LONGEST_CREDENTIAL).contains(&text.len());
-    let token = secret.security_token.as_ref();
-    for (field, is_right) in [
-        ("access_key_id", fits(&secret.access_key_id)),
-        ("access_key_secret", fits(secret.access_key_secret.expose_secret())),
-        ("security_token", token.is_none_or(|token| fits(token.expose_secret()))),
-    ] {
-        if !is_right {
-            return Err(wrong(field, "expected 1 to 8192 bytes"));
-        }
-    }
+    secret.check().map_err(|unusable| {
+        let expected =
+            format!("expected 1 to {LONGEST_PART} letters, digits and signs of ASCII, no blanks");
+        Problem::field(format!("secret.{}", unusable.part), expected)
+    })?;
     Ok(Some(secret))
 }
 
