@@ -10,7 +10,7 @@ use cloud_sync_runtime::store::StoreError;
 use cloud_sync_runtime::store::keys::LARGEST_PART;
 use jiff::Timestamp;
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 /// What is saved of a task so far.
 #[derive(Debug)]

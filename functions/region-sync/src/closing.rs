@@ -15,7 +15,7 @@ use cloud_sync_runtime::spending::Spending;
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 
-use crate::attempt::Stop;
+use crate::work::Stop;
 use crate::{Action, Delivered, RegionSync};
 
 /// How an attempt ends.

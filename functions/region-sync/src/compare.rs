@@ -15,7 +15,7 @@ use cloud_sync_core::task::RegionError;
 use cloud_sync_runtime::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 impl Work<'_> {
     /// Compares one page's resources.

@@ -10,9 +10,9 @@ use cloud_sync_core::listing::{CompleteListing, MissingRows, Page};
 use cloud_sync_core::resource::{Missing, Row};
 use cloud_sync_provider::Permission;
 
-use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
 use crate::index::{CONTROLS, Unlisted};
+use crate::work::{Stop, Work};
 
 /// So many resources are judged before the time is looked at; so many are in
 /// memory together.

@@ -4,7 +4,7 @@
 use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::error::Handling;
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 impl Work<'_> {
     /// Walks the pages of disks that are left, where the mode wants the disks

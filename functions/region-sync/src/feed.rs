@@ -18,8 +18,8 @@ use cloud_sync_core::scope::Scope;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
+use crate::work::{Stop, Work};
 
 /// So long a throttled feed is waited for that does not say how long.
 const A_LITTLE: SignedDuration = SignedDuration::from_secs(15);

@@ -10,7 +10,7 @@ use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 
 use crate::RegionSync;
-use crate::attempt::Stop;
+use crate::work::Stop;
 
 /// Who is about to ask the vendor.
 #[derive(Clone, Copy)]

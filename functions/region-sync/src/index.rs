@@ -10,7 +10,7 @@ use cloud_sync_runtime::clock::Clock;
 use cloud_sync_runtime::store::Store;
 use jiff::Timestamp;
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 /// So many resources that were listed are asked for together with those that
 /// were not: an answer that has none of them is no answer.

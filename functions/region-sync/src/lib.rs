@@ -25,6 +25,7 @@ mod statuses;
 mod trouble;
 mod types;
 mod walk;
+mod work;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use cloud_sync_core::listing::Page;
 use cloud_sync_core::message::Mode;
 use cloud_sync_core::resource::{Resource, Row};
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 impl Work<'_> {
     /// Syncs the resources that the task names.

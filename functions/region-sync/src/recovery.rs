@@ -7,8 +7,8 @@ use cloud_sync_core::deletion::OnDelete;
 use cloud_sync_core::fingerprint::Fingerprint;
 use cloud_sync_core::resource::Row;
 
-use crate::attempt::{Stop, Work};
 use crate::compare::{PAGE, row_of};
+use crate::work::{Stop, Work};
 
 impl Work<'_> {
     /// Brings the rows up to the changes that unclean predecessors recorded,

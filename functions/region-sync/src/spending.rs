@@ -5,7 +5,7 @@ use cloud_sync_core::message::Mode;
 use cloud_sync_core::pace::still_learnt;
 use cloud_sync_core::schedule::Rhythm;
 
-use crate::attempt::{Stop, Work};
+use crate::work::{Stop, Work};
 
 impl Work<'_> {
     /// Adds up what the attempt cost.

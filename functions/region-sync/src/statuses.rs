@@ -12,8 +12,8 @@ use cloud_sync_core::resource::{Resource, Row};
 use cloud_sync_core::stats::{ScopeStatuses, StatusCounts};
 use jiff::Timestamp;
 
-use crate::attempt::{Stop, Work};
 use crate::compare::PAGE;
+use crate::work::{Stop, Work};
 
 /// So many rows that are held back without having been read are read at most,
 /// only to be counted.

@@ -12,8 +12,8 @@ use cloud_sync_runtime::notify::Notice;
 use cloud_sync_runtime::store::Store;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{Stop, Work};
 use crate::closing::Ending;
+use crate::work::{Stop, Work};
 use crate::{RegionSync, backoff};
 
 impl RegionSync {

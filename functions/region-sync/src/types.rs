@@ -14,8 +14,8 @@ use cloud_sync_core::types::{KnownType, KnownTypes, unknown};
 use cloud_sync_runtime::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::Work;
 use crate::compare::TIME_TO_CLOSE;
+use crate::work::Work;
 
 /// So many types are remembered of one attempt, more than any vendor has, and
 /// so many asked about: five requests, and one as a rule.

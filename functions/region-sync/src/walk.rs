@@ -13,8 +13,8 @@ use cloud_sync_runtime::clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::attempt::{Stop, Work};
 use crate::compare::UNDECODABLE;
+use crate::work::{Stop, Work};
 
 /// A walk whose token was rejected so often in one attempt gets nowhere.
 const MOST_RESTARTS: u32 = 3;
