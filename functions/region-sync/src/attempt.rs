@@ -1,6 +1,5 @@
 //! One attempt at a scope: from the lease to how it ends.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,8 @@ use cloud_sync_core::account::{Account, AccountRecord, Region};
 use cloud_sync_core::budget::BUDGET_EXHAUSTED;
 use cloud_sync_core::error::{ErrorClass, Handling};
 use cloud_sync_core::lease::{Lease, LeaseRequest, Release, ScopeState};
-use cloud_sync_core::listing::Walk;
 use cloud_sync_core::message::{Mode, WorkMessage};
 use cloud_sync_core::meter::Meter;
-use cloud_sync_core::tally::Tally;
 use cloud_sync_core::task::{RegionError, RegionResult, SyncTask, TASK_TIME};
 use cloud_sync_provider::Vendor;
 use cloud_sync_runtime::queue::messages::{result_message, work_message};
@@ -20,20 +17,35 @@ use cloud_sync_runtime::store::plan::PlanStore;
 use cloud_sync_runtime::store::{Acquisition, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
-use crate::details::DetailSource;
 use crate::identity::Caller;
-use crate::statuses::Statuses;
 use crate::work::{Stop, Work};
 use crate::{Action, Delivered, RegionSync, backoff};
 
-/// An account that is ready to be asked, or why it is not.
-struct Opened {
-    account: Account,
-    region: Region,
-    credentials_digest: String,
-    vendor: Arc<dyn Vendor>,
+/// A scope whose lease is held, and the task it is held for.
+pub(crate) struct Leased<'a> {
+    pub(crate) task: &'a SyncTask,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) lease: Lease,
+    pub(crate) before: ScopeState,
+}
+
+/// What an attempt has begun with.
+pub(crate) struct Begun {
+    pub(crate) result: RegionResult,
+    /// What it spends, where the account has a budget.
+    pub(crate) spending: Option<Arc<Spending>>,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// An account that is ready to be asked.
+pub(crate) struct Opened {
+    pub(crate) account: Account,
+    pub(crate) region: Region,
+    pub(crate) credentials_digest: String,
+    pub(crate) vendor: Arc<dyn Vendor>,
 }
 
 impl RegionSync {
@@ -62,9 +74,14 @@ impl RegionSync {
                 return Ok(Action::Redeliver { after: wait.unsigned_abs() });
             }
         };
-        let (counted, under) = (meter.clone(), lease.clone());
-        let ended = self.attempt_under(delivered, &task, store.clone(), counted, under, before);
-        let ended = ended.await;
+        let leased = Leased {
+            task: &task,
+            store: store.clone(),
+            meter: meter.clone(),
+            lease: lease.clone(),
+            before,
+        };
+        let ended = self.attempt_under(delivered, leased).await;
         if ended.is_err() {
             let begun = RegionResult::begin(&task.task_id, &message.region, now);
             self.measure(&begun, message, &meter);
@@ -82,78 +99,47 @@ impl RegionSync {
     async fn attempt_under(
         &self,
         delivered: &Delivered,
-        task: &SyncTask,
-        store: Arc<dyn Store>,
-        meter: Arc<Meter>,
-        lease: Lease,
-        before: ScopeState,
+        leased: Leased<'_>,
     ) -> Result<Action, Stop> {
+        let Leased { store, meter, lease, before, .. } = &leased;
         let message = &delivered.message;
-        let (scope, now) = (message.scope(), self.clock.now());
-        if let Some(first) = self.to_let_first(store.as_ref(), message, &before).await? {
+        let now = self.clock.now();
+        if let Some(first) = self.to_let_first(store.as_ref(), message, before).await? {
             tracing::info!(checkpoint = first, "lets a task go first that is in the middle");
             let later = WorkMessage { yielded_to: Some(first), ..message.clone() };
             self.work.send(&[work_message(&later)]).await?;
-            store.release(&lease, &untouched(&before)).await?;
+            store.release(lease, &untouched(before)).await?;
             return Ok(Action::Done);
         }
         let Some(result) = self.begin_result(store.as_ref(), message, now).await? else {
             tracing::info!("the region ended while this worker waited for the scope");
-            store.release(&lease, &untouched(&before)).await?;
+            store.release(lease, &untouched(before)).await?;
             self.results.send(&[result_message(&message.task_id)]).await?;
             return Ok(Action::Done);
         };
         let mut spending = None;
-        let ended = if task.cancel_requested {
+        let ended = if leased.task.cancel_requested {
             Err(Ending::Cancelled)
         } else {
-            let record = store.account(&scope.account_id).await?;
-            let guard = |record| Spending::guard(record, &meter, &self.store, &self.clock);
+            let record = store.account(&message.account_id).await?;
+            let guard = |record| Spending::guard(record, meter, &self.store, &self.clock);
             spending = record.as_ref().and_then(guard);
-            let opened = self.open_account(store.as_ref(), delivered, record, &meter).await?;
-            opened.map_err(|error| self.ending_unopened(delivered, &result, &before, error))
+            let opened = self.open_account(store.as_ref(), delivered, record, meter).await?;
+            opened.map_err(|error| self.ending_unopened(delivered, &result, before, error))
         };
-        let opened = match ended {
-            Ok(opened) => opened,
+        match ended {
+            Ok(opened) => {
+                let begun = Begun { result, spending, at: now };
+                Work::begin(self, delivered, leased, opened, begun).run_to_end().await
+            }
             Err(ending) => {
+                let Leased { store, meter, lease, before, .. } = leased;
                 let (sync, recovered) = (self, before.lease.is_none());
                 let closing =
                     Closing { sync, store, meter, lease, result, findings: None, recovered };
-                return closing.end_unopened(delivered, spending, now, ending).await;
+                closing.end_unopened(delivered, spending, now, ending).await
             }
-        };
-        let details = DetailSource::new(opened.vendor.clone(), opened.region.clone(), message);
-        let work = Work {
-            sync: self,
-            delivered,
-            meter,
-            account: opened.account,
-            spending,
-            region: opened.region,
-            credentials_digest: opened.credentials_digest,
-            vendor: opened.vendor,
-            lease,
-            statuses: Statuses::begin(&before.findings),
-            before,
-            began: result.start_time,
-            entered: now,
-            progress: Progress::begin(result.start_time),
-            earlier_cost: result.cost.clone(),
-            result,
-            walk: Walk::new(),
-            details,
-            tally: Tally::new(&message.task_id),
-            grown_by: 0,
-            is_partial: false,
-            lacks: false,
-            ids: task.ids.clone(),
-            types: BTreeSet::new(),
-            doubtful: Vec::new(),
-            cancel_checked: now,
-            scope,
-            store,
-        };
-        work.run_to_end().await
+        }
     }
 
     /// Returns the name of a checkpoint in the middle of another task, which

@@ -23,6 +23,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::attempt::{Begun, Leased, Opened};
 use crate::checkpoint::Progress;
 use crate::closing::{Closing, Ending};
 use crate::details::DetailSource;
@@ -99,7 +100,51 @@ pub(crate) struct Work<'a> {
     pub(crate) cancel_checked: Timestamp,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// Returns an attempt of which nothing is done yet.
+    pub(crate) fn begin(
+        sync: &'a RegionSync,
+        delivered: &'a Delivered,
+        leased: Leased<'_>,
+        opened: Opened,
+        begun: Begun,
+    ) -> Self {
+        let Leased { task, store, meter, lease, before } = leased;
+        let Opened { account, region, credentials_digest, vendor } = opened;
+        let Begun { result, spending, at } = begun;
+        let message = &delivered.message;
+        Self {
+            sync,
+            delivered,
+            store,
+            meter,
+            scope: message.scope(),
+            ids: task.ids.clone(),
+            account,
+            spending,
+            details: DetailSource::new(vendor.clone(), region.clone(), message),
+            region,
+            credentials_digest,
+            vendor,
+            lease,
+            statuses: Statuses::begin(&before.findings),
+            before,
+            began: result.start_time,
+            entered: at,
+            progress: Progress::begin(result.start_time),
+            earlier_cost: result.cost.clone(),
+            result,
+            walk: Walk::new(),
+            tally: Tally::new(&message.task_id),
+            grown_by: 0,
+            is_partial: false,
+            lacks: false,
+            types: BTreeSet::new(),
+            doubtful: Vec::new(),
+            cancel_checked: at,
+        }
+    }
+
     pub(crate) const fn message(&self) -> &WorkMessage {
         &self.delivered.message
     }
