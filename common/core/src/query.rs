@@ -26,7 +26,7 @@ impl ScopeFilter {
     /// Tells whether an account is meant.
     #[must_use]
     pub fn wants_account(&self, account_id: &str) -> bool {
-        self.account_ids.is_empty() || self.account_ids.iter().any(|id| id == account_id)
+        is_wanted(&self.account_ids, account_id)
     }
 
     /// Tells whether a kind is meant.
@@ -38,7 +38,7 @@ impl ScopeFilter {
     /// Tells whether a region is meant.
     #[must_use]
     pub fn wants_region(&self, region: &str) -> bool {
-        self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+        is_wanted(&self.regions, region)
     }
 
     /// Tells whether a scope is meant.
@@ -157,8 +157,10 @@ impl ChangeFilter {
     }
 }
 
-fn is_wanted<T: PartialEq>(wanted: &[T], value: &T) -> bool {
-    wanted.is_empty() || wanted.contains(value)
+/// Tells whether a value is one of those wanted; an empty list means all.
+#[must_use]
+pub fn is_wanted<T: PartialEq<V>, V: ?Sized>(wanted: &[T], value: &V) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| one == value)
 }
 
 /// A resource as it is shown: its row, and what its instance type has.

@@ -167,8 +167,7 @@ impl Registry {
     ///
     /// The provider is unknown; the error lists those that are known.
     pub fn kinds_of(provider: &str) -> Result<Vec<Kind>, UnknownProvider> {
-        let vendor = vendor(provider)?;
-        Ok(vendor.kinds.iter().filter_map(|kind| kind.name.parse().ok()).collect())
+        Ok(kinds_of(vendor(provider)?).collect())
     }
 
     /// Checks that a kind is known.
@@ -202,9 +201,7 @@ impl Vendors for Registry {
         let vendor = vendor_of(account)?;
         check_roles(account, vendor)?;
         if account.kinds.is_empty() {
-            let known = Self::kinds_of(vendor.name)
-                .map_err(|error| invalid(account, "provider", error.to_string()))?;
-            return Ok(known.into_iter().take(1).collect());
+            return Ok(kinds_of(vendor).take(1).collect());
         }
         for kind in &account.kinds {
             check_kind(kind, vendor)
@@ -247,6 +244,10 @@ fn all_kinds() -> impl Iterator<Item = &'static KindSpec> {
 pub(crate) fn vendor(provider: &str) -> Result<&'static VendorSpec, UnknownProvider> {
     let unknown = || UnknownProvider { name: provider.chars().take(80).collect() };
     VENDORS.iter().find(|vendor| vendor.name == provider).ok_or_else(unknown)
+}
+
+fn kinds_of(vendor: &VendorSpec) -> impl Iterator<Item = Kind> {
+    vendor.kinds.iter().filter_map(|kind| kind.name.parse().ok())
 }
 
 fn check_kind(kind: &Kind, vendor: &VendorSpec) -> Result<(), UnknownKind> {
@@ -292,9 +293,8 @@ fn known_providers() -> String {
 }
 
 fn known_kinds(provider: &str) -> String {
-    let vendor = VENDORS.iter().find(|vendor| vendor.name == provider);
-    let kinds = vendor.iter().flat_map(|vendor| vendor.kinds.iter().map(|kind| kind.name));
-    kinds.collect::<Vec<_>>().join(", ")
+    let kinds = vendor(provider).into_iter().flat_map(|vendor| vendor.kinds);
+    kinds.map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

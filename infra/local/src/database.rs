@@ -19,7 +19,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::lock::{LockError, WriterLock};
+use crate::lock::{LockError, WriterLock, beside, real_path};
 
 /// How long the server has for the requests that are still running.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
@@ -270,10 +270,9 @@ fn is_there(path: &Path) -> bool {
 /// a process killed between two of them would leave a file that nobody can
 /// use, and that no later one would mend.
 async fn make_file(path: &Path) -> Result<(), DatabaseError> {
-    let failed =
-        |error: io::Error| DatabaseError::Open { path: path.to_owned(), reason: error.to_string() };
+    let failed = |error: io::Error| cannot_open(path, error);
     // An empty file may be at the end of a link.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = &real_path(path);
     let unfinished = beside(path, "-unfinished");
     remove_parts(&unfinished).map_err(failed)?;
     let whole = Database::memory().await?;
@@ -284,12 +283,6 @@ async fn make_file(path: &Path) -> Result<(), DatabaseError> {
     // What a file of this name left, SQLite would take for this one's.
     remove_parts(path).map_err(failed)?;
     fs::rename(&unfinished, path).map_err(failed)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn remove_parts(path: &Path) -> io::Result<()> {
@@ -308,16 +301,12 @@ fn open_file(path: &Path) -> Result<dynoxide::Database, DatabaseError> {
 }
 
 fn as_text(path: &Path) -> Result<&str, DatabaseError> {
-    path.to_str().ok_or_else(|| DatabaseError::Open {
-        path: path.to_owned(),
-        reason: "its path is not UTF-8".to_owned(),
-    })
+    path.to_str().ok_or_else(|| cannot_open(path, "its path is not UTF-8"))
 }
 
 /// Refuses what is plainly no SQLite file before SQLite touches it.
 fn check_file(path: &Path) -> Result<(), DatabaseError> {
-    let failed =
-        |error: io::Error| DatabaseError::Open { path: path.to_owned(), reason: error.to_string() };
+    let failed = |error: io::Error| cannot_open(path, error);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -334,14 +323,18 @@ fn check_file(path: &Path) -> Result<(), DatabaseError> {
 }
 
 fn file_error(path: &Path, error: &DynoxideError) -> DatabaseError {
-    let (path, reason) = (path.to_owned(), error.to_string());
+    let reason = error.to_string();
     let is_damaged =
         ["malformed", "not a database", "not a valid"].iter().any(|word| reason.contains(word));
     if is_damaged {
-        DatabaseError::Corrupt { path, reason }
+        DatabaseError::Corrupt { path: path.to_owned(), reason }
     } else {
-        DatabaseError::Open { path, reason }
+        cannot_open(path, reason)
     }
+}
+
+fn cannot_open(path: &Path, reason: impl std::fmt::Display) -> DatabaseError {
+    DatabaseError::Open { path: path.to_owned(), reason: reason.to_string() }
 }
 
 fn server_error(error: impl std::fmt::Display) -> DatabaseError {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cloud_sync_core::document::{Detail, Document};
+use cloud_sync_core::query::is_wanted;
 use cloud_sync_runtime::store::{Result, Store, TaskQuery};
 use jiff::{SignedDuration, Timestamp};
 
@@ -62,10 +63,6 @@ impl Follower {
         }
     }
 
-    fn is_followed(&self, account_id: &str) -> bool {
-        self.accounts.is_empty() || self.accounts.iter().any(|id| id == account_id)
-    }
-
     /// Returns what has happened and was not returned before, oldest first.
     ///
     /// # Errors
@@ -78,7 +75,7 @@ impl Follower {
         let (open, mut news) = self.ended_tasks(now).await?;
         for record in self.store.accounts().await? {
             let account = &record.account;
-            if !self.is_followed(&account.id) {
+            if !is_wanted(&self.accounts, &account.id) {
                 continue;
             }
             let back = if looks_back { LATEST } else { LATE };
@@ -118,7 +115,7 @@ impl Follower {
     async fn ended_tasks(&self, now: Timestamp) -> Result<(BTreeSet<String>, Vec<Document>)> {
         let mut open = BTreeSet::new();
         for task in self.store.open_tasks().await? {
-            if self.is_followed(&task.account_id) {
+            if is_wanted(&self.accounts, &task.account_id) {
                 open.insert(task.task_id);
             }
         }
@@ -129,7 +126,7 @@ impl Follower {
         let since = Some(self.tasks_since(now));
         let query = TaskQuery { since, limit: MOST_TASKS, ..TaskQuery::default() };
         ended.extend(self.store.tasks(&query).await?);
-        let ended = ended.iter().filter(|task| self.is_followed(&task.account_id));
+        let ended = ended.iter().filter(|task| is_wanted(&self.accounts, &task.account_id));
         let news = ended.filter_map(Document::of_task).filter(|news| news.time >= self.since);
         Ok((open, news.collect()))
     }

@@ -127,11 +127,20 @@ impl Drop for WriterLock {
     }
 }
 
-/// Returns the lock file of a database: beside it, whatever link led there.
+/// Returns the lock file of a database.
 fn lock_path(database: &Path) -> PathBuf {
-    let real = database.canonicalize().unwrap_or_else(|_| database.to_owned());
-    let mut name = real.into_os_string();
-    name.push(".lock");
+    beside(&real_path(database), ".lock")
+}
+
+/// Returns where a database is, whatever link leads there.
+pub(crate) fn real_path(database: &Path) -> PathBuf {
+    database.canonicalize().unwrap_or_else(|_| database.to_owned())
+}
+
+/// Returns what is beside a file, by what is added to its name.
+pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
     PathBuf::from(name)
 }
 

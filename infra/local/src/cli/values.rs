@@ -43,7 +43,7 @@ fn parse_since_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 /// Reads a kind that is known.
 pub(super) fn parse_kind(text: &str) -> Result<Kind, String> {
-    let kind: Kind = text.parse().map_err(|error| format!("{error}"))?;
+    let kind = text.parse::<Kind>().map_err(|error| error.to_string())?;
     Registry::check_kind(&kind).map_err(|error| error.to_string())?;
     Ok(kind)
 }

@@ -123,7 +123,7 @@ async fn filters_leave_what_was_asked_for() {
     assert_eq!(find(&["--id", text(some, "id")]).len(), 1);
     assert_eq!(find(&["--region", "cn-beijing"]).len(), 5);
     assert_eq!(find(&["--account", "nobody"]).len(), 0);
-    assert_eq!(find(&["--kind", "aliyun.rds.instance"]).len(), 0);
+    assert_eq!(find(&["--kind", "aliyun.ecs.disk"]).len(), 0);
     assert_eq!(find(&["--limit", "7"]).len(), 7);
 
     let expect = |holds: &dyn Fn(&Value) -> bool| all.iter().filter(|r| holds(r)).count();
